@@ -1,0 +1,36 @@
+// Devices: CUDA is loaded at run time, so that one build serves machines with and without it.
+#include <dlfcn.h>
+
+#include <mutex>
+
+#include "internal.h"
+
+using namespace espalier;
+
+namespace {
+
+// libtorch_cuda lies beside the libtorch_cpu that is loaded.
+std::string cuda_library() {
+  Dl_info info;
+  auto *known = reinterpret_cast<void *>(&at::native::empty_cpu);
+  if (!dladdr(known, &info) || !info.dli_fname) return "libtorch_cuda.so";
+  std::string path = info.dli_fname;
+  return path.substr(0, path.rfind('/') + 1) + "libtorch_cuda.so";
+}
+
+}  // namespace
+
+esp_status esp_cuda_load(int32_t *count) {
+  return guard([&] {
+    // Before the first CUDA query: libtorch keeps the answer of that query for ever.
+    static std::once_flag once;
+    std::call_once(once, [] { dlopen(cuda_library().c_str(), RTLD_NOW | RTLD_GLOBAL); });
+    *count = at::hasCUDA() ? static_cast<int32_t>(at::detail::getCUDAHooks().deviceCount()) : 0;
+  });
+}
+
+esp_status esp_cuda_synchronize(int32_t device) {
+  return guard([&] {
+    if (device >= 0) at::detail::getCUDAHooks().deviceSynchronize(static_cast<c10::DeviceIndex>(device));
+  });
+}

@@ -1,0 +1,80 @@
+// Shared by all units of the shim: handles, and the border that no C++ exception crosses.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <atomic>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "espalier.h"
+
+namespace espalier {
+
+extern std::atomic<int64_t> live_tensors;
+extern thread_local int32_t current_scope;
+
+inline const at::Tensor &unwrap(const esp_tensor *t) { return *reinterpret_cast<const at::Tensor *>(t); }
+inline at::Tensor &unwrap(esp_tensor *t) { return *reinterpret_cast<at::Tensor *>(t); }
+
+// maybe turns an absent tensor (NULL) into nullopt.
+inline std::optional<at::Tensor> maybe(const esp_tensor *t) {
+  return t ? std::optional<at::Tensor>(unwrap(t)) : std::nullopt;
+}
+
+// wrap gives a tensor to the caller; an undefined one is NULL.
+inline esp_tensor *wrap(at::Tensor t) {
+  if (!t.defined()) return nullptr;
+  live_tensors.fetch_add(1, std::memory_order_relaxed);
+  return reinterpret_cast<esp_tensor *>(new at::Tensor(std::move(t)));
+}
+
+inline at::IntArrayRef ints(esp_ints v) { return {v.data, static_cast<size_t>(v.count)}; }
+
+inline std::vector<at::Tensor> list(esp_tensors ts) {
+  std::vector<at::Tensor> out;
+  out.reserve(ts.count);
+  for (int64_t i = 0; i < ts.count; i++) out.push_back(unwrap(ts.data[i]));
+  return out;
+}
+
+inline at::Device device_of(int32_t d) {
+  return d < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(d));
+}
+
+inline at::TensorOptions options(int32_t dtype, int32_t device) {
+  return at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)).device(device_of(device));
+}
+
+// callback_error carries the message of a Go hook that panicked through autograd.
+struct callback_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+esp_error *new_error(int32_t kind, const std::string &message);
+esp_error *current_exception_error();
+
+// guard runs f and turns every exception into an error value: nothing may leave an extern "C" function.
+// A body that returns a tensor gives an esp_result, one that returns nothing an esp_status.
+template <class F>
+auto guard(F &&f) {
+  if constexpr (std::is_void_v<decltype(f())>) {
+    try {
+      f();
+      return esp_status{nullptr, current_scope};
+    } catch (...) {
+      return esp_status{current_exception_error(), current_scope};
+    }
+  } else {
+    try {
+      return esp_result{wrap(f()), nullptr, current_scope};
+    } catch (...) {
+      return esp_result{nullptr, current_exception_error(), current_scope};
+    }
+  }
+}
+
+}  // namespace espalier

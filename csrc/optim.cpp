@@ -1,0 +1,26 @@
+// Optimizer steps over lists of tensors.
+#include "internal.h"
+
+using namespace espalier;
+
+esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_tensors m, esp_tensors v, esp_tensors steps, double lr,
+                          double beta1, double beta2, double eps, double weight_decay) {
+  return guard([&] {
+    c10::NoGradGuard no_grad;
+    auto p = list(params), g = list(grads), first = list(m), second = list(v), counts = list(steps);
+    at::_foreach_add_(counts, 1);
+    at::_fused_adamw_(p, g, first, second, {}, counts, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false,
+                      /*maximize=*/false);
+  });
+}
+
+esp_status esp_grads_clip(esp_tensors grads, double limit, double *norm) {
+  return guard([&] {
+    c10::NoGradGuard no_grad;
+    auto g = list(grads);
+    *norm = at::stack(at::_foreach_norm(g, 2)).norm().item().toDouble();
+    // As torch.nn.utils.clip_grad_norm_: the small constant keeps a zero norm from dividing.
+    double scale = limit / (*norm + 1e-6);
+    if (scale < 1) at::_foreach_mul_(g, scale);
+  });
+}

@@ -1,0 +1,116 @@
+// Tensors: making, reading, freeing, moving.
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "internal.h"
+
+using namespace espalier;
+
+void esp_tensor_free(esp_tensor *t) {
+  if (!t) return;
+  live_tensors.fetch_sub(1, std::memory_order_relaxed);
+  delete reinterpret_cast<at::Tensor *>(t);
+}
+
+void esp_tensors_free(esp_tensors ts) {
+  // Last made, first freed: a graph is taken down from its end.
+  for (int64_t i = ts.count; i-- > 0;) esp_tensor_free(ts.data[i]);
+}
+
+int64_t esp_tensor_rank(const esp_tensor *t) { return unwrap(t).dim(); }
+
+void esp_tensor_shape(const esp_tensor *t, int64_t *shape) {
+  auto sizes = unwrap(t).sizes();
+  std::copy(sizes.begin(), sizes.end(), shape);
+}
+
+int64_t esp_tensor_size(const esp_tensor *t, int64_t dim) {
+  int64_t rank = unwrap(t).dim();
+  if (dim < 0) dim += rank;
+  return dim < 0 || dim >= rank ? -1 : unwrap(t).sizes()[dim];
+}
+
+int64_t esp_tensor_count(const esp_tensor *t) { return unwrap(t).numel(); }
+
+int32_t esp_tensor_dtype(const esp_tensor *t) { return static_cast<int32_t>(unwrap(t).scalar_type()); }
+
+int32_t esp_tensor_device(const esp_tensor *t) { return unwrap(t).is_cuda() ? unwrap(t).get_device() : -1; }
+
+int32_t esp_tensor_is_contiguous(const esp_tensor *t) { return unwrap(t).is_contiguous(); }
+
+void *esp_tensor_data(const esp_tensor *t) { return unwrap(t).data_ptr(); }
+
+esp_result esp_tensor_alias(const esp_tensor *t) {
+  return guard([&] { return unwrap(t); });
+}
+
+esp_status esp_tensor_read(const esp_tensor *t, void *to, int64_t bytes) {
+  return guard([&] {
+    at::Tensor x = unwrap(t).detach().to(at::kCPU).contiguous();
+    TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "tensor holds ", x.nbytes(), " bytes, ", bytes, " asked for");
+    std::memcpy(to, x.data_ptr(), bytes);
+  });
+}
+
+esp_status esp_tensor_item(const esp_tensor *t, double *value) {
+  return guard([&] { *value = unwrap(t).item().toDouble(); });
+}
+
+esp_result esp_tensor_empty(esp_ints shape, int32_t dtype, int32_t device) {
+  return guard([&] { return at::empty(ints(shape), options(dtype, device)); });
+}
+
+esp_result esp_tensor_full(esp_ints shape, double value, int32_t dtype, int32_t device) {
+  return guard([&] { return at::full(ints(shape), value, options(dtype, device)); });
+}
+
+esp_result esp_tensor_arange(int64_t from, int64_t to, int32_t device) {
+  return guard([&] { return at::arange(from, to, options(static_cast<int32_t>(at::kLong), device)); });
+}
+
+esp_result esp_tensor_from(const void *data, int64_t bytes, esp_ints shape, int32_t dtype, int32_t device) {
+  return guard([&] {
+    at::Tensor x = at::empty(ints(shape), options(dtype, -1));
+    TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "shape ", x.sizes(), " needs ", x.nbytes(), " bytes, ", bytes,
+                " given");
+    std::memcpy(x.data_ptr(), data, bytes);
+    return device < 0 ? x : x.to(device_of(device));
+  });
+}
+
+esp_result esp_tensor_borrow(void *data, esp_ints shape, int32_t dtype) {
+  return guard([&] { return at::from_blob(data, ints(shape), options(dtype, -1)); });
+}
+
+esp_result esp_tensor_to_dtype(const esp_tensor *t, int32_t dtype) {
+  return guard([&] { return unwrap(t).to(static_cast<at::ScalarType>(dtype)); });
+}
+
+esp_result esp_tensor_to_device(const esp_tensor *t, int32_t device) {
+  return guard([&] { return unwrap(t).to(device_of(device)); });
+}
+
+esp_result esp_tensor_clone(const esp_tensor *t) {
+  return guard([&] { return unwrap(t).clone(at::MemoryFormat::Contiguous); });
+}
+
+esp_result esp_tensor_detach(const esp_tensor *t) {
+  return guard([&] { return unwrap(t).detach(); });
+}
+
+esp_status esp_generator_new(uint64_t seed, int32_t device, esp_generator **out) {
+  return guard([&] {
+    // Always of the CPU: the numbers of a seed are then the same on every device.
+    TORCH_CHECK(device < 0, "generators live on the CPU; move what they draw");
+    *out = reinterpret_cast<esp_generator *>(new at::Generator(at::detail::createCPUGenerator(seed)));
+  });
+}
+
+void esp_generator_free(esp_generator *g) { delete reinterpret_cast<at::Generator *>(g); }
+
+esp_result esp_tensor_randn(esp_ints shape, esp_generator *g) {
+  return guard([&] { return at::randn(ints(shape), *reinterpret_cast<at::Generator *>(g), at::TensorOptions(at::kFloat)); });
+}
+
+esp_result esp_tensor_rand(esp_ints shape, esp_generator *g) {
+  return guard([&] { return at::rand(ints(shape), *reinterpret_cast<at::Generator *>(g), at::TensorOptions(at::kFloat)); });
+}

@@ -1,0 +1,34 @@
+package torch
+
+// The one place with #cgo lines. The library is found relative to the source after make, and relative to the program
+// in a folder made by make dist.
+
+// #cgo CFLAGS: -I${SRCDIR}
+// #cgo LDFLAGS: -L${SRCDIR}/../build/lib -lespalier -Wl,-rpath,${SRCDIR}/../build/lib -Wl,-rpath,$ORIGIN/../lib
+// #include "espalier.h"
+import "C"
+
+import "fmt"
+
+func init() {
+	if got := int(C.esp_interface_version()); got != C.ESP_INTERFACE_VERSION {
+		panic(fmt.Sprintf("torch: build/lib/libespalier.so has interface version %d, this program needs %d: run make",
+			got, C.ESP_INTERFACE_VERSION))
+	}
+}
+
+// Version is libtorch's, such as "2.11.0", as of the headers that the library was built with.
+func Version() string { return C.GoString(C.esp_libtorch_version()) }
+
+// LiveTensors counts the tensors that are held by this process through this package. A program that does not leak
+// sees the same count after each step.
+func LiveTensors() int { return int(C.esp_live_tensors()) }
+
+// SetNumThreads sets how many threads an operation may use. Set it once, before the first operation.
+func SetNumThreads(n int) { C.esp_threads_set(C.int32_t(n)) }
+
+// NumThreads is how many threads an operation may use.
+func NumThreads() int { return int(C.esp_threads_get()) }
+
+// TrimMemory gives free memory of the C++ heap back to the system.
+func TrimMemory() { C.esp_memory_trim() }

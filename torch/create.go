@@ -1,0 +1,90 @@
+package torch
+
+// #include "espalier.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Empty has elements of no defined value.
+func Empty(shape []int, d DType, on Device) *Tensor {
+	return finish("empty", C.esp_tensor_empty(ints(shape), C.int32_t(d), C.int32_t(on)))
+}
+
+// Full has the same value everywhere.
+func Full(shape []int, value float64, d DType, on Device) *Tensor {
+	return finish("full", C.esp_tensor_full(ints(shape), C.double(value), C.int32_t(d), C.int32_t(on)))
+}
+
+// Zeros is Full of 0.
+func Zeros(shape []int, d DType, on Device) *Tensor { return Full(shape, 0, d, on) }
+
+// Ones is Full of 1.
+func Ones(shape []int, d DType, on Device) *Tensor { return Full(shape, 1, d, on) }
+
+// Arange counts from, from+1, … up to but without to, as int64.
+func Arange(from, to int, on Device) *Tensor {
+	return finish("arange", C.esp_tensor_arange(C.int64_t(from), C.int64_t(to), C.int32_t(on)))
+}
+
+// From copies a Go slice in row-major order to a new tensor; its length must fit the shape.
+func From[T Element](data []T, on Device, shape ...int) *Tensor {
+	d := dtypeOf[T]()
+	if len(shape) == 0 {
+		shape = []int{len(data)}
+	}
+	var p unsafe.Pointer
+	if len(data) > 0 {
+		p = unsafe.Pointer(&data[0])
+	}
+	return FromPointer(p, len(data)*d.Size(), d, on, shape...)
+}
+
+// FromInts is From for Go's int, as int64.
+func FromInts(data []int, on Device, shape ...int) *Tensor {
+	return From(unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(data))), len(data)), on, shape...)
+}
+
+// FromBytes copies little-endian elements, such as those of a checkpoint, to a new tensor of libtorch's own, aligned memory.
+func FromBytes(data []byte, d DType, on Device, shape ...int) *Tensor {
+	return FromPointer(unsafe.Pointer(unsafe.SliceData(data)), len(data), d, on, shape...)
+}
+
+// FromPointer copies bytes from an address to a new tensor.
+func FromPointer(p unsafe.Pointer, bytes int, d DType, on Device, shape ...int) *Tensor {
+	if want := product(shape) * d.Size(); want != bytes {
+		misuse("from", KindMisuse, fmt.Sprintf("shape %v of %v needs %d bytes, %d given", shape, d, want, bytes))
+	}
+	return finish("from", C.esp_tensor_from(p, C.int64_t(bytes), ints(shape), C.int32_t(d), C.int32_t(on)))
+}
+
+// Borrow makes a CPU tensor over memory of others, without copying. The memory must outlive the tensor and every view.
+func Borrow(p unsafe.Pointer, d DType, shape ...int) *Tensor {
+	return finish("borrow", C.esp_tensor_borrow(p, ints(shape), C.int32_t(d)))
+}
+
+func product(v []int) int {
+	n := 1
+	for _, x := range v {
+		n *= x
+	}
+	return n
+}
+
+// To converts the elements to another dtype; t itself comes back, as a second handle, when it has it already.
+func (t *Tensor) To(d DType) *Tensor {
+	return finish("to", C.esp_tensor_to_dtype(t.ptr(), C.int32_t(d)), t)
+}
+
+// ToDevice copies to a device; t itself comes back, as a second handle, when it is there already.
+func (t *Tensor) ToDevice(on Device) *Tensor {
+	return finish("to", C.esp_tensor_to_device(t.ptr(), C.int32_t(on)), t)
+}
+
+// Clone copies the elements to new memory, in row-major order.
+func (t *Tensor) Clone() *Tensor { return finish("clone", C.esp_tensor_clone(t.ptr()), t) }
+
+// Detach shares the elements but not the graph.
+func (t *Tensor) Detach() *Tensor { return finish("detach", C.esp_tensor_detach(t.ptr()), t) }

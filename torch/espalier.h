@@ -1,0 +1,206 @@
+/* The C interface of libespalier: the only seam between Go and libtorch.
+ *
+ * Every function returns its status by value, so that no second call is needed to learn of a failure: a goroutine
+ * may change its thread between two calls, and a thread-local "last error" would then be lost or blamed on another.
+ * Inputs are borrowed for the call; outputs are new handles that the caller owns; NULL means absent.
+ * No libtorch type appears here, so a Go binary runs over every libtorch that the library was built for. */
+#ifndef ESPALIER_H
+#define ESPALIER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ESP_INTERFACE_VERSION 1
+
+#ifdef __cplusplus
+#define ESP_API extern "C" __attribute__((visibility("default")))
+#else
+#define ESP_API
+#endif
+
+typedef struct esp_tensor esp_tensor;
+typedef struct esp_generator esp_generator;
+typedef struct esp_accumulator esp_accumulator;
+
+enum { ESP_ERROR_RUNTIME = 1, ESP_ERROR_MEMORY, ESP_ERROR_INDEX, ESP_ERROR_TYPE, ESP_ERROR_UNSUPPORTED, ESP_ERROR_CALLBACK };
+
+typedef struct { int32_t kind; char *message; } esp_error;
+
+/* scope is the number of the calling thread's scope (esp_scope_set), sent along to save the caller a second call. */
+typedef struct { esp_tensor *tensor; esp_error *error; int32_t scope; } esp_result;
+typedef struct { esp_error *error; int32_t scope; } esp_status;
+
+/* Shape or list arguments: borrowed for the call. */
+typedef struct { const int64_t *data; int64_t count; } esp_ints;
+typedef struct { esp_tensor *const *data; int64_t count; } esp_tensors;
+
+/* --- library ------------------------------------------------------------------------------------------------- */
+ESP_API int32_t esp_interface_version(void);
+ESP_API const char *esp_libtorch_version(void);
+ESP_API void esp_error_free(esp_error *e);
+ESP_API int32_t esp_scope_set(int32_t scope); /* returns the previous one; 0 is none */
+ESP_API int64_t esp_live_tensors(void);
+ESP_API void esp_threads_set(int32_t n);
+ESP_API int32_t esp_threads_get(void);
+ESP_API void esp_memory_trim(void); /* gives free heap pages back to the system */
+
+/* --- devices: -1 is the CPU, n >= 0 is cuda:n ------------------------------------------------------------------ */
+ESP_API esp_status esp_cuda_load(int32_t *count); /* loads libtorch_cuda where it is; must come before any CUDA query */
+ESP_API esp_status esp_cuda_synchronize(int32_t device);
+
+/* --- tensors --------------------------------------------------------------------------------------------------- */
+ESP_API void esp_tensor_free(esp_tensor *t);
+ESP_API void esp_tensors_free(esp_tensors ts);
+ESP_API int64_t esp_tensor_rank(const esp_tensor *t);
+ESP_API void esp_tensor_shape(const esp_tensor *t, int64_t *shape);
+ESP_API int64_t esp_tensor_size(const esp_tensor *t, int64_t dim); /* dim may be negative; -1 when out of range */
+ESP_API int64_t esp_tensor_count(const esp_tensor *t);
+ESP_API int32_t esp_tensor_dtype(const esp_tensor *t);
+ESP_API int32_t esp_tensor_device(const esp_tensor *t);
+ESP_API int32_t esp_tensor_is_contiguous(const esp_tensor *t);
+ESP_API void *esp_tensor_data(const esp_tensor *t);
+ESP_API esp_result esp_tensor_alias(const esp_tensor *t); /* a second handle to the same tensor */
+ESP_API esp_status esp_tensor_read(const esp_tensor *t, void *to, int64_t bytes);
+ESP_API esp_status esp_tensor_item(const esp_tensor *t, double *value);
+
+ESP_API esp_result esp_tensor_empty(esp_ints shape, int32_t dtype, int32_t device);
+ESP_API esp_result esp_tensor_full(esp_ints shape, double value, int32_t dtype, int32_t device);
+ESP_API esp_result esp_tensor_arange(int64_t from, int64_t to, int32_t device);
+ESP_API esp_result esp_tensor_from(const void *data, int64_t bytes, esp_ints shape, int32_t dtype, int32_t device);
+ESP_API esp_result esp_tensor_borrow(void *data, esp_ints shape, int32_t dtype); /* data must outlive the tensor */
+ESP_API esp_result esp_tensor_to_dtype(const esp_tensor *t, int32_t dtype);
+ESP_API esp_result esp_tensor_to_device(const esp_tensor *t, int32_t device);
+ESP_API esp_result esp_tensor_clone(const esp_tensor *t);
+ESP_API esp_result esp_tensor_detach(const esp_tensor *t);
+
+/* --- random numbers -------------------------------------------------------------------------------------------- */
+ESP_API esp_status esp_generator_new(uint64_t seed, int32_t device, esp_generator **out);
+ESP_API void esp_generator_free(esp_generator *g);
+ESP_API esp_result esp_tensor_randn(esp_ints shape, esp_generator *g);
+ESP_API esp_result esp_tensor_rand(esp_ints shape, esp_generator *g);
+
+/* --- shape ----------------------------------------------------------------------------------------------------- */
+ESP_API esp_result esp_tensor_reshape(const esp_tensor *t, esp_ints shape);
+ESP_API esp_result esp_tensor_flatten(const esp_tensor *t, int64_t from, int64_t to);
+ESP_API esp_result esp_tensor_unflatten(const esp_tensor *t, int64_t dim, esp_ints sizes);
+ESP_API esp_result esp_tensor_transpose(const esp_tensor *t, int64_t a, int64_t b);
+ESP_API esp_result esp_tensor_permute(const esp_tensor *t, esp_ints dims);
+ESP_API esp_result esp_tensor_unsqueeze(const esp_tensor *t, int64_t dim);
+ESP_API esp_result esp_tensor_squeeze(const esp_tensor *t, int64_t dim);
+ESP_API esp_result esp_tensor_expand(const esp_tensor *t, esp_ints shape);
+ESP_API esp_result esp_tensor_expand_first(const esp_tensor *t, const esp_tensor *like); /* dim 0 as in like, others kept */
+ESP_API esp_result esp_tensor_repeat_interleave(const esp_tensor *t, int64_t times, int64_t dim);
+ESP_API esp_result esp_tensor_narrow(const esp_tensor *t, int64_t dim, int64_t from, int64_t count);
+ESP_API esp_result esp_tensor_slice(const esp_tensor *t, int64_t dim, int64_t from, int64_t to);
+ESP_API esp_result esp_tensor_select(const esp_tensor *t, int64_t dim, int64_t index);
+ESP_API esp_result esp_tensor_contiguous(const esp_tensor *t);
+ESP_API esp_result esp_tensors_cat(esp_tensors ts, int64_t dim);
+ESP_API esp_result esp_tensors_stack(esp_tensors ts, int64_t dim);
+
+/* --- indexing -------------------------------------------------------------------------------------------------- */
+ESP_API esp_result esp_tensor_index_select(const esp_tensor *t, int64_t dim, const esp_tensor *index);
+ESP_API esp_result esp_tensor_gather(const esp_tensor *t, int64_t dim, const esp_tensor *index);
+ESP_API esp_result esp_tensor_scatter(const esp_tensor *t, int64_t dim, const esp_tensor *index, double value);
+ESP_API esp_result esp_tensor_index_copy(const esp_tensor *t, int64_t dim, const esp_tensor *index, const esp_tensor *source);
+ESP_API esp_result esp_tensor_masked_fill(const esp_tensor *t, const esp_tensor *mask, double value);
+ESP_API esp_result esp_tensor_masked_scatter(const esp_tensor *t, const esp_tensor *mask, const esp_tensor *source);
+ESP_API esp_result esp_tensor_where(const esp_tensor *condition, const esp_tensor *a, const esp_tensor *b);
+
+/* --- arithmetic ------------------------------------------------------------------------------------------------ */
+ESP_API esp_result esp_tensor_add(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_sub(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_mul(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_div(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_add_scalar(const esp_tensor *a, double b);
+ESP_API esp_result esp_tensor_mul_scalar(const esp_tensor *a, double b);
+ESP_API esp_result esp_tensor_pow_scalar(const esp_tensor *a, double b);
+ESP_API esp_result esp_tensor_clamp_min(const esp_tensor *a, double low);
+ESP_API esp_result esp_tensor_minimum(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_maximum(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_matmul(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_neg(const esp_tensor *a);
+ESP_API esp_result esp_tensor_abs(const esp_tensor *a);
+ESP_API esp_result esp_tensor_exp(const esp_tensor *a);
+ESP_API esp_result esp_tensor_log(const esp_tensor *a);
+ESP_API esp_result esp_tensor_sqrt(const esp_tensor *a);
+ESP_API esp_result esp_tensor_rsqrt(const esp_tensor *a);
+ESP_API esp_result esp_tensor_tanh(const esp_tensor *a);
+ESP_API esp_result esp_tensor_isfinite(const esp_tensor *a);
+ESP_API esp_result esp_tensor_eq(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_lt(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_le(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_eq_scalar(const esp_tensor *a, double b);
+ESP_API esp_result esp_tensor_lt_scalar(const esp_tensor *a, double b);
+ESP_API esp_result esp_tensor_gt_scalar(const esp_tensor *a, double b);
+ESP_API esp_result esp_tensor_logical_and(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_logical_or(const esp_tensor *a, const esp_tensor *b);
+ESP_API esp_result esp_tensor_logical_not(const esp_tensor *a);
+ESP_API esp_status esp_tensor_add_(esp_tensor *a, const esp_tensor *b);
+ESP_API esp_status esp_tensor_mul_scalar_(esp_tensor *a, double b);
+ESP_API esp_status esp_tensor_copy_(esp_tensor *a, const esp_tensor *b);
+ESP_API esp_status esp_tensor_fill_(esp_tensor *a, double value);
+
+/* --- reductions: no dims means all; kept dims stay with size 1 ---------------------------------------------------- */
+ESP_API esp_result esp_tensor_sum(const esp_tensor *t, esp_ints dims, int32_t keep);
+ESP_API esp_result esp_tensor_mean(const esp_tensor *t, esp_ints dims, int32_t keep);
+ESP_API esp_result esp_tensor_amax(const esp_tensor *t, esp_ints dims, int32_t keep);
+ESP_API esp_result esp_tensor_argmax(const esp_tensor *t, int64_t dim);
+ESP_API esp_result esp_tensor_logsumexp(const esp_tensor *t, int64_t dim);
+ESP_API esp_result esp_tensor_cumsum(const esp_tensor *t, int64_t dim);
+ESP_API esp_result esp_tensor_all(const esp_tensor *t);
+ESP_API esp_result esp_tensor_any(const esp_tensor *t);
+ESP_API esp_status esp_tensor_topk(const esp_tensor *t, int64_t k, int64_t dim, esp_tensor **values, esp_tensor **indices);
+
+/* --- neural network operations ----------------------------------------------------------------------------------- */
+ESP_API esp_result esp_tensor_linear(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias);
+ESP_API esp_result esp_tensor_layer_norm(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias, double eps);
+ESP_API esp_result esp_tensor_embedding(const esp_tensor *weight, const esp_tensor *ids);
+ESP_API esp_result esp_tensor_conv2d(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias, int64_t stride);
+ESP_API esp_result esp_tensor_gelu(const esp_tensor *x, int32_t tanh_form);
+ESP_API esp_result esp_tensor_relu(const esp_tensor *x);
+ESP_API esp_result esp_tensor_silu(const esp_tensor *x);
+ESP_API esp_result esp_tensor_softplus(const esp_tensor *x);
+ESP_API esp_result esp_tensor_softmax(const esp_tensor *x, int64_t dim);
+ESP_API esp_result esp_tensor_log_softmax(const esp_tensor *x, int64_t dim);
+ESP_API esp_result esp_tensor_cross_entropy(const esp_tensor *logits, const esp_tensor *targets);
+/* q, k, v [batch, heads, tokens, head size]; mask broadcast to [batch, heads, queries, keys]: bool (true is seen) or added */
+ESP_API esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k, const esp_tensor *v, const esp_tensor *mask,
+                                        double scale);
+
+/* --- autograd ---------------------------------------------------------------------------------------------------- */
+ESP_API int32_t esp_grad_mode_set(int32_t enabled); /* of the calling thread; returns the previous one */
+ESP_API int32_t esp_grad_mode_get(void);
+/* autocast of the calling thread for the device's type; dtype < 0 turns it off; returns the previous dtype or -1 */
+ESP_API int32_t esp_autocast_set(int32_t device, int32_t dtype);
+ESP_API void esp_autocast_clear(void); /* drops the casted weights kept by autocast */
+ESP_API int32_t esp_tensor_requires_grad(const esp_tensor *t);
+ESP_API esp_status esp_tensor_requires_grad_set(esp_tensor *t, int32_t requires_grad);
+ESP_API esp_status esp_tensor_backward(const esp_tensor *t);
+ESP_API esp_result esp_tensor_grad(const esp_tensor *t); /* NULL where there is none */
+ESP_API esp_status esp_tensor_grad_set(esp_tensor *t, const esp_tensor *grad);
+
+/* --- gradient hooks ---------------------------------------------------------------------------------------------- */
+/* A callback gets a handle and a borrowed gradient and returns a new gradient (owned by the library) or NULL, and an
+ * error message (malloc'ed) or NULL. release is called once, when the hook is dropped. */
+typedef struct { esp_tensor *grad; char *error; } esp_hook_answer;
+typedef esp_hook_answer (*esp_hook_call)(uintptr_t handle, esp_tensor *grad);
+typedef void (*esp_hook_release)(uintptr_t handle);
+ESP_API void esp_hook_callbacks(esp_hook_call call, esp_hook_release release);
+ESP_API esp_status esp_tensor_hook(esp_tensor *t, uintptr_t handle, uint32_t *position);
+ESP_API esp_status esp_tensor_hook_remove(esp_tensor *t, uint32_t position);
+
+/* Folding: after each backward pass that reaches the leaf t, the hook adds |g|, |g*w| or g*w, summed over all other
+ * dimensions, to one float64 vector for each dimension, and drops the gradient at once. */
+enum { ESP_FOLD_GRAD_ABS = 1, ESP_FOLD_TAYLOR_ABS, ESP_FOLD_TAYLOR };
+ESP_API esp_status esp_accumulator_new(esp_tensor *t, int32_t mode, esp_accumulator **out);
+ESP_API esp_result esp_accumulator_take(esp_accumulator *a, int64_t dim); /* the vector; it starts again from zero */
+ESP_API void esp_accumulator_free(esp_accumulator *a);                   /* removes the hook too */
+
+/* --- optimizers -------------------------------------------------------------------------------------------------- */
+/* One step of AdamW over params that all have gradients; steps are float32 scalars, counted up here. */
+ESP_API esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_tensors m, esp_tensors v, esp_tensors steps,
+                                  double lr, double beta1, double beta2, double eps, double weight_decay);
+/* Scales all gradients so that their common 2-norm is at most limit; the norm before is written. */
+ESP_API esp_status esp_grads_clip(esp_tensors grads, double limit, double *norm);
+
+#endif

@@ -1,0 +1,54 @@
+package torch
+
+// #include "espalier.h"
+import "C"
+
+import "runtime"
+
+// NoGrad calls f with gradients off on this thread.
+func NoGrad(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := C.esp_grad_mode_set(0)
+	defer C.esp_grad_mode_set(before)
+	f()
+}
+
+// GradEnabled tells whether operations of this thread are recorded for Backward.
+func GradEnabled() bool { return C.esp_grad_mode_get() != 0 }
+
+// Autocast calls f with matrix products and the like in the given dtype (bfloat16, or float16 on CUDA) on a device.
+func Autocast(on Device, d DType, f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := C.esp_autocast_set(C.int32_t(on), C.int32_t(d))
+	defer func() {
+		C.esp_autocast_set(C.int32_t(on), before)
+		if before < 0 {
+			C.esp_autocast_clear() // the casted weights would be stale after the next optimizer step
+		}
+	}()
+	f()
+}
+
+// RequiresGrad tells whether Backward computes a gradient for t.
+func (t *Tensor) RequiresGrad() bool { return C.esp_tensor_requires_grad(t.ptr()) != 0 }
+
+// SetRequiresGrad asks for a gradient of the leaf t, or not, and returns t.
+func (t *Tensor) SetRequiresGrad(on bool) *Tensor {
+	v := C.int32_t(0)
+	if on {
+		v = 1
+	}
+	check("requires_grad", C.esp_tensor_requires_grad_set(t.ptr(), v), t)
+	return t
+}
+
+// Backward adds the gradient of the scalar t to every leaf that requires one.
+func (t *Tensor) Backward() { check("backward", C.esp_tensor_backward(t.ptr()), t) }
+
+// Grad is the gradient gathered so far, or nil.
+func (t *Tensor) Grad() *Tensor { return finish("grad", C.esp_tensor_grad(t.ptr()), t) }
+
+// SetGrad replaces the gradient; nil drops it.
+func (t *Tensor) SetGrad(g *Tensor) { check("set_grad", C.esp_tensor_grad_set(t.ptr(), g.ptr()), t, g) }

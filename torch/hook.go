@@ -1,0 +1,103 @@
+package torch
+
+/*
+#include <stdlib.h>
+#include "espalier.h"
+extern esp_hook_answer espGoHook(uintptr_t handle, esp_tensor *grad);
+extern void espGoHookRelease(uintptr_t handle);
+static void install_callbacks(void) { esp_hook_callbacks(espGoHook, espGoHookRelease); }
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/cgo"
+)
+
+func init() { C.install_callbacks() }
+
+// Hook is an installed gradient hook.
+type Hook struct {
+	t        *Tensor
+	position C.uint32_t
+}
+
+// RegisterHook calls f with the gradient of t in every Backward that computes it; what f returns replaces the gradient,
+// nil leaves it. The gradient is borrowed: it must not be used after f returns. A panic in f becomes the error of
+// Backward. On CUDA, f runs on a thread of autograd's own.
+func (t *Tensor) RegisterHook(f func(grad *Tensor) *Tensor) *Hook {
+	h := &Hook{t: t}
+	handle := cgo.NewHandle(f)
+	check("register_hook", C.esp_tensor_hook(t.ptr(), C.uintptr_t(handle), &h.position), t)
+	return h
+}
+
+// Remove takes the hook off its tensor.
+func (h *Hook) Remove() { check("remove_hook", C.esp_tensor_hook_remove(h.t.ptr(), h.position), h.t) }
+
+//export espGoHook
+func espGoHook(handle C.uintptr_t, grad *C.esp_tensor) (answer C.esp_hook_answer) {
+	defer func() {
+		// A Go panic must not unwind C++ frames: it travels as a message.
+		if r := recover(); r != nil {
+			answer = C.esp_hook_answer{error: C.CString(fmt.Sprintf("gradient hook: %v", r))}
+		}
+	}()
+	borrowed := &Tensor{c: grad}
+	replaced := cgo.Handle(handle).Value().(func(*Tensor) *Tensor)(borrowed)
+	switch {
+	case replaced == nil:
+	case replaced == borrowed:
+	default:
+		r := C.esp_tensor_alias(replaced.ptr()) // the caller takes this handle; replaced stays its scope's
+		if r.error != nil {
+			raise("hook", r.error, replaced)
+		}
+		answer.grad = r.tensor
+	}
+	borrowed.c = nil
+	runtime.KeepAlive(replaced)
+	return answer
+}
+
+//export espGoHookRelease
+func espGoHookRelease(handle C.uintptr_t) { cgo.Handle(handle).Delete() }
+
+// Fold says what an [Accumulator] makes of a gradient g of a weight w, element by element, before summing.
+type Fold int32
+
+// The folds.
+const (
+	FoldGradAbs   Fold = C.ESP_FOLD_GRAD_ABS   // |g|
+	FoldTaylorAbs Fold = C.ESP_FOLD_TAYLOR_ABS // |g·w|
+	FoldTaylor    Fold = C.ESP_FOLD_TAYLOR     // g·w with its sign
+)
+
+// Accumulator gathers the folded gradients of one leaf while backward runs.
+type Accumulator struct {
+	c    *C.esp_accumulator
+	leaf *Tensor
+}
+
+// AccumulateGrad installs a hook that, in each Backward, folds the gradient of the leaf t into one small vector for
+// each dimension (summed over the others) and drops the gradient at once: memory is needed for one gradient at a time
+// and O(channels). A weight used in several places fires once, with the sum. t.Grad stays nil.
+func AccumulateGrad(t *Tensor, mode Fold) *Accumulator {
+	a := &Accumulator{leaf: t}
+	check("accumulate_grad", C.esp_accumulator_new(t.ptr(), C.int32_t(mode), &a.c), t)
+	return a
+}
+
+// Take returns the float64 sums along a dimension of the leaf, [size of dim], and starts them again from zero.
+func (a *Accumulator) Take(dim int) *Tensor {
+	return finish("accumulator", C.esp_accumulator_take(a.c, C.int64_t(dim)), a.leaf)
+}
+
+// Close removes the hook and frees the sums.
+func (a *Accumulator) Close() {
+	if a.c != nil {
+		C.esp_accumulator_free(a.c)
+		a.c = nil
+	}
+}

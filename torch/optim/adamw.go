@@ -1,0 +1,94 @@
+// Package optim updates parameters: AdamW, gradient clipping and learning-rate schedules.
+package optim
+
+import "espalier/torch"
+
+// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in libtorch's fused form.
+type AdamW struct {
+	Beta1, Beta2, Eps float64
+	groups            []group
+}
+
+// group is the parameters with one weight decay; their state lies beside them.
+type group struct {
+	decay              float64
+	params             []*torch.Tensor
+	first, second, age []*torch.Tensor
+}
+
+// NewAdamW prepares a state for each parameter. As is common, only matrices and larger decay: biases and norms
+// (parameters of one dimension) do not.
+func NewAdamW(params []*torch.Tensor, weightDecay float64) *AdamW {
+	o := &AdamW{Beta1: .9, Beta2: .999, Eps: 1e-8}
+	decayed, plain := group{decay: weightDecay}, group{}
+	for _, p := range params {
+		g := &plain
+		if p.Rank() > 1 {
+			g = &decayed
+		}
+		g.params = append(g.params, p)
+	}
+	for _, g := range []group{decayed, plain} {
+		for _, p := range g.params {
+			shape, on := p.Shape(), p.Device()
+			g.first = append(g.first, torch.Zeros(shape, p.DType(), on).Release())
+			g.second = append(g.second, torch.Zeros(shape, p.DType(), on).Release())
+			g.age = append(g.age, torch.Zeros(nil, torch.Float32, on).Release())
+		}
+		if len(g.params) > 0 {
+			o.groups = append(o.groups, g)
+		}
+	}
+	return o
+}
+
+// Params are the parameters under optimization.
+func (o *AdamW) Params() []*torch.Tensor {
+	var out []*torch.Tensor
+	for _, g := range o.groups {
+		out = append(out, g.params...)
+	}
+	return out
+}
+
+// Step updates every parameter that has a gradient.
+func (o *AdamW) Step(lr float64) error {
+	return torch.Run(func(*torch.Scope) error {
+		for _, g := range o.groups {
+			var live group
+			var grads []*torch.Tensor
+			for i, p := range g.params {
+				if grad := p.Grad(); grad != nil {
+					grads = append(grads, grad)
+					live.params = append(live.params, p)
+					live.first = append(live.first, g.first[i])
+					live.second = append(live.second, g.second[i])
+					live.age = append(live.age, g.age[i])
+				}
+			}
+			torch.AdamWStep(live.params, grads, live.first, live.second, live.age, lr, o.Beta1, o.Beta2, o.Eps, g.decay)
+		}
+		return nil
+	})
+}
+
+// ZeroGrad drops every gradient.
+func (o *AdamW) ZeroGrad() {
+	for _, g := range o.groups {
+		for _, p := range g.params {
+			p.SetGrad(nil)
+		}
+	}
+}
+
+// Close frees the state.
+func (o *AdamW) Close() {
+	for _, g := range o.groups {
+		for i := range g.params {
+			g.first[i].Free()
+			g.second[i].Free()
+			g.age[i].Free()
+		}
+	}
+	o.groups = nil
+}
