@@ -1,7 +1,19 @@
 // Arithmetic, element by element, and matrix products.
+#include <cmath>
+
 #include "internal.h"
 
 using namespace espalier;
+
+namespace {
+
+// A whole number must not turn a tensor of whole numbers into one of floats.
+at::Scalar scalar_for(const esp_tensor *t, double v) {
+  bool whole = at::isIntegralType(unwrap(t).scalar_type(), /*includeBool=*/false) && v == std::trunc(v);
+  return whole ? at::Scalar(static_cast<int64_t>(v)) : at::Scalar(v);
+}
+
+}  // namespace
 
 esp_result esp_tensor_add(const esp_tensor *a, const esp_tensor *b) {
   return guard([&] { return unwrap(a).add(unwrap(b)); });
@@ -52,11 +64,11 @@ esp_result esp_tensor_logical_or(const esp_tensor *a, const esp_tensor *b) {
 }
 
 esp_result esp_tensor_add_scalar(const esp_tensor *a, double b) {
-  return guard([&] { return unwrap(a).add(b); });
+  return guard([&] { return unwrap(a).add(scalar_for(a, b)); });
 }
 
 esp_result esp_tensor_mul_scalar(const esp_tensor *a, double b) {
-  return guard([&] { return unwrap(a).mul(b); });
+  return guard([&] { return unwrap(a).mul(scalar_for(a, b)); });
 }
 
 esp_result esp_tensor_pow_scalar(const esp_tensor *a, double b) {
@@ -76,7 +88,7 @@ esp_result esp_tensor_gt_scalar(const esp_tensor *a, double b) {
 }
 
 esp_result esp_tensor_clamp_min(const esp_tensor *a, double low) {
-  return guard([&] { return unwrap(a).clamp_min(low); });
+  return guard([&] { return unwrap(a).clamp_min(scalar_for(a, low)); });
 }
 
 esp_result esp_tensor_neg(const esp_tensor *a) {

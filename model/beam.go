@@ -1,0 +1,143 @@
+package model
+
+import (
+	"math"
+	"sort"
+
+	"espalier/torch"
+)
+
+// hypothesis is an answer under way: its tokens, the sum of their log-probabilities, and the keys of its own tokens.
+type hypothesis struct {
+	tokens []int
+	score  float64
+	keys   []int
+}
+
+// beamState is the search for one prompt.
+type beamState struct {
+	running  []hypothesis // at most beams, best first
+	finished []hypothesis // at most beams, best first, scores divided by the length penalty
+	closed   bool         // no running hypothesis can still win
+}
+
+// beamSearch follows the semantics of transformers' num_beams: at each step the 2·beams best continuations; those that
+// end, among the best beams, become finished hypotheses; the best beams of the others run on. All beams of all prompts
+// advance together: a beam's mask picks the keys of its own ancestors, so that no key is ever copied.
+func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
+	states := make([]beamState, len(d.owner))
+	for i := range states {
+		states[i].running = []hypothesis{{}}
+	}
+	rows := 1 // running hypotheses of each prompt in hidden
+	for n := 0; n < o.MaxTokens; n++ {
+		base := d.keys // of the keys that the next step adds
+		candidates := d.expand(hidden, states, rows)
+		open := false
+		for i := range states {
+			states[i].advance(candidates[i], n+1, n+1 == o.MaxTokens, o)
+			open = open || !states[i].closed
+		}
+		if !open || n+1 == o.MaxTokens {
+			break
+		}
+		ids := make([]int, 0, len(states)*o.Beams)
+		for i := range states {
+			s := &states[i]
+			for k := range o.Beams {
+				if k >= len(s.running) { // an idle slot
+					ids = append(ids, o.EOS)
+					continue
+				}
+				h := &s.running[k]
+				ids = append(ids, h.tokens[len(h.tokens)-1])
+				h.keys = append(append([]int{}, h.keys...), base+d.place[i]+k)
+			}
+		}
+		d.keys += d.slots // the mask covers the new keys as well
+		mask := d.maskOf(func(prompt, beam int) []bool {
+			s := states[prompt]
+			row := make([]bool, d.keys)
+			copy(row, d.visible[prompt])
+			if beam < len(s.running) {
+				for _, k := range s.running[beam].keys {
+					row[k] = true
+				}
+			}
+			return row
+		})
+		d.keys -= d.slots
+		hidden, rows = d.step(ids, n, mask), o.Beams
+	}
+	answers := make([][]int, len(states))
+	for i, s := range states {
+		answers[i] = s.finished[0].tokens
+		if n := len(answers[i]); n > 0 && answers[i][n-1] == o.EOS {
+			answers[i] = answers[i][:n-1]
+		}
+	}
+	return answers
+}
+
+// expand gives the 2·beams best continuations of each prompt, best first.
+func (d *decoder) expand(hidden *torch.Tensor, states []beamState, rows int) [][]hypothesis {
+	logp := d.m.Head(hidden).To(torch.Float64).LogSoftmax(-1)
+	width := logp.Size(-1)
+	scores := make([]float64, 0, len(states)*rows)
+	for _, s := range states {
+		for k := range rows {
+			score := math.Inf(-1) // a slot without a hypothesis
+			if k < len(s.running) {
+				score = s.running[k].score
+			}
+			scores = append(scores, score)
+		}
+	}
+	total := logp.Add(torch.From(scores, d.on, len(scores), 1)).Reshape(len(states), rows*width)
+	count := min(2*d.beams, rows*width)
+	values, indices := total.TopK(count, 1)
+	v, at := torch.Values[float64](values), torch.Values[int64](indices)
+	out := make([][]hypothesis, len(states))
+	for i, s := range states {
+		for j := i * count; j < (i+1)*count; j++ {
+			if math.IsInf(v[j], -1) {
+				continue
+			}
+			from := s.running[int(at[j])/width]
+			out[i] = append(out[i], hypothesis{
+				tokens: append(append([]int{}, from.tokens...), int(at[j])%width), score: v[j], keys: from.keys})
+		}
+	}
+	return out
+}
+
+// advance sorts the continuations, of the given length, into finished and running hypotheses.
+func (s *beamState) advance(candidates []hypothesis, length int, last bool, o GenerateOptions) {
+	if s.closed {
+		return
+	}
+	penalty := math.Pow(float64(length), o.LengthPenalty)
+	full := len(s.finished) == o.Beams && o.EarlyStopping
+	var running []hypothesis
+	for i, c := range candidates {
+		ends := last || c.tokens[len(c.tokens)-1] == o.EOS
+		switch {
+		case !ends:
+			running = append(running, c)
+		case i < o.Beams && !full:
+			c.score /= penalty
+			s.finished = append(s.finished, c)
+		}
+	}
+	sort.SliceStable(s.finished, func(i, j int) bool { return s.finished[i].score > s.finished[j].score })
+	s.finished = s.finished[:min(len(s.finished), o.Beams)]
+	s.running = running[:min(len(running), o.Beams)]
+	if last || len(s.running) == 0 {
+		s.closed = true
+		return
+	}
+	if len(s.finished) == o.Beams {
+		best := s.running[0].score / penalty
+		s.closed = o.EarlyStopping || best <= s.finished[o.Beams-1].score
+	}
+}

@@ -1,0 +1,213 @@
+package model_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/model/modeltest"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+const parity = 1e-4 // of a tensor's largest value, against the PyTorch reference
+
+func TestOutputsEqualReference(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
+		b := modeltest.RefTinyBatch(t, io, 0, 4, true)
+		torch.NoGrad(func() {
+			torchtest.Within(t, io["prefix"], m.Prefix(b.Pictures), parity, 0, "prefix")
+			torchtest.Within(t, io["logits"], m.Logits(b).Reshape(io["logits"].Shape()...), parity, 0, "logits")
+		})
+	})
+}
+
+// gradients runs the mean cross entropy of the fixture backwards and gives every gradient.
+func gradients(t *testing.T, m model.Network, io map[string]*torch.Tensor) map[string]*torch.Tensor {
+	m.Store().SetRequiresGrad(true)
+	b := modeltest.RefTinyBatch(t, io, 0, 4, false)
+	loss := m.Logits(b).CrossEntropy(b.Targets)
+	require.InDelta(t, io["ce_loss"].Item(), loss.Item(), parity*io["ce_loss"].Item())
+	loss.Backward()
+	out := map[string]*torch.Tensor{}
+	for _, p := range m.Store().Params() {
+		out[p.Name] = p.T().Grad()
+		require.NotNil(t, out[p.Name], p.Name)
+		p.T().SetGrad(nil)
+	}
+	return out
+}
+
+func TestGradientsEqualReference(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
+		want := modeltest.Rename(t, modeltest.RefTinyFile(t, "grads"))
+		got := gradients(t, m, io)
+		largest := 0.
+		for _, g := range want {
+			largest = max(largest, g.Abs().AMax().Item())
+		}
+		require.Len(t, got, len(want))
+		for name, g := range got {
+			torchtest.Within(t, want[name], g, parity, 1e-6*largest, name)
+			// A key's bias adds the same to all scores of a query: softmax does not see it.
+			if strings.HasSuffix(name, "k_proj.bias") || strings.HasSuffix(name, "key.bias") {
+				assert.Less(t, g.Abs().AMax().Item(), 1e-6, name)
+			}
+		}
+	})
+}
+
+func TestGreedyEqualsReference(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
+		b := modeltest.RefTinyBatch(t, io, 0, 4, false)
+		want := torch.Values[int64](io["generate"])
+		got, err := m.Generate(b.Pictures, prompts(io), model.GenerateOptions{MaxTokens: 4, EOS: 1})
+		require.NoError(t, err)
+		for p := range got {
+			for s := range got[p] {
+				var expected []int
+				for _, id := range want[(p*5+s)*4:][:4] {
+					if id == 1 {
+						break
+					}
+					expected = append(expected, int(id))
+				}
+				assert.Equal(t, expected, got[p][s], "picture %d question %d", p, s)
+			}
+		}
+	})
+}
+
+func prompts(io map[string]*torch.Tensor) [][][]int {
+	ids := torch.Values[int64](io["questions"])
+	out := make([][][]int, 4)
+	for i := 0; i < len(ids); i += 6 {
+		var p []int
+		for _, id := range ids[i : i+6] {
+			p = append(p, int(id))
+		}
+		out[i/30] = append(out[i/30], p)
+	}
+	return out
+}
+
+// Each packed question must come out as if it stood alone, whatever its neighbours' lengths.
+func TestPackedEqualsAlone(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
+		pictures := modeltest.RefTinyBatch(t, io, 0, 2, false).Pictures
+		questions := [][]model.Question{
+			{{Prompt: []int{2, 3, 4}, Answer: []int{30, 32, 1}}, {Prompt: []int{8}, Answer: []int{1}}},
+			{{Prompt: []int{5, 6, 7, 8, 9, 10}, Answer: []int{40, 41, 42, 43, 1}}, {Prompt: []int{11, 12}, Answer: []int{50, 1}}, {Prompt: []int{2, 2}, Answer: []int{1}}},
+		}
+		torch.NoGrad(func() {
+			packed, err := model.Pack(pictures, questions, torch.CPU)
+			require.NoError(t, err)
+			assert.Equal(t, []int{4, 8}, packed.Scored)
+			got := m.Logits(packed)
+			row := 0
+			for p, qs := range questions {
+				for _, q := range qs {
+					alone, err := model.Pack(pictures.Narrow(0, p, 1), [][]model.Question{{q}}, torch.CPU)
+					require.NoError(t, err)
+					torchtest.Within(t, m.Logits(alone), got.Narrow(0, row, len(q.Answer)), 1e-5, 0)
+					row += len(q.Answer)
+				}
+			}
+		})
+	})
+}
+
+// Generation with kept keys and values must choose what a full forward over prompt and answer would choose.
+func TestGreedyEqualsFullForward(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
+		pictures := modeltest.RefTinyBatch(t, io, 0, 2, false).Pictures
+		asked := [][][]int{{{2, 3, 4}, {8}, {9, 9}}, {{5, 6, 7, 8}}}
+		got, err := m.Generate(pictures, asked, model.GenerateOptions{MaxTokens: 6, EOS: 1})
+		require.NoError(t, err)
+		torch.NoGrad(func() {
+			for p := range asked {
+				for s, prompt := range asked[p] {
+					var answer []int
+					for range 6 {
+						text := append(append([]int{}, prompt...), answer...)
+						b, err := model.Pack(pictures.Narrow(0, p, 1), [][]model.Question{{{Prompt: text, Answer: []int{0}}}}, torch.CPU)
+						require.NoError(t, err)
+						id := int(m.Logits(b).ArgMax(-1).Item())
+						if id == 1 {
+							break
+						}
+						answer = append(answer, id)
+					}
+					assert.Equal(t, answer, got[p][s])
+				}
+			}
+		})
+	})
+}
+
+// With as many beams as there are tokens the search over two tokens is exhaustive.
+func TestBeamSearchFindsTheBest(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
+		pictures := modeltest.RefTinyBatch(t, io, 0, 2, false).Pictures
+		asked := [][][]int{{{2, 3, 4}, {8}}, {{5, 6, 7, 8}}}
+		const words, eos = 85, 1
+		torch.NoGrad(func() {
+			// after is the log-probability of each token that follows the prompt and the tokens so far.
+			after := func(picture int, text ...int) []float64 {
+				b, err := model.Pack(pictures.Narrow(0, picture, 1), [][]model.Question{{{Prompt: text, Answer: []int{0}}}}, torch.CPU)
+				require.NoError(t, err)
+				return m.Logits(b).To(torch.Float64).LogSoftmax(-1).Floats()
+			}
+			got, err := m.Generate(pictures, asked, model.GenerateOptions{MaxTokens: 2, EOS: eos, Beams: words})
+			require.NoError(t, err)
+			for p := range asked {
+				for s, prompt := range asked[p] {
+					first := after(p, prompt...)
+					best, answer := first[eos], []int(nil)
+					for a := range words {
+						if a == eos {
+							continue
+						}
+						for b, second := range after(p, append(append([]int{}, prompt...), a)...) {
+							if sum := first[a] + second; sum > best {
+								best, answer = sum, []int{a, b}
+							}
+						}
+					}
+					if len(answer) == 2 && answer[1] == eos {
+						answer = answer[:1]
+					}
+					assert.Equal(t, answer, got[p][s])
+				}
+			}
+		})
+	})
+}
+
+// A hypothesis that has ended competes with longer ones by its score over length^penalty.
+func TestLengthPenaltyFavoursLongAnswers(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
+		pictures := modeltest.RefTinyBatch(t, io, 0, 4, false).Pictures
+		total := func(penalty float64) (n int) {
+			got, err := m.Generate(pictures, prompts(io), model.GenerateOptions{MaxTokens: 6, EOS: 1, Beams: 4, LengthPenalty: penalty})
+			require.NoError(t, err)
+			for _, p := range got {
+				for _, a := range p {
+					n += len(a)
+				}
+			}
+			return n
+		}
+		assert.Greater(t, total(4), total(-4))
+	})
+}

@@ -1,0 +1,60 @@
+package nn
+
+import (
+	"math"
+
+	"espalier/torch"
+)
+
+// Init draws the first values of a parameter of the given shape, float32 on the CPU.
+type Init func(g *torch.Generator, shape []int) *torch.Tensor
+
+// Zeros starts at 0.
+func Zeros(_ *torch.Generator, shape []int) *torch.Tensor {
+	return torch.Zeros(shape, torch.Float32, torch.CPU)
+}
+
+// Ones starts at 1.
+func Ones(_ *torch.Generator, shape []int) *torch.Tensor {
+	return torch.Ones(shape, torch.Float32, torch.CPU)
+}
+
+// Normal draws with mean 0 and a standard deviation.
+func Normal(std float64) Init {
+	return func(g *torch.Generator, shape []int) *torch.Tensor { return g.Randn(shape...).MulScalar(std) }
+}
+
+// FanIn draws with mean 0 and standard deviation gain / √(elements that one output reads).
+func FanIn(gain float64) Init {
+	return func(g *torch.Generator, shape []int) *torch.Tensor {
+		return g.Randn(shape...).MulScalar(gain / math.Sqrt(float64(fanIn(shape))))
+	}
+}
+
+// Uniform draws evenly from ±1/√fanIn, PyTorch's default for convolutions.
+func Uniform(fanIn int) Init {
+	bound := 1 / math.Sqrt(float64(fanIn))
+	return func(g *torch.Generator, shape []int) *torch.Tensor {
+		return g.Rand(shape...).MulScalar(2 * bound).AddScalar(-bound)
+	}
+}
+
+func fanIn(shape []int) int {
+	n := 1
+	for _, s := range shape[1:] {
+		n *= s
+	}
+	return n
+}
+
+// Init draws every parameter, in the order of declaration, and puts it on a device.
+func (s *Store) Init(seed uint64, on torch.Device) error {
+	g := torch.NewGenerator(seed)
+	return torch.Run(func(scope *torch.Scope) error {
+		for _, p := range s.params {
+			v := p.init(g, p.Shape()).ToDevice(on).Contiguous()
+			p.Value = v.Release().Named(p.Name)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,262 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"espalier/torch"
+)
+
+// Param is a parameter or buffer of a network.
+type Param struct {
+	Name  string
+	Dims  []Dim
+	Part  string        // what it counts to: "vision", "qformer", "projection", "language_blocks", "embeddings"
+	Tower string        // "vision", "qformer" or "language"
+	Value *torch.Tensor // nil until it is initialised or loaded
+
+	init  Init
+	stack *Axis // the blocks that it belongs to, or nil
+	layer int   // which of them
+}
+
+// Shape follows from the axes.
+func (p *Param) Shape() []int {
+	shape := make([]int, len(p.Dims))
+	for i, d := range p.Dims {
+		shape[i] = d.Size()
+	}
+	return shape
+}
+
+// Count is the number of elements.
+func (p *Param) Count() int {
+	n := 1
+	for _, d := range p.Dims {
+		n *= d.Size()
+	}
+	return n
+}
+
+// Layer is the axis of blocks and the block that p belongs to; nil when it belongs to none.
+func (p *Param) Layer() (stack *Axis, unit int) { return p.stack, p.layer }
+
+// T is the value, for use in a forward.
+func (p *Param) T() *torch.Tensor {
+	if p == nil {
+		return nil
+	}
+	if p.Value == nil {
+		panic(&torch.Error{Op: "parameter", Kind: torch.KindMisuse, Message: p.Name + " has no value: initialise or load the network first"})
+	}
+	return p.Value
+}
+
+// Structure is everything that a forward needs and a tensor's shape does not tell: it is kept in a checkpoint's
+// config.json, so that a pruned network loads without the plans that made it.
+type Structure struct {
+	Version int              `json:"version"`
+	Axes    map[string]int   `json:"axes"`   // units by axis
+	Layers  []map[string]any `json:"layers"` // "name" and the facts of each block
+}
+
+// StructureVersion is the version of [Structure] that this program writes and reads.
+const StructureVersion = 1
+
+// Store holds the parameters and axes of a network in the order of their declaration.
+type Store struct {
+	params []*Param
+	byName map[string]*Param
+	axes   []*Axis
+	facts  []map[string]any
+}
+
+// Params are the parameters in the order of declaration.
+func (s *Store) Params() []*Param { return s.params }
+
+// Param is the parameter of a name, or nil.
+func (s *Store) Param(name string) *Param { return s.byName[name] }
+
+// Axes are the axes in the order of declaration.
+func (s *Store) Axes() []*Axis { return s.axes }
+
+// Axis is the axis of a name, or nil.
+func (s *Store) Axis(name string) *Axis {
+	for _, a := range s.axes {
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// Members are the parameters of which a dimension contains the axis.
+func (s *Store) Members(a *Axis) []Member {
+	var out []Member
+	for _, p := range s.params {
+		for d, dim := range p.Dims {
+			if contains(dim.Axes(), a) {
+				out = append(out, Member{Param: p, Dim: d})
+			}
+		}
+	}
+	return out
+}
+
+// Member is one dimension of a parameter that an axis is part of.
+type Member struct {
+	Param *Param
+	Dim   int
+}
+
+func (m Member) String() string { return fmt.Sprintf("%s (dimension %d)", m.Param.Name, m.Dim) }
+
+// Tensors are the values of the parameters of all but the frozen towers.
+func (s *Store) Tensors(frozen ...string) []*torch.Tensor {
+	var out []*torch.Tensor
+	for _, p := range s.params {
+		skip := false
+		for _, f := range frozen {
+			skip = skip || p.Tower == f
+		}
+		if !skip {
+			out = append(out, p.T())
+		}
+	}
+	return out
+}
+
+// Named are the values by name, as a checkpoint holds them.
+func (s *Store) Named() map[string]*torch.Tensor {
+	out := make(map[string]*torch.Tensor, len(s.params))
+	for _, p := range s.params {
+		out[p.Name] = p.T()
+	}
+	return out
+}
+
+// Count is the number of elements of all parameters.
+func (s *Store) Count() int {
+	n := 0
+	for _, p := range s.params {
+		n += p.Count()
+	}
+	return n
+}
+
+// CountByPart is Count for each part.
+func (s *Store) CountByPart() map[string]int {
+	out := map[string]int{}
+	for _, p := range s.params {
+		out[p.Part] += p.Count()
+	}
+	return out
+}
+
+// Bytes is the size of all values.
+func (s *Store) Bytes() int {
+	n := 0
+	for _, p := range s.params {
+		n += p.T().Bytes()
+	}
+	return n
+}
+
+// SetRequiresGrad asks for gradients of every parameter but those of the frozen towers, or of none.
+func (s *Store) SetRequiresGrad(on bool, frozen ...string) {
+	for _, p := range s.params {
+		p.T().SetRequiresGrad(false)
+	}
+	if on {
+		for _, t := range s.Tensors(frozen...) {
+			t.SetRequiresGrad(true)
+		}
+	}
+}
+
+// SetGates sets the gate of every named axis and takes the others away.
+func (s *Store) SetGates(gates map[string]*torch.Tensor) {
+	for _, a := range s.axes {
+		a.Gate = gates[a.Name]
+	}
+}
+
+// Free frees every value.
+func (s *Store) Free() {
+	for _, p := range s.params {
+		p.Value.Free()
+		p.Value = nil
+	}
+}
+
+// Structure describes the sizes and facts of the network as it is.
+func (s *Store) Structure() Structure {
+	st := Structure{Version: StructureVersion, Axes: make(map[string]int, len(s.axes)), Layers: s.facts}
+	for _, a := range s.axes {
+		st.Axes[a.Name] = a.units
+	}
+	return st
+}
+
+// Fill takes over the values of a checkpoint, which must have exactly the names and shapes of the declaration. All
+// that is missing, unexpected or misshapen is told at once, and then nothing is taken.
+func (s *Store) Fill(values map[string]*torch.Tensor) error {
+	var faults []error
+	for _, p := range s.params {
+		v, ok := values[p.Name]
+		if !ok {
+			faults = append(faults, fmt.Errorf("missing %s %v", p.Name, p.Shape()))
+			continue
+		}
+		if got, want := v.Shape(), p.Shape(); !equal(got, want) {
+			faults = append(faults, fmt.Errorf("%s has shape %v, the network needs %v", p.Name, got, want))
+		}
+	}
+	var extra []string
+	for name := range values {
+		if s.byName[name] == nil {
+			extra = append(extra, fmt.Sprintf("unexpected %s %v", name, values[name].Shape()))
+		}
+	}
+	sort.Strings(extra)
+	for _, e := range extra {
+		faults = append(faults, errors.New(e))
+	}
+	if len(faults) > 0 {
+		return &FillError{Faults: faults}
+	}
+	for _, p := range s.params {
+		p.Value = values[p.Name].Release().Named(p.Name)
+	}
+	return nil
+}
+
+// FillError tells all the ways in which values do not fit a network.
+type FillError struct{ Faults []error }
+
+func (e *FillError) Error() string {
+	const shown = 8
+	var lines []string
+	for i, f := range e.Faults {
+		if i == shown {
+			lines = append(lines, fmt.Sprintf("and %d more", len(e.Faults)-shown))
+			break
+		}
+		lines = append(lines, f.Error())
+	}
+	return "the tensors do not fit the network: " + strings.Join(lines, "; ")
+}
+
+func equal(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
