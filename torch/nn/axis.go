@@ -37,6 +37,8 @@ type Axis struct {
 	block    int
 	groups   []int
 	prefix   string // of the parameters' names, for an axis of blocks: unit i owns prefix.i.*
+	stack    *Axis  // the blocks that the axis belongs to, or nil
+	layer    int    // which of them
 }
 
 // Units is the number of units.
@@ -61,6 +63,9 @@ func (a *Axis) SetGroup(unit, group int) {
 	}
 	a.groups[unit] = group
 }
+
+// Layer is the axis of blocks and the block that a belongs to; nil when it belongs to none.
+func (a *Axis) Layer() (stack *Axis, unit int) { return a.stack, a.layer }
 
 // Groups is the rank group of each unit; nil means that all are ranked together.
 func (a *Axis) Groups() []int { return a.groups }

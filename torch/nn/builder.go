@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strings"
 )
 
 // Builder declares the parameters and axes of a network under a path of names.
@@ -103,7 +102,8 @@ func (b *Builder) Part(part string) *Builder {
 
 // Axis declares an axis under the path. In a network that was pruned it has fewer units than declared here.
 func (b *Builder) Axis(name string, kind Kind, units int) *Axis {
-	a := &Axis{Name: b.Sub(name).path, Tower: b.tower, Kind: kind, units: units, declared: units, block: 1}
+	a := &Axis{Name: b.Sub(name).path, Tower: b.tower, Kind: kind, units: units, declared: units, block: 1,
+		stack: b.stack, layer: b.layer}
 	r := b.root
 	if r.known[a.Name] {
 		r.faults = append(r.faults, fmt.Errorf("axis %s is declared twice", a.Name))
@@ -137,7 +137,9 @@ func (b *Builder) Layer(stack *Axis, unit int) *Builder {
 	c.path = fmt.Sprintf("%s.%d", stack.prefix, unit)
 	c.stack, c.layer = stack, unit
 	b.root.known[c.path] = true
-	b.root.store.facts = append(b.root.store.facts, map[string]any{"name": c.path})
+	store := b.root.store
+	store.facts = append(store.facts, map[string]any{"name": c.path})
+	store.layers = append(store.layers, layerOf{stack, unit})
 	return &c
 }
 
@@ -188,14 +190,4 @@ func (b *Builder) Param(name string, init Init, dims ...Dim) *Param {
 	r.store.byName[p.Name] = p
 	r.store.params = append(r.store.params, p)
 	return p
-}
-
-// LayerPath replaces the block number in the name of a parameter, axis or layer that belongs to a stack.
-func LayerPath(name string, stack *Axis, unit int) string {
-	rest := strings.TrimPrefix(name, stack.prefix+".")
-	_, tail, _ := strings.Cut(rest, ".")
-	if tail != "" {
-		tail = "." + tail
-	}
-	return fmt.Sprintf("%s.%d%s", stack.prefix, unit, tail)
 }

@@ -54,23 +54,18 @@ func (p *Param) T() *torch.Tensor {
 	return p.Value
 }
 
-// Structure is everything that a forward needs and a tensor's shape does not tell: it is kept in a checkpoint's
-// config.json, so that a pruned network loads without the plans that made it.
-type Structure struct {
-	Version int              `json:"version"`
-	Axes    map[string]int   `json:"axes"`   // units by axis
-	Layers  []map[string]any `json:"layers"` // "name" and the facts of each block
-}
-
-// StructureVersion is the version of [Structure] that this program writes and reads.
-const StructureVersion = 1
-
 // Store holds the parameters and axes of a network in the order of their declaration.
 type Store struct {
 	params []*Param
 	byName map[string]*Param
 	axes   []*Axis
-	facts  []map[string]any
+	facts  []map[string]any // of each block
+	layers []layerOf        // which block the facts are of
+}
+
+type layerOf struct {
+	stack *Axis
+	unit  int
 }
 
 // Params are the parameters in the order of declaration.
@@ -189,15 +184,6 @@ func (s *Store) Free() {
 		p.Value.Free()
 		p.Value = nil
 	}
-}
-
-// Structure describes the sizes and facts of the network as it is.
-func (s *Store) Structure() Structure {
-	st := Structure{Version: StructureVersion, Axes: make(map[string]int, len(s.axes)), Layers: s.facts}
-	for _, a := range s.axes {
-		st.Axes[a.Name] = a.units
-	}
-	return st
 }
 
 // Fill takes over the values of a checkpoint, which must have exactly the names and shapes of the declaration. All

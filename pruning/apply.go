@@ -1,0 +1,98 @@
+package pruning
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"espalier/model"
+	"espalier/torch"
+	"espalier/torch/nn"
+)
+
+// Apply makes the network that is left when only the plan's units stay. The new network has tensors of its own; the
+// old one is unchanged. With every unit kept the copy is equal bit for bit.
+func Apply(n model.Network, p Plan) (model.Network, error) {
+	keep, err := p.axes(n)
+	if err != nil {
+		return nil, err
+	}
+	cut := n.Store().Cut(keep)
+	after, err := n.Rebuild(cut.Structure)
+	if err != nil {
+		return nil, fmt.Errorf("pruning: rebuild: %w", err)
+	}
+	values := map[string]*torch.Tensor{}
+	err = torch.Run(func(*torch.Scope) error {
+		torch.NoGrad(func() {
+			for _, param := range n.Store().Params() {
+				if name, stays := cut.Name(param); stays {
+					values[name] = sliced(param, keep).Release()
+				}
+			}
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pruning: slice: %w", err)
+	}
+	if err := after.Store().Fill(values); err != nil {
+		return nil, fmt.Errorf("pruning: slice: %w%s", err, suspects(n, after, keep))
+	}
+	return after, nil
+}
+
+func sliced(p *nn.Param, keep map[*nn.Axis][]int) *torch.Tensor {
+	t := p.T().Detach()
+	whole := true
+	for d, dim := range p.Dims {
+		if kept := dim.Keep(keep); kept != nil {
+			t, whole = t.IndexSelect(d, torch.FromInts(kept, t.Device())), false
+		}
+	}
+	if whole {
+		return t.Clone()
+	}
+	return t.Contiguous()
+}
+
+// suspects names the parameters that look as if their declaration forgot an axis: a dimension that no axis reaches
+// still has the size that a cut axis had. "" when there are none.
+func suspects(before, after model.Network, keep map[*nn.Axis][]int) string {
+	var found []string
+	for _, p := range after.Store().Params() {
+		for d, dim := range p.Dims {
+			for a, units := range keep {
+				size := a.Size()
+				if len(units) == a.Units() || contains(dim.Axes(), a.Name) || dim.Size()%size != 0 || !sameFamily(p, a) {
+					continue
+				}
+				found = append(found, fmt.Sprintf("%s (dimension %d) still has %d, as %s had before the cut", p.Name, d, dim.Size(), a.Name))
+			}
+		}
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	sort.Strings(found)
+	return "; was an axis left out of " + strings.Join(found, ", or of ") + "?"
+}
+
+// sameFamily is false when p cannot be a member of a: an axis of one block reaches only that block.
+func sameFamily(p *nn.Param, a *nn.Axis) bool {
+	stack, unit := a.Layer()
+	if stack == nil {
+		return true
+	}
+	pStack, pUnit := p.Layer()
+	return pStack != nil && pStack.Name == stack.Name && pUnit == unit
+}
+
+func contains(axes []*nn.Axis, name string) bool {
+	for _, a := range axes {
+		if a.Name == name {
+			return true
+		}
+	}
+	return false
+}

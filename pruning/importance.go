@@ -1,0 +1,145 @@
+// Package pruning decides what to cut, cuts it, and proves that the cut network computes what the masked one did.
+package pruning
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"espalier/model"
+	"espalier/torch"
+	"espalier/torch/nn"
+)
+
+// Scores is the importance of each unit, by axis.
+type Scores map[string][]float64
+
+// Sample is the data behind a score.
+type Sample struct {
+	Batches int
+	// Batch makes the i-th batch in the current scope.
+	Batch func(i int) (*model.Batch, error)
+	// Loss is the scalar whose gradient is taken, for the logits [n, vocabulary] of the i-th batch.
+	Loss func(i int, b *model.Batch, logits *torch.Tensor) *torch.Tensor
+	Seed uint64
+}
+
+// criterion scores the units of axes.
+type criterion struct {
+	score      func(model.Network, []*nn.Axis, Sample) (Scores, error)
+	blocksOnly bool
+	needsData  bool
+}
+
+var criteria = map[string]criterion{
+	"gradient":      {score: folded(torch.FoldGradAbs), needsData: true},
+	"taylor":        {score: folded(torch.FoldTaylorAbs), needsData: true},
+	"taylor-vector": {score: folded(torch.FoldTaylor), needsData: true},
+	"taylor-sample": {score: gated, needsData: true},
+	"magnitude":     {score: magnitude},
+	"random":        {score: random},
+	"last":          {score: last, blocksOnly: true},
+	"cosine":        {score: cosine, blocksOnly: true, needsData: true},
+}
+
+// Criteria lists the names of the criteria.
+func Criteria() []string {
+	var names []string
+	for n := range criteria {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Importance scores every unit of the axes by a criterion, as the mean over the sample's batches:
+//
+//	gradient       Σ over the unit's slices Σ_i |g_i|
+//	taylor         Σ over the unit's slices Σ_i |g_i·w_i|
+//	taylor-vector  Σ over the unit's slices |Σ_i g_i·w_i|
+//	taylor-sample  Σ over pictures |∂L/∂m| of a gate m for each picture and unit
+//	magnitude      Σ over the unit's slices Σ_i |w_i|
+//	random         a seeded draw
+//	last           blocks: the later, the less
+//	cosine         blocks: 1 − the cosine between input and output, averaged over tokens
+//
+// A unit's slices are all parts of parameters that vanish with it; for a block, all its parameters (Molchanov et al.,
+// 2019; arXiv 2312.05795). Gradients are folded as they arise and never kept. The network's gates must be free.
+func Importance(n model.Network, name string, axes []*nn.Axis, s Sample) (Scores, error) {
+	c, ok := criteria[name]
+	if !ok {
+		return nil, fmt.Errorf("pruning: unknown criterion %q; there are %s", name, strings.Join(Criteria(), ", "))
+	}
+	for _, a := range axes {
+		if c.blocksOnly && a.Kind != nn.Blocks {
+			return nil, fmt.Errorf("pruning: criterion %q scores blocks, not the %s of %s", name, a.Kind, a.Name)
+		}
+	}
+	if c.needsData && s.Batches < 1 {
+		return nil, fmt.Errorf("pruning: criterion %q needs at least one batch", name)
+	}
+	return c.score(n, axes, s)
+}
+
+// empty starts the scores of axes at zero.
+func empty(axes []*nn.Axis) Scores {
+	out := Scores{}
+	for _, a := range axes {
+		out[a.Name] = make([]float64, a.Units())
+	}
+	return out
+}
+
+// slice is a place where a parameter's sums along one dimension count for units of an axis.
+type slice struct {
+	axis *nn.Axis
+	dim  int
+	unit []int // of each element along the dimension; for a block, one unit for all
+}
+
+// slices lists, for each parameter, where it counts.
+func slices(n model.Network, axes []*nn.Axis) map[*nn.Param][]slice {
+	out := map[*nn.Param][]slice{}
+	for _, a := range axes {
+		for _, m := range n.Store().Members(a) {
+			out[m.Param] = append(out[m.Param], slice{a, m.Dim, m.Param.Dims[m.Dim].Units(a)})
+		}
+		if a.Kind != nn.Blocks {
+			continue
+		}
+		for _, p := range n.Store().Params() {
+			if stack, unit := p.Layer(); stack == a {
+				all := make([]int, p.Shape()[0])
+				for i := range all {
+					all[i] = unit
+				}
+				out[p] = append(out[p], slice{a, 0, all})
+			}
+		}
+	}
+	return out
+}
+
+// add counts the sums along the slice's dimension for its units. Neighbouring elements of one unit are one slice, whose
+// sum counts by its absolute value.
+func (s slice) add(scores Scores, sums []float64) {
+	into := scores[s.axis.Name]
+	for i := 0; i < len(sums); {
+		unit, sum := s.unit[i], 0.
+		for ; i < len(sums) && s.unit[i] == unit; i++ {
+			sum += sums[i]
+		}
+		if unit >= 0 {
+			into[unit] += max(sum, -sum)
+		}
+	}
+}
+
+// divide turns sums over batches into means.
+func (s Scores) divide(n int) {
+	for _, v := range s {
+		for i := range v {
+			v[i] /= float64(n)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package pruning
+
+import (
+	"fmt"
+	"sort"
+
+	"espalier/model"
+	"espalier/torch/nn"
+)
+
+// Plan says which units stay, in ascending order, for each axis that is cut.
+type Plan struct {
+	Keep map[string][]int `json:"keep"`
+}
+
+// Choose picks the n units of an axis with the highest scores, the lower number of equals. Rank groups are cut alike:
+// each keeps its share of n, and what does not divide goes to the first groups.
+func Choose(a *nn.Axis, scores []float64, n int) ([]int, error) {
+	if n < 1 || n > a.Units() {
+		return nil, fmt.Errorf("pruning: %s has %d units, %d cannot be kept", a.Name, a.Units(), n)
+	}
+	members := map[int][]int{}
+	for unit := range a.Units() {
+		group := 0
+		if g := a.Groups(); g != nil {
+			group = g[unit]
+		}
+		members[group] = append(members[group], unit)
+	}
+	var kept []int
+	for group, quota := range quotas(members, n) {
+		units := members[group]
+		sort.SliceStable(units, func(i, j int) bool { return scores[units[i]] > scores[units[j]] })
+		kept = append(kept, units[:quota]...)
+	}
+	sort.Ints(kept)
+	return kept, nil
+}
+
+// quotas shares n among groups in proportion to their sizes. The first groups get what is left over.
+func quotas(members map[int][]int, n int) map[int]int {
+	var groups []int
+	total := 0
+	for g, units := range members {
+		groups = append(groups, g)
+		total += len(units)
+	}
+	sort.Ints(groups)
+	out, given := map[int]int{}, 0
+	for _, g := range groups {
+		out[g] = n * len(members[g]) / total
+		given += out[g]
+	}
+	for given < n {
+		for _, g := range groups {
+			if given < n && out[g] < len(members[g]) {
+				out[g]++
+				given++
+			}
+		}
+	}
+	return out
+}
+
+// axes resolves the plan's names and checks its units.
+func (p Plan) axes(n model.Network) (map[*nn.Axis][]int, error) {
+	keep := map[*nn.Axis][]int{}
+	for name, units := range p.Keep {
+		a := n.Store().Axis(name)
+		if a == nil {
+			return nil, fmt.Errorf("pruning: the network has no axis %q", name)
+		}
+		if len(units) == 0 {
+			return nil, fmt.Errorf("pruning: the plan keeps no unit of %s", name)
+		}
+		for i, u := range units {
+			if u < 0 || u >= a.Units() || (i > 0 && u <= units[i-1]) {
+				return nil, fmt.Errorf("pruning: the plan's units %v of %s are not ascending numbers below %d", units, name, a.Units())
+			}
+		}
+		keep[a] = units
+	}
+	return keep, nil
+}

@@ -1,0 +1,119 @@
+package pruning
+
+import (
+	"fmt"
+
+	"espalier/model"
+	"espalier/torch"
+	"espalier/torch/nn"
+)
+
+// Tolerance is how far a cut network may be from the masked one: rounding in float64 stays far below, a forgotten
+// parameter far above.
+const Tolerance = 1e-9
+
+// VerifyError says that a cut network does not compute what the masked one did.
+type VerifyError struct {
+	Diff   float64 // largest |Δ logit| over the largest |logit|
+	Detail string
+}
+
+func (e *VerifyError) Error() string {
+	return fmt.Sprintf("pruning: the cut network differs from the masked one by %.3g of the largest logit, at most %.0e is allowed%s",
+		e.Diff, Tolerance, e.Detail)
+}
+
+// Verify proves a cut: it runs the network before, with gates in place of the plan's cuts, and the network after on a
+// batch, both in float64, and returns max |Δ logit| / max |logit|. More than [Tolerance] is a *VerifyError that names
+// the parameters that look forgotten.
+func Verify(before, after model.Network, p Plan, batch func() (*model.Batch, error)) (diff float64, err error) {
+	keep, err := p.axes(before)
+	if err != nil {
+		return 0, err
+	}
+	err = torch.Run(func(*torch.Scope) error {
+		b, err := batch()
+		if err != nil {
+			return err
+		}
+		want, err := masked(before, p, b)
+		if err != nil {
+			return fmt.Errorf("masked forward: %w", err)
+		}
+		got, err := plain(after, keep, b)
+		if err != nil {
+			return fmt.Errorf("forward of the cut network: %w%s", err, suspects(before, after, keep))
+		}
+		if fmt.Sprint(got.Shape()) != fmt.Sprint(want.Shape()) {
+			return fmt.Errorf("the cut network's logits have shape %v, the masked one's %v%s", got.Shape(), want.Shape(), suspects(before, after, keep))
+		}
+		diff = got.Sub(want).Abs().AMax().Item() / want.Abs().AMax().Item()
+		if !(diff <= Tolerance) { // also when it is not a number
+			return &VerifyError{Diff: diff, Detail: suspects(before, after, keep)}
+		}
+		return nil
+	})
+	if err != nil {
+		return diff, fmt.Errorf("pruning: verify: %w", err)
+	}
+	return diff, nil
+}
+
+// masked are the float64 logits of the network under the plan's gates, over the kept vocabulary.
+func masked(n model.Network, p Plan, b *model.Batch) (*torch.Tensor, error) {
+	return in64(n, b, func(n model.Network, b *model.Batch) *torch.Tensor {
+		gates := map[string]*torch.Tensor{}
+		var columns []int
+		for name, units := range p.Keep {
+			a := n.Store().Axis(name)
+			if a.Kind == nn.Vocabulary {
+				columns = units
+				continue
+			}
+			gate := make([]float64, a.Units())
+			for _, u := range units {
+				gate[u] = 1
+			}
+			gates[name] = torch.From(gate, b.Pictures.Device())
+		}
+		n.Store().SetGates(gates)
+		logits := n.Logits(b)
+		if columns != nil {
+			logits = logits.IndexSelect(1, torch.FromInts(columns, logits.Device()))
+		}
+		return logits
+	})
+}
+
+// plain are the float64 logits of the cut network, whose tokens have the numbers that the cut left them.
+func plain(n model.Network, keep map[*nn.Axis][]int, b *model.Batch) (*torch.Tensor, error) {
+	for a, units := range keep {
+		if a.Kind != nn.Vocabulary {
+			continue
+		}
+		to := map[int]int{}
+		for i, u := range units {
+			to[u] = i
+		}
+		var err error
+		if b, err = b.MapIDs(to); err != nil {
+			return nil, err
+		}
+	}
+	return in64(n, b, model.Network.Logits)
+}
+
+// in64 calls f with a float64 copy of a network, which is freed again.
+func in64(n model.Network, b *model.Batch, f func(model.Network, *model.Batch) *torch.Tensor) (out *torch.Tensor, err error) {
+	c, err := model.Convert(n, torch.Float64, b.Pictures.Device())
+	if err != nil {
+		return nil, err
+	}
+	defer c.Store().Free()
+	err = torch.Run(func(s *torch.Scope) error {
+		torch.NoGrad(func() { out = f(c, b.PicturesTo(torch.Float64)) })
+		s.Keep(out)
+		return nil
+	})
+	return out, err
+}
