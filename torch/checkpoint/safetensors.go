@@ -2,11 +2,13 @@
 package checkpoint
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"syscall"
 
@@ -23,9 +25,9 @@ type SafeTensors struct {
 }
 
 type entry struct {
-	DType   string   `json:"dtype"`
-	Shape   []int    `json:"shape"`
-	Offsets [2]int64 `json:"data_offsets"`
+	DType   string  `json:"dtype"`
+	Shape   []int   `json:"shape"`
+	Offsets []int64 `json:"data_offsets"`
 }
 
 // Info describes a tensor in a file.
@@ -45,7 +47,7 @@ var dtypeNames = map[string]torch.DType{
 const maxHeader = 100_000_000
 
 // OpenSafeTensors maps a file and checks its header: every tensor must have a known dtype, the bytes that its shape
-// needs, and a place inside the file that overlaps no other.
+// needs, and a place inside the file; together they fill it without overlap, as the format demands.
 func OpenSafeTensors(path string) (*SafeTensors, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -77,34 +79,52 @@ func (s *SafeTensors) parse() error {
 		return fmt.Errorf("header of %d bytes in a file of %d: not a safetensors file, or cut short", length, len(s.mapped))
 	}
 	s.data = s.mapped[8+length:]
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(s.mapped[8:8+length], &raw); err != nil {
-		return fmt.Errorf("broken header: %w", err)
+	if err := s.parseHeader(s.mapped[8 : 8+length]); err != nil {
+		return err
 	}
-	if m, ok := raw["__metadata__"]; ok {
-		if err := json.Unmarshal(m, &s.Metadata); err != nil {
-			return fmt.Errorf("broken metadata: %w", err)
+	return s.checkPlaces()
+}
+
+// parseHeader reads the object key by key: a map would let a second tensor of the same name replace the first in silence.
+func (s *SafeTensors) parseHeader(header []byte) error {
+	if !json.Valid(header) || !bytes.HasPrefix(header, []byte("{")) {
+		return errors.New("the header is no JSON object: not a safetensors file, or damaged")
+	}
+	s.entries = make(map[string]entry)
+	d := json.NewDecoder(bytes.NewReader(header))
+	d.Token() // the opening brace; errors are ruled out above
+	for seen := false; d.More(); {
+		key, _ := d.Token()
+		name := key.(string)
+		if name == "__metadata__" && !seen {
+			seen = true
+			if err := d.Decode(&s.Metadata); err != nil {
+				return fmt.Errorf("broken metadata: %w", err)
+			}
+			continue
 		}
-		delete(raw, "__metadata__")
-	}
-	s.entries = make(map[string]entry, len(raw))
-	for name, r := range raw {
 		var e entry
-		if err := json.Unmarshal(r, &e); err != nil {
+		if err := d.Decode(&e); err != nil {
 			return fmt.Errorf("tensor %q: broken entry: %w", name, err)
+		}
+		if _, twice := s.entries[name]; twice || name == "__metadata__" {
+			return fmt.Errorf("%q is in the header twice", name)
 		}
 		if err := e.check(int64(len(s.data))); err != nil {
 			return fmt.Errorf("tensor %q: %w", name, err)
 		}
 		s.entries[name] = e
 	}
-	return s.checkPlaces()
+	return nil
 }
 
 func (e entry) check(size int64) error {
 	d, ok := dtypeNames[e.DType]
 	if !ok {
 		return fmt.Errorf("unknown dtype %q", e.DType)
+	}
+	if e.Shape == nil || len(e.Offsets) != 2 {
+		return errors.New("needs a shape and two data_offsets")
 	}
 	want := int64(d.Size())
 	for _, n := range e.Shape {
@@ -125,14 +145,20 @@ func (e entry) check(size int64) error {
 
 func (s *SafeTensors) checkPlaces() error {
 	names := s.Names()
-	sort.Slice(names, func(i, j int) bool { return s.entries[names[i]].Offsets[0] < s.entries[names[j]].Offsets[0] })
+	slices.SortFunc(names, func(a, b string) int { return slices.Compare(s.entries[a].Offsets, s.entries[b].Offsets) })
 	end := int64(0)
 	for _, n := range names {
 		e := s.entries[n]
 		if e.Offsets[0] < end {
 			return fmt.Errorf("tensor %q overlaps another", n)
 		}
-		end = max(end, e.Offsets[1])
+		if e.Offsets[0] > end {
+			return fmt.Errorf("%d bytes before tensor %q belong to none", e.Offsets[0]-end, n)
+		}
+		end = e.Offsets[1]
+	}
+	if rest := int64(len(s.data)) - end; rest > 0 {
+		return fmt.Errorf("the last %d bytes belong to no tensor", rest)
 	}
 	return nil
 }
@@ -150,7 +176,19 @@ func (s *SafeTensors) Names() []string {
 // Info describes a tensor; ok is false when the file has none of that name.
 func (s *SafeTensors) Info(name string) (info Info, ok bool) {
 	e, ok := s.entries[name]
+	if !ok {
+		return Info{}, false
+	}
 	return Info{Name: name, DType: dtypeNames[e.DType], Shape: e.Shape, Bytes: e.Offsets[1] - e.Offsets[0]}, ok
+}
+
+// Bytes are a tensor's elements in the mapped file, little-endian, until Close; nil when there is none of that name.
+func (s *SafeTensors) Bytes(name string) []byte {
+	e, ok := s.entries[name]
+	if !ok {
+		return nil
+	}
+	return s.data[e.Offsets[0]:e.Offsets[1]]
 }
 
 // Load copies a tensor from the mapping to aligned memory of libtorch's on the device.
@@ -158,6 +196,9 @@ func (s *SafeTensors) Load(name string, on torch.Device) (*torch.Tensor, error) 
 	e, ok := s.entries[name]
 	if !ok {
 		return nil, fmt.Errorf("%s: no tensor %q", s.Path, name)
+	}
+	if s.mapped == nil {
+		return nil, fmt.Errorf("%s: tensor %q: the file is closed", s.Path, name)
 	}
 	var t *torch.Tensor
 	err := torch.Run(func(scope *torch.Scope) error {
@@ -177,6 +218,9 @@ func (s *SafeTensors) LoadAll(on torch.Device) (map[string]*torch.Tensor, error)
 	for _, n := range s.Names() {
 		t, err := s.Load(n, on)
 		if err != nil {
+			for _, loaded := range out {
+				loaded.Free()
+			}
 			return nil, err
 		}
 		out[n] = t

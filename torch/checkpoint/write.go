@@ -6,29 +6,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 
 	"espalier/torch"
 )
 
-// WriteSafeTensors writes tensors in alphabetical order of their names. The file appears whole or not at all: it is
-// written beside, synced and renamed. The same tensors give the same bytes.
+// WriteSafeTensors writes tensors in alphabetical order of their names, those with wider elements first. The file
+// appears whole or not at all: it is written beside, synced and renamed. The same tensors give the same bytes.
 func WriteSafeTensors(path string, tensors map[string]*torch.Tensor, metadata map[string]string) error {
-	names := make([]string, 0, len(tensors))
-	for n := range tensors {
-		names = append(names, n)
-	}
-	// As the reference implementation: the widest elements first, so that each tensor is aligned to its element.
-	sort.Slice(names, func(i, j int) bool {
-		a, b := tensors[names[i]].DType().Size(), tensors[names[j]].DType().Size()
-		if a != b {
-			return a > b
-		}
-		return names[i] < names[j]
+	var names []string
+	var header []byte
+	err := torch.Run(func(*torch.Scope) (err error) {
+		names = inFileOrder(tensors)
+		header, err = makeHeader(names, tensors, metadata)
+		return err
 	})
-	header, err := makeHeader(names, tensors, metadata)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -42,7 +37,7 @@ func WriteSafeTensors(path string, tensors map[string]*torch.Tensor, metadata ma
 		for _, n := range names {
 			raw, err := rawBytes(tensors[n])
 			if err != nil {
-				return err
+				return fmt.Errorf("tensor %q: %w", n, err)
 			}
 			if _, err := w.Write(raw); err != nil {
 				return err
@@ -50,6 +45,16 @@ func WriteSafeTensors(path string, tensors map[string]*torch.Tensor, metadata ma
 		}
 		return nil
 	})
+}
+
+// inFileOrder is the reference implementation's order: the widest elements first, so that each tensor is aligned to its
+// element.
+func inFileOrder(tensors map[string]*torch.Tensor) []string {
+	names := slices.Sorted(maps.Keys(tensors))
+	slices.SortStableFunc(names, func(a, b string) int {
+		return tensors[b].DType().Size() - tensors[a].DType().Size()
+	})
+	return names
 }
 
 func rawBytes(t *torch.Tensor) (raw []byte, err error) {
@@ -87,8 +92,12 @@ func makeHeader(names []string, tensors map[string]*torch.Tensor, metadata map[s
 	at := int64(0)
 	for _, n := range names {
 		t := tensors[n]
+		dtype, ok := byType[t.DType()]
+		if !ok || n == "__metadata__" {
+			return nil, fmt.Errorf("tensor %q of %v has no place in a safetensors file", n, t.DType())
+		}
 		to := at + int64(t.Bytes())
-		if err := add(n, entry{DType: byType[t.DType()], Shape: t.Shape(), Offsets: [2]int64{at, to}}); err != nil {
+		if err := add(n, entry{DType: dtype, Shape: t.Shape(), Offsets: []int64{at, to}}); err != nil {
 			return nil, err
 		}
 		at = to
@@ -101,7 +110,7 @@ func makeHeader(names []string, tensors map[string]*torch.Tensor, metadata map[s
 }
 
 // WriteFile calls write for a file that appears under path only when everything was written and synced.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
+func WriteFile(path string, write func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -109,12 +118,8 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
+	defer os.Remove(f.Name()) // what was renamed is not there any more
+	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
 	if err := write(w); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

@@ -16,14 +16,14 @@ type group struct {
 	first, second, age []*torch.Tensor
 }
 
-// NewAdamW prepares a state for each parameter. As is common, only matrices and larger decay: biases and norms
-// (parameters of one dimension) do not.
-func NewAdamW(params []*torch.Tensor, weightDecay float64) *AdamW {
+// NewAdamW prepares a state for each parameter. As is common, biases and norms (parameters of one dimension) do not
+// decay, unless all do.
+func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) *AdamW {
 	o := &AdamW{Beta1: .9, Beta2: .999, Eps: 1e-8}
 	decayed, plain := group{decay: weightDecay}, group{}
 	for _, p := range params {
 		g := &plain
-		if p.Rank() > 1 {
+		if decayAll || p.Rank() > 1 {
 			g = &decayed
 		}
 		g.params = append(g.params, p)

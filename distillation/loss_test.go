@@ -1,0 +1,82 @@
+package distillation_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/distillation"
+	"espalier/model/modeltest"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+// scored picks the rows of the fixture's padded answers that are no padding.
+func scored(io map[string]*torch.Tensor, name string) (rows, targets *torch.Tensor) {
+	var at []int
+	for i, id := range torch.Values[int64](io["answers"]) {
+		if id != 0 {
+			at = append(at, i)
+		}
+	}
+	index := torch.FromInts(at, torch.CPU)
+	return io[name].Flatten(0, 2).IndexSelect(0, index), io["answers"].Flatten(0, 2).IndexSelect(0, index)
+}
+
+func TestLossesEqualReference(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		io := modeltest.RefTinyFile(t, "io")
+		student, targets := scored(io, "logits")
+		teacher, _ := scored(io, "teacher_logits")
+		for name, l := range map[string]distillation.Loss{"kl_loss": {KL: 1}, "pair_loss": {Pair: 1}, "ce_loss": {CE: 1}} {
+			want := io[name].Item()
+			assert.InDelta(t, want, l.Of(student, teacher, targets, nil).Item(), 1e-4*want, name)
+		}
+		sum := distillation.Loss{KL: 2, Pair: 3, CE: .5}
+		want := 2*io["kl_loss"].Item() + 3*io["pair_loss"].Item() + .5*io["ce_loss"].Item()
+		assert.InDelta(t, want, sum.Of(student, teacher, targets, nil).Item(), 1e-4*want)
+	})
+}
+
+func TestLossesByHand(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		logits := torch.From([]float64{1, 3, 0, 2, 2.5, -1}, torch.CPU, 2, 3)
+		targets := torch.From([]int64{0, 1}, torch.CPU)
+		// Strongest rival minus right: 3 − 1 = 2 and 2 − 2.5 = −.5.
+		assert.InDelta(t, 1., distillation.Pairwise(logits, targets, 0, "hinge").Item(), 1e-12)
+		assert.InDelta(t, (3+.5)/2, distillation.Pairwise(logits, targets, 1, "hinge").Item(), 1e-12)
+		assert.InDelta(t, (2.5+.125)/2, distillation.Pairwise(logits, targets, 1, "huber").Item(), 1e-12)
+		assert.InDelta(t, (math.Log1p(math.Exp(2))+math.Log1p(math.Exp(-.5)))/2, distillation.Pairwise(logits, targets, 0, "softplus").Item(), 1e-12)
+		margin := (math.Log(math.Exp(3)+1) - 1 + math.Log(math.Exp(2)+math.Exp(-1)) - 2.5) / 2
+		assert.InDelta(t, margin, distillation.Margin(logits, targets).Item(), 1e-6)
+		assert.Zero(t, distillation.KL(logits, logits, 3).Item())
+		// At temperature 2: p = softmax(0, 1), q = softmax(0, 0).
+		p, q := torch.From([]float64{0, 2}, torch.CPU, 1, 2), torch.Zeros([]int{1, 2}, torch.Float64, torch.CPU)
+		a := math.E / (1 + math.E)
+		assert.InDelta(t, 4*(a*math.Log(2*a)+(1-a)*math.Log(2*(1-a))), distillation.KL(q, p, 2).Item(), 1e-12)
+	})
+}
+
+// Rows without a label of the data's own count for KL alone.
+func TestUnlabelledRows(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		student := torch.From([]float64{1, 3, 0, 2, 2.5, -1}, torch.CPU, 2, 3)
+		teacher := torch.From([]float64{0, 1, 2, 3, 4, 5}, torch.CPU, 2, 3)
+		targets := torch.From([]int64{0, 1}, torch.CPU)
+		l := distillation.Loss{KL: 1, Pair: 1, PairForm: "hinge"}
+		kl := distillation.KL(student, teacher, 1).Item()
+		assert.InDelta(t, kl+2, l.Of(student, teacher, targets, torch.From([]int64{0}, torch.CPU)).Item(), 1e-12)
+		assert.InDelta(t, kl, l.Of(student, teacher, targets, torch.From([]int64{}, torch.CPU, 0)).Item(), 1e-12)
+	})
+}
+
+func TestUnknownPairForm(t *testing.T) {
+	torchtest.Setup(t)
+	err := torch.Run(func(*torch.Scope) error {
+		distillation.Pairwise(torch.Zeros([]int{1, 2}, torch.Float32, torch.CPU), torch.From([]int64{0}, torch.CPU), 0, "hube")
+		return nil
+	})
+	require.ErrorContains(t, err, `unknown form "hube"`)
+}
