@@ -21,9 +21,13 @@ struct go_function {
   uintptr_t handle;
 };
 
+}  // namespace
+
+namespace espalier {
+
 constexpr int64_t chunk_elements = 1 << 16;  // keeps the temporary products of a fold within the cache
 
-at::Tensor fold_rows(const at::Tensor &grad, const at::Tensor &weight, int32_t mode) {
+static at::Tensor fold_rows(const at::Tensor &grad, const at::Tensor &weight, int32_t mode) {
   switch (mode) {
     case ESP_FOLD_GRAD_ABS:
       return grad.abs();
@@ -62,6 +66,10 @@ struct folding {
     }
   }
 };
+
+}  // namespace espalier
+
+namespace {
 
 // After autograd has added to .grad: fold it and drop it, so that no more than one gradient lives at a time.
 struct fold_hook : torch::autograd::PostAccumulateGradHook {
@@ -114,6 +122,7 @@ esp_status esp_accumulator_new(esp_tensor *t, int32_t mode, esp_accumulator **ou
     at::Tensor leaf = unwrap(t);
     TORCH_CHECK(leaf.is_leaf() && leaf.requires_grad(), "only a leaf that requires a gradient can be folded");
     TORCH_CHECK(!torch::autograd::impl::post_acc_grad_hooks(leaf), "the tensor's gradient is folded already");
+    TORCH_CHECK(!leaf.grad().defined(), "the tensor has a gradient, which would be folded too: drop it first");
     auto into = std::make_shared<folding>();
     into->weight = leaf.detach();
     into->mode = mode;
@@ -127,7 +136,9 @@ esp_status esp_accumulator_new(esp_tensor *t, int32_t mode, esp_accumulator **ou
 esp_result esp_accumulator_take(esp_accumulator *a, int64_t dim) {
   return guard([&] {
     std::lock_guard<std::mutex> lock(a->into->mutex);
-    at::Tensor &sum = a->into->sums.at(dim);
+    auto dims = static_cast<int64_t>(a->into->sums.size());
+    TORCH_CHECK_INDEX(dim >= 0 && dim < dims, "no dimension ", dim, " among ", dims);
+    at::Tensor &sum = a->into->sums[dim];
     return std::exchange(sum, at::zeros_like(sum));
   });
 }

@@ -33,8 +33,9 @@ esp_error *current_exception_error() {
   } catch (const c10::Error &e) {
     // libtorch's CPU allocator reports a failed allocation as a plain error.
     std::string message = e.what_without_backtrace();
-    bool memory = message.find("not enough memory") != std::string::npos;
-    return new_error(memory ? ESP_ERROR_MEMORY : ESP_ERROR_RUNTIME, message);
+    size_t allocator = message.find("DefaultCPUAllocator");
+    if (allocator != std::string::npos) return new_error(ESP_ERROR_MEMORY, message.substr(allocator));
+    return new_error(ESP_ERROR_RUNTIME, message);
   } catch (const std::bad_alloc &) {
     return new_error(ESP_ERROR_MEMORY, "out of memory");
   } catch (const std::exception &e) {

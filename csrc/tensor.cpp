@@ -43,6 +43,14 @@ esp_result esp_tensor_alias(const esp_tensor *t) {
   return guard([&] { return unwrap(t); });
 }
 
+esp_status esp_tensor_export(const esp_tensor *t, void **at_tensor) {
+  return guard([&] { *at_tensor = new at::Tensor(unwrap(t)); });
+}
+
+esp_result esp_tensor_import(const void *at_tensor) {
+  return guard([&] { return *static_cast<const at::Tensor *>(at_tensor); });
+}
+
 esp_status esp_tensor_read(const esp_tensor *t, void *to, int64_t bytes) {
   return guard([&] {
     at::Tensor x = unwrap(t).detach().to(at::kCPU).contiguous();

@@ -60,6 +60,11 @@ ESP_API int32_t esp_tensor_device(const esp_tensor *t);
 ESP_API int32_t esp_tensor_is_contiguous(const esp_tensor *t);
 ESP_API void *esp_tensor_data(const esp_tensor *t);
 ESP_API esp_result esp_tensor_alias(const esp_tensor *t); /* a second handle to the same tensor */
+/* For other libraries in the same process, over the same libtorch: the address of a new at::Tensor on the heap, which the
+ * caller deletes (it is not among the live tensors), and a handle to an at::Tensor of others, which stays theirs. No
+ * elements are copied. */
+ESP_API esp_status esp_tensor_export(const esp_tensor *t, void **at_tensor);
+ESP_API esp_result esp_tensor_import(const void *at_tensor);
 ESP_API esp_status esp_tensor_read(const esp_tensor *t, void *to, int64_t bytes);
 ESP_API esp_status esp_tensor_item(const esp_tensor *t, double *value);
 

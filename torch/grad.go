@@ -32,7 +32,10 @@ func Autocast(on Device, d DType, f func()) {
 }
 
 // RequiresGrad tells whether Backward computes a gradient for t.
-func (t *Tensor) RequiresGrad() bool { return C.esp_tensor_requires_grad(t.ptr()) != 0 }
+func (t *Tensor) RequiresGrad() bool {
+	defer runtime.KeepAlive(t)
+	return C.esp_tensor_requires_grad(t.ptr()) != 0
+}
 
 // SetRequiresGrad asks for a gradient of the leaf t, or not, and returns t.
 func (t *Tensor) SetRequiresGrad(on bool) *Tensor {
@@ -51,4 +54,6 @@ func (t *Tensor) Backward() { check("backward", C.esp_tensor_backward(t.ptr()), 
 func (t *Tensor) Grad() *Tensor { return finish("grad", C.esp_tensor_grad(t.ptr()), t) }
 
 // SetGrad replaces the gradient; nil drops it.
-func (t *Tensor) SetGrad(g *Tensor) { check("set_grad", C.esp_tensor_grad_set(t.ptr(), g.ptr()), t, g) }
+func (t *Tensor) SetGrad(g *Tensor) {
+	check("set_grad", C.esp_tensor_grad_set(t.ptr(), g.optional()), t, g)
+}

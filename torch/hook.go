@@ -27,9 +27,9 @@ type Hook struct {
 // nil leaves it. The gradient is borrowed: it must not be used after f returns. A panic in f becomes the error of
 // Backward. On CUDA, f runs on a thread of autograd's own.
 func (t *Tensor) RegisterHook(f func(grad *Tensor) *Tensor) *Hook {
-	h := &Hook{t: t}
-	handle := cgo.NewHandle(f)
-	check("register_hook", C.esp_tensor_hook(t.ptr(), C.uintptr_t(handle), &h.position), t)
+	h, c := &Hook{t: t}, t.ptr()
+	handle := cgo.NewHandle(f) // released by the library, also when it fails
+	check("register_hook", C.esp_tensor_hook(c, C.uintptr_t(handle), &h.position), t)
 	return h
 }
 
@@ -38,13 +38,14 @@ func (h *Hook) Remove() { check("remove_hook", C.esp_tensor_hook_remove(h.t.ptr(
 
 //export espGoHook
 func espGoHook(handle C.uintptr_t, grad *C.esp_tensor) (answer C.esp_hook_answer) {
+	borrowed := &Tensor{c: grad, lent: true}
 	defer func() {
+		borrowed.c = nil
 		// A Go panic must not unwind C++ frames: it travels as a message.
 		if r := recover(); r != nil {
 			answer = C.esp_hook_answer{error: C.CString(fmt.Sprintf("gradient hook: %v", r))}
 		}
 	}()
-	borrowed := &Tensor{c: grad}
 	replaced := cgo.Handle(handle).Value().(func(*Tensor) *Tensor)(borrowed)
 	switch {
 	case replaced == nil:
@@ -56,7 +57,6 @@ func espGoHook(handle C.uintptr_t, grad *C.esp_tensor) (answer C.esp_hook_answer
 		}
 		answer.grad = r.tensor
 	}
-	borrowed.c = nil
 	runtime.KeepAlive(replaced)
 	return answer
 }
@@ -82,7 +82,7 @@ type Accumulator struct {
 
 // AccumulateGrad installs a hook that, in each Backward, folds the gradient of the leaf t into one small vector for
 // each dimension (summed over the others) and drops the gradient at once: memory is needed for one gradient at a time
-// and O(channels). A weight used in several places fires once, with the sum. t.Grad stays nil.
+// and O(channels). A weight used in several places fires once, with the sum. t.Grad stays nil; it must be nil before.
 func AccumulateGrad(t *Tensor, mode Fold) *Accumulator {
 	a := &Accumulator{leaf: t}
 	check("accumulate_grad", C.esp_accumulator_new(t.ptr(), C.int32_t(mode), &a.c), t)
@@ -91,6 +91,9 @@ func AccumulateGrad(t *Tensor, mode Fold) *Accumulator {
 
 // Take returns the float64 sums along a dimension of the leaf, [size of dim], and starts them again from zero.
 func (a *Accumulator) Take(dim int) *Tensor {
+	if a.c == nil {
+		misuse("accumulator", KindMisuse, "the accumulator is closed", a.leaf)
+	}
 	return finish("accumulator", C.esp_accumulator_take(a.c, C.int64_t(dim)), a.leaf)
 }
 

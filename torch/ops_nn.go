@@ -5,17 +5,17 @@ import "C"
 
 // Linear is t·weightᵀ + bias: [..., in] with weight [out, in] and bias [out] or nil gives [..., out].
 func (t *Tensor) Linear(weight, bias *Tensor) *Tensor {
-	return finish("linear", C.esp_tensor_linear(t.ptr(), weight.ptr(), bias.ptr()), t, weight, bias)
+	return finish("linear", C.esp_tensor_linear(t.ptr(), weight.ptr(), bias.optional()), t, weight, bias)
 }
 
 // LayerNorm normalises the last dimension to mean 0 and (biased) variance 1, then scales and shifts.
 func (t *Tensor) LayerNorm(weight, bias *Tensor, eps float64) *Tensor {
-	return finish("layer_norm", C.esp_tensor_layer_norm(t.ptr(), weight.ptr(), bias.ptr(), C.double(eps)), t, weight, bias)
+	return finish("layer_norm", C.esp_tensor_layer_norm(t.ptr(), weight.ptr(), bias.optional(), C.double(eps)), t, weight, bias)
 }
 
 // Conv2D convolves pictures [batch, in, height, width] with weight [out, in, kernel, kernel], unpadded.
 func (t *Tensor) Conv2D(weight, bias *Tensor, stride int) *Tensor {
-	return finish("conv2d", C.esp_tensor_conv2d(t.ptr(), weight.ptr(), bias.ptr(), C.int64_t(stride)), t, weight, bias)
+	return finish("conv2d", C.esp_tensor_conv2d(t.ptr(), weight.ptr(), bias.optional(), C.int64_t(stride)), t, weight, bias)
 }
 
 // ReLU is max(t, 0).
@@ -65,5 +65,5 @@ func Embedding(table, ids *Tensor) *Tensor {
 // ScaledDotProductAttention is softmax(scale·q·kᵀ + mask)·v for q, k, v [batch, heads, tokens, head size]. The mask is
 // nil, bool (true is seen) or added to the scores, and is broadcast to [batch, heads, queries, keys].
 func ScaledDotProductAttention(q, k, v, mask *Tensor, scale float64) *Tensor {
-	return finish("attention", C.esp_tensor_attention(q.ptr(), k.ptr(), v.ptr(), mask.ptr(), C.double(scale)), q, k, v, mask)
+	return finish("attention", C.esp_tensor_attention(q.ptr(), k.ptr(), v.ptr(), mask.optional(), C.double(scale)), q, k, v, mask)
 }

@@ -14,7 +14,9 @@ func AdamWStep(params, grads, first, second, steps []*Tensor, lr, beta1, beta2, 
 	p, g, m, v, n := handles(params), handles(grads), handles(first), handles(second), handles(steps)
 	check("adamw", C.esp_adamw_step(list(p), list(g), list(m), list(v), list(n), C.double(lr), C.double(beta1),
 		C.double(beta2), C.double(eps), C.double(weightDecay)), params[0])
-	runtime.KeepAlive(params)
+	for _, ts := range [][]*Tensor{params, grads, first, second, steps} {
+		runtime.KeepAlive(ts)
+	}
 }
 
 // ClipGradNorm scales the gradients of params so that their common 2-norm is at most limit, and returns the norm that

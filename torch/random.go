@@ -8,9 +8,10 @@ import "runtime"
 // Generator draws the same numbers for the same seed, on every device (they are drawn on the CPU).
 type Generator struct{ c *C.esp_generator }
 
-// NewGenerator starts a stream of random numbers.
+// NewGenerator starts a stream of random numbers, for seeds below 2³² the one of PyTorch's CPU generator.
 func NewGenerator(seed uint64) *Generator {
 	g := &Generator{}
+	seed ^= seed >> 32 // libtorch's Mersenne twister takes the lower half and drops the other
 	check("generator", C.esp_generator_new(C.uint64_t(seed), -1, &g.c))
 	runtime.AddCleanup(g, func(c *C.esp_generator) { C.esp_generator_free(c) }, g.c)
 	return g

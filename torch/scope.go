@@ -55,16 +55,17 @@ func Run(f func(s *Scope) error) (err error) {
 	return err
 }
 
-// Inner calls f in a scope of its own when gradients are off, and plainly otherwise: intermediate results of a block
-// are then freed with the block, while autograd still needs them in training. f's result is kept.
-func Inner(f func() *Tensor) *Tensor {
+// Inner calls f in a scope of its own when gradients are off, and plainly, with a nil scope, otherwise: intermediate
+// results of a block are then freed with the block, while autograd still needs them in training. f's result is kept,
+// and so is what f gives to Keep.
+func Inner(f func(s *Scope) *Tensor) *Tensor {
 	if C.esp_grad_mode_get() != 0 {
-		return f()
+		return f(nil)
 	}
 	s := openScope()
 	done := false
 	defer func() { s.close(done) }()
-	t := f()
+	t := f(s)
 	s.Keep(t)
 	done = true
 	return t
@@ -93,8 +94,11 @@ func openScope() *Scope {
 }
 
 // Keep passes tensors to the enclosing scope (or, from the outermost one, to the caller) when the scope ends without
-// an error. Tensors of other scopes, and nil, are left alone.
+// an error. Tensors of other scopes, and nil, are left alone; a nil scope keeps nothing.
 func (s *Scope) Keep(ts ...*Tensor) {
+	if s == nil {
+		return
+	}
 	for _, t := range ts {
 		if t != nil && t.scope == s {
 			t.kept = true
@@ -154,7 +158,7 @@ func adopt(c *C.esp_tensor, scope C.int32_t) *Tensor {
 
 // Free gives the memory back now. A freed tensor must not be used; freeing twice, or nil, does nothing.
 func (t *Tensor) Free() {
-	if t == nil || t.c == nil {
+	if t == nil || t.c == nil || t.lent {
 		return
 	}
 	if t.scope != nil {

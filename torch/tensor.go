@@ -17,6 +17,7 @@ type Tensor struct {
 	name    *string
 	index   int32 // within scope.own
 	kept    bool
+	lent    bool // to a hook: never freed through this handle
 }
 
 // finish turns a result into a tensor, or panics with the operation's error. A NULL result is nil.
@@ -30,15 +31,23 @@ func finish(op string, r C.esp_result, operands ...*Tensor) *Tensor {
 	return adopt(r.tensor, r.scope)
 }
 
-// ptr is the handle for a call; nil stays NULL.
+// ptr is the handle for a call that needs the tensor.
 func (t *Tensor) ptr() *C.esp_tensor {
 	if t == nil {
-		return nil
+		misuse("use", KindMisuse, "the tensor is nil; is it a gradient that was never computed?")
 	}
 	if t.c == nil {
 		misuse("use", KindMisuse, "the tensor "+t.Name()+" was freed; keep it with Scope.Keep")
 	}
 	return t.c
+}
+
+// optional is ptr where nil, which becomes NULL, means absent.
+func (t *Tensor) optional() *C.esp_tensor {
+	if t == nil {
+		return nil
+	}
+	return t.ptr()
 }
 
 // ints lends a shape to a call.
@@ -80,7 +89,10 @@ func (t *Tensor) Name() string {
 }
 
 // Rank is the number of dimensions.
-func (t *Tensor) Rank() int { return int(C.esp_tensor_rank(t.ptr())) }
+func (t *Tensor) Rank() int {
+	defer runtime.KeepAlive(t) // or the collector might free the tensor during the call
+	return int(C.esp_tensor_rank(t.ptr()))
+}
 
 // Shape is the size of each dimension.
 func (t *Tensor) Shape() []int {
@@ -88,11 +100,13 @@ func (t *Tensor) Shape() []int {
 	if len(shape) > 0 {
 		C.esp_tensor_shape(t.ptr(), (*C.int64_t)(unsafe.Pointer(&shape[0])))
 	}
+	runtime.KeepAlive(t)
 	return shape
 }
 
 // Size is the size of one dimension; a negative one counts from the end.
 func (t *Tensor) Size(dim int) int {
+	defer runtime.KeepAlive(t)
 	n := int(C.esp_tensor_size(t.ptr(), C.int64_t(dim)))
 	if n < 0 {
 		misuse("size", KindIndex, fmt.Sprintf("no dimension %d", dim), t)
@@ -101,19 +115,31 @@ func (t *Tensor) Size(dim int) int {
 }
 
 // Count is the number of elements.
-func (t *Tensor) Count() int { return int(C.esp_tensor_count(t.ptr())) }
+func (t *Tensor) Count() int {
+	defer runtime.KeepAlive(t)
+	return int(C.esp_tensor_count(t.ptr()))
+}
 
 // Bytes is the number of elements times the size of one.
 func (t *Tensor) Bytes() int { return t.Count() * t.DType().Size() }
 
 // DType is the type of the elements.
-func (t *Tensor) DType() DType { return DType(C.esp_tensor_dtype(t.ptr())) }
+func (t *Tensor) DType() DType {
+	defer runtime.KeepAlive(t)
+	return DType(C.esp_tensor_dtype(t.ptr()))
+}
 
 // Device is where the elements lie.
-func (t *Tensor) Device() Device { return Device(C.esp_tensor_device(t.ptr())) }
+func (t *Tensor) Device() Device {
+	defer runtime.KeepAlive(t)
+	return Device(C.esp_tensor_device(t.ptr()))
+}
 
 // IsContiguous tells whether the elements lie in row-major order without gaps.
-func (t *Tensor) IsContiguous() bool { return C.esp_tensor_is_contiguous(t.ptr()) != 0 }
+func (t *Tensor) IsContiguous() bool {
+	defer runtime.KeepAlive(t)
+	return C.esp_tensor_is_contiguous(t.ptr()) != 0
+}
 
 // DataPointer is the address of the first element, for interoperation. It is valid while t lives.
 func (t *Tensor) DataPointer() unsafe.Pointer { return C.esp_tensor_data(t.ptr()) }
@@ -153,7 +179,9 @@ func (t *Tensor) Floats() []float64 {
 	if t.DType() == Float64 {
 		return Values[float64](t)
 	}
-	converted := t.Detach().To(Float64)
+	detached := t.Detach()
+	defer detached.Free()
+	converted := detached.To(Float64)
 	defer converted.Free()
 	return Values[float64](converted)
 }

@@ -1,0 +1,60 @@
+# `make help` lists the targets. LIBTORCH=folder takes a libtorch of your own.
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+override LIBTORCH := $(abspath $(LIBTORCH))
+export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
+COMMANDS := $(patsubst %/main.go,./%,$(wildcard cmd/*/main.go))
+# One package after another: each wants all cores for libtorch's threads. Never cached: Go does not see that the shim changed.
+GO_TEST := go test -count=1 -p 1
+
+.PHONY: all help tools shim gotorch run test race asan bench dist clean
+
+all: shim ## find or fetch libtorch, build the C++ shim and bin/
+	@$(if $(COMMANDS),go build -o bin/ $(COMMANDS))
+
+run: all ## the pipeline with run.toml, e.g. make run ARGS="-set seed=2"
+	go run ./cmd/pipeline -c run.toml $(ARGS)
+
+test: all gotorch ## all tests
+	go vet ./...
+	$(GO_TEST) ./...
+
+race: all gotorch ## the tests without their long runs, under the race detector
+	$(GO_TEST) -short -race ./...
+
+asan: shim ## the tests of torch/ over a shim built with the address sanitizer
+	@cmake -S . -B build/asan -DESPALIER_SANITIZE=address -DLIBTORCH="$$(dirname "$$(readlink build/libtorch)")" >/dev/null
+	@cmake --build build/asan -j
+	$(GO_TEST) -exec "env LD_PRELOAD=$$(g++ -print-file-name=libasan.so) LD_LIBRARY_PATH=$(CURDIR)/build/asan/lib ASAN_OPTIONS=detect_leaks=0" ./torch
+
+bench: all ## the benchmarks
+	go run ./cmd/bench $(ARGS)
+
+dist: all ## dist/espalier: bin/ and lib/, a folder that can be moved
+	@cmake/dist.sh dist/espalier
+
+clean: ## remove what was built; a fetched libtorch stays in the user's cache folder
+	rm -rf build bin dist
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+tools:
+	@for tool in g++:g++ cmake:cmake go:golang; do command -v $${tool%:*} >/dev/null || \
+	  { echo "make: $${tool%:*} is missing (Debian: apt install $${tool#*:})" >&2; exit 1; }; done
+	@want=$$(sed -n 's/^go //p' go.mod); have=$$(go env GOVERSION); have=$${have#go}; \
+	[ "$$(printf '%s\n' "$$want" "$$have" | sort -V | head -n 1)" = "$$want" ] || \
+	  { echo "make: Go $$have is too old: go.mod asks for $$want (from 1.21 on, Go fetches that by itself)" >&2; exit 1; }
+
+# Configured when libtorch is not there (yet) or another one is asked for; all else the build tool notices by itself.
+shim: tools
+	@if [ ! -e build/libtorch/libtorch_cpu.so ] || { [ -n "$(LIBTORCH)" ] && ! grep -qxF 'LIBTORCH:PATH=$(LIBTORCH)' build/CMakeCache.txt; }; then \
+	  cmake -S . -B build $(if $(LIBTORCH),-DLIBTORCH='$(LIBTORCH)') >/dev/null; fi
+	@cmake --build build -j
+
+# gotorch's library comes from the module's source in Go's cache; only torch/gotorch and its tests need it.
+gotorch: shim
+	@go mod download github.com/wangkuiyi/gotorch
+	@folder=$$(go list -m -f '{{.Dir}}' github.com/wangkuiyi/gotorch); \
+	grep -qxF "GOTORCH:PATH=$$folder" build/CMakeCache.txt || cmake -S . -B build -DGOTORCH="$$folder" >/dev/null
+	@cmake --build build -j --target cgotorch

@@ -1,0 +1,106 @@
+# Finds libtorch, or fetches it, and sets LIB, INCLUDE, VERSION and LIBGOMP. The order: LIBTORCH, the torch of the python3 at hand,
+# the user's cache folder, else third_party/fetch_libtorch.py. Not find_package(Torch): a CUDA wheel's config demands a
+# CUDA toolkit, and links libtorch_cuda into everything.
+set(LIBTORCH_OLDEST 2.6)
+set(LIBTORCH_NEWEST 2.11)  # the newest that the tests were run on
+
+# examine(FOLDER) sets LIB, INCLUDE and VERSION, and PROBLEM to why FOLDER is no libtorch for us, or to "".
+function(examine folder)
+  set(PROBLEM "" PARENT_SCOPE)
+  if(EXISTS "${folder}/torch/lib/libtorch_cpu.so")  # the parent of a wheel's torch
+    string(APPEND folder /torch)
+  endif()
+  if(NOT EXISTS "${folder}/lib/libtorch_cpu.so" OR NOT EXISTS "${folder}/include/torch/csrc/api/include/torch/version.h")
+    set(PROBLEM "has no lib/libtorch_cpu.so and include/torch" PARENT_SCOPE)
+    return()
+  endif()
+  set(header "${folder}/include/torch/headeronly/version.h")  # where it is since 2.9
+  if(NOT EXISTS "${header}")
+    set(header "${folder}/include/torch/csrc/api/include/torch/version.h")
+  endif()
+  file(STRINGS "${header}" text REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+  string(REGEX REPLACE "[^0-9]+([0-9]+)[^0-9]+([0-9]+)[^0-9]+([0-9]+).*" "\\1.\\2.\\3" version "${text}")
+  string(REGEX MATCH "^[0-9]+\\.[0-9]+" minor "${version}")
+  file(STRINGS "${folder}/lib/libc10.so" abi REGEX "__cxx11" LIMIT_COUNT 1)
+  if(minor VERSION_LESS LIBTORCH_OLDEST OR minor VERSION_GREATER LIBTORCH_NEWEST)
+    set(PROBLEM "is libtorch ${version}, and Espalier needs ${LIBTORCH_OLDEST} to ${LIBTORCH_NEWEST}" PARENT_SCOPE)
+  elseif(NOT abi)
+    set(PROBLEM "is libtorch ${version} built with the old C++ ABI, which Espalier does not support" PARENT_SCOPE)
+  endif()
+  set(LIB "${folder}/lib" PARENT_SCOPE)
+  set(INCLUDE "${folder}/include" "${folder}/include/torch/csrc/api/include" PARENT_SCOPE)
+  set(VERSION "${version}" PARENT_SCOPE)
+endfunction()
+
+# python_torch(OUT) gives the folder of python3's torch, or "". Nothing is imported, which would take seconds; and not in
+# the source folder, whose own torch/ python would take for a package.
+function(python_torch out)
+  execute_process(COMMAND python3 -c "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s and s.origin else '')"
+    WORKING_DIRECTORY "${CMAKE_BINARY_DIR}" OUTPUT_VARIABLE folder OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  set(${out} "${folder}" PARENT_SCOPE)
+endfunction()
+
+# fetched(OUT) gives the folder in the user's cache, filled if it was not there.
+function(fetched out)
+  file(STRINGS third_party/libtorch.lock pin REGEX "^torch==")
+  string(REGEX REPLACE "torch==([0-9.]+).*" "\\1" pin "${pin}")
+  set(cache "$ENV{XDG_CACHE_HOME}")
+  if(NOT cache)
+    set(cache "$ENV{HOME}/.cache")
+  endif()
+  set(kind cpu)
+  execute_process(COMMAND nvidia-smi -L OUTPUT_VARIABLE gpus ERROR_QUIET)
+  if(EXISTS /dev/nvidiactl OR gpus MATCHES "^GPU ")
+    set(kind cuda)
+  endif()
+  set(folder "${cache}/espalier/libtorch-${pin}-${kind}")
+  if(NOT EXISTS "${folder}")
+    execute_process(COMMAND python3 "${CMAKE_SOURCE_DIR}/third_party/fetch_libtorch.py" "${folder}" --${kind} RESULT_VARIABLE failed)
+    if(failed MATCHES "[^0-9]")  # it could not even be started
+      message(FATAL_ERROR "python3 is missing, whose pip fetches libtorch (Debian: apt install python3-pip)")
+    elseif(failed)
+      message(FATAL_ERROR "libtorch could not be fetched (see above); set LIBTORCH to the folder of one that you have")
+    endif()
+  endif()
+  set(${out} "${folder}" PARENT_SCOPE)
+endfunction()
+
+set(LIBTORCH "$ENV{LIBTORCH}" CACHE PATH "folder of a libtorch; empty: python3's, or a fetched one")
+file(REMOVE "${CMAKE_BINARY_DIR}/libtorch")
+set(PROBLEM none)
+if(LIBTORCH)
+  examine("${LIBTORCH}")
+  if(PROBLEM)
+    set(asked "${LIBTORCH}")
+    unset(LIBTORCH CACHE)  # or the next run would stumble over it again
+    message(FATAL_ERROR "LIBTORCH=${asked} ${PROBLEM}")
+  endif()
+else()
+  python_torch(folder)
+  if(folder)
+    examine("${folder}")
+    if(PROBLEM)
+      message(NOTICE "libtorch: python3's torch is not used: ${folder} ${PROBLEM}")
+    endif()
+  endif()
+  if(PROBLEM)
+    fetched(folder)
+    examine("${folder}")
+    if(PROBLEM)
+      message(FATAL_ERROR "${folder} ${PROBLEM}; remove it and run make again")
+    endif()
+  endif()
+endif()
+set(kind CPU)
+if(EXISTS "${LIB}/libtorch_cuda.so")
+  set(kind CUDA)
+endif()
+message(NOTICE "libtorch: ${VERSION}, ${kind}, in ${LIB}")
+
+# The wheel's own libgomp, under whatever name it has there; conda's lies elsewhere.
+file(GLOB LIBGOMP "${LIB}/libgomp*.so*")
+if(NOT LIBGOMP)
+  set(LIBGOMP gomp)
+endif()
+# make looks through this link whether libtorch is still there, and make dist copies from it.
+file(CREATE_LINK "${LIB}" "${CMAKE_BINARY_DIR}/libtorch" SYMBOLIC)

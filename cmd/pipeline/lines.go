@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"espalier/pipeline"
+	"espalier/pipeline/report"
+)
+
+// tracker follows one phase: how far it is and how long it will take. Its lock is its own: a bar reads it while the
+// display's lock is held by whoever ends that bar.
+type tracker struct {
+	sync.Mutex
+	phase       pipeline.Phase
+	last        pipeline.Progress
+	began       time.Time
+	first       int       // Done of the first progress: above 0 when the run goes on from a checkpoint
+	firstAt     time.Time // and when that was
+	hasProgress bool
+}
+
+func (t *tracker) progress(p pipeline.Progress, now time.Time) {
+	// A phase that starts counting anew (another pass, another split) is timed anew.
+	if !t.hasProgress || p.Done < t.last.Done || p.Total != t.last.Total {
+		t.first, t.firstAt, t.hasProgress = p.Done, now, true
+	}
+	t.last = p
+}
+
+// left is the time that the rest takes at the pace so far; not known before two progress events.
+func (t *tracker) left(now time.Time) (time.Duration, bool) {
+	done, spent := t.last.Done-t.first, now.Sub(t.firstAt)
+	if done <= 0 || spent <= 0 {
+		return 0, false
+	}
+	return time.Duration(float64(spent) / float64(done) * float64(t.last.Total-t.last.Done)), true
+}
+
+func (t *tracker) name() string {
+	return strings.TrimSpace(t.phase.Name + " " + t.phase.Detail)
+}
+
+func (t *tracker) counted() string {
+	if t.last.Total <= 0 {
+		return ""
+	}
+	return strings.TrimSpace(fmt.Sprintf("%d/%d %s", t.last.Done, t.last.Total, t.last.Unit))
+}
+
+func (t *tracker) loss() string {
+	if t.last.Loss == nil {
+		return ""
+	}
+	if *t.last.Loss != 0 && math.Abs(*t.last.Loss) < .001 {
+		return fmt.Sprintf("loss %.1e", *t.last.Loss)
+	}
+	return fmt.Sprintf("loss %.4f", *t.last.Loss)
+}
+
+// summary is the line that stays when the phase is over.
+func (t *tracker) summary(now time.Time) string {
+	return line(t.phase.Stage, t.name(), joined(t.counted(), t.loss(), report.Duration(now.Sub(t.began).Seconds())))
+}
+
+// status is the line for a reader without bars.
+func (t *tracker) status(now time.Time) string {
+	left := ""
+	if d, known := t.left(now); known {
+		left = report.Duration(d.Seconds()) + " left"
+	}
+	return line(t.phase.Stage, t.name(), joined(t.counted(), t.loss(), left))
+}
+
+// result is what an event leaves on the screen; the empty text is nothing.
+func result(e pipeline.Event) string {
+	switch e := e.(type) {
+	case pipeline.TeacherMeasured:
+		return line("teacher", "measured", e.Model.Line())
+	case pipeline.Cut:
+		cut := report.Cut{Parameters: e.Parameters, SliceMaskMaxDiff: e.SliceMaskMaxDiff}
+		return line(e.Stage, fmt.Sprintf("cut %d/%d", e.Cut, e.Of), joined(cut.Line(), e.Kept))
+	case pipeline.StageMeasured:
+		return line(e.Stage, string(e.When), e.Model.Line())
+	case pipeline.GateResult:
+		return line(e.Stage, "gate", e.Gate.Line())
+	}
+	return ""
+}
+
+// line sets a stage, what is done in it, and its text in columns.
+func line(stage, name, text string) string {
+	return strings.TrimRight(heading(stage, name)+text, " ")
+}
+
+func heading(stage, name string) string { return fmt.Sprintf("%-8s %-15s ", stage, name) }
+
+func joined(parts ...string) string {
+	var some []string
+	for _, p := range parts {
+		if p != "" {
+			some = append(some, p)
+		}
+	}
+	return strings.Join(some, " · ")
+}

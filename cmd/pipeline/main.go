@@ -1,0 +1,89 @@
+// Command pipeline runs one compression job from a TOML file: teacher, stages, student, report. Started again, it
+// goes on where it stopped; in a finished run's folder it prints the tables.
+//
+// Exit status: 0 the run is done, 1 it failed, 2 the configuration, the data or a checkpoint is at fault,
+// 3 a stage lost more than its alpha allows, 130 it was interrupted and has saved what it had.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"espalier/pipeline"
+	"espalier/pipeline/report"
+)
+
+func main() {
+	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr, pipeline.Run))
+}
+
+// runner is pipeline.Run, or what tests put in its place.
+type runner func(context.Context, *pipeline.Config, pipeline.Events) (*report.Report, error)
+
+func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
+	var set settings
+	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	path := flags.String("c", "run.toml", "the run's `file`")
+	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "pipeline: unexpected argument %q: name the run's file with -c\n", flags.Arg(0))
+		return 2
+	}
+	config, err := pipeline.Load(*path, set...)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return status(err)
+	}
+
+	show := newDisplay(stdout)
+	ctx, stop := interruptible(show)
+	defer stop()
+	result, err := run(ctx, config, show.event)
+	show.close()
+	if result != nil {
+		fmt.Fprintln(stdout)
+		if e := drawReport(stdout, result, tableWidth(stdout), show.bold); e != nil && err == nil {
+			err = e
+		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintf(stderr, "stopped; the same command goes on from %s\n", config.Output)
+	case err != nil:
+		fmt.Fprintln(stderr, err)
+	}
+	return status(err)
+}
+
+func status(err error) int {
+	var input *pipeline.InputError
+	var gate *pipeline.GateError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, context.Canceled):
+		return 130
+	case errors.As(err, &gate):
+		return 3
+	case errors.As(err, &input):
+		return 2
+	}
+	return 1
+}
+
+// settings collects the values of a flag that may be repeated.
+type settings []string
+
+func (s *settings) String() string         { return fmt.Sprint(*s) }
+func (s *settings) Set(value string) error { *s = append(*s, value); return nil }

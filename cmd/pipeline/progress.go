@@ -1,0 +1,173 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"espalier/pipeline"
+	"espalier/pipeline/report"
+)
+
+// display shows a run's events: on a terminal a bar for the phase at work, with results scrolling above it; else
+// plain lines. It may be called from any goroutine.
+type display struct {
+	out      io.Writer
+	terminal bool
+	bold     func(string) string
+	now      func() time.Time
+
+	mutex   sync.Mutex
+	phase   *tracker // nil between phases
+	latest  pipeline.Phase
+	bar     *bar // the phase's, on a terminal
+	printed time.Time
+	told    int // Done, when a plain line was last printed
+}
+
+func newDisplay(out *os.File) *display {
+	terminal := isTerminal(out)
+	return &display{out: out, terminal: terminal, bold: bold(terminal), now: time.Now}
+}
+
+func (d *display) event(e pipeline.Event) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	switch e := e.(type) {
+	case pipeline.Phase:
+		d.end()
+		d.begin(e)
+	case pipeline.Progress:
+		d.progress(e)
+	case pipeline.Note:
+		d.print(e.Text)
+	default:
+		d.end() // a result is the outcome of the phase, and is read after it
+		if text := result(e); text != "" {
+			fmt.Fprintln(d.out, text)
+		}
+	}
+}
+
+// close ends the bar and leaves the cursor on a line of its own.
+func (d *display) close() {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.end()
+}
+
+func (d *display) begin(p pipeline.Phase) {
+	now := d.now()
+	d.latest, d.phase = p, &tracker{phase: p, began: now}
+	d.printed, d.told = now, 0
+	if d.terminal {
+		d.bar = newBar(d.out, d.phase, d.now)
+	}
+}
+
+func (d *display) end() {
+	if d.bar != nil {
+		d.bar.remove()
+		d.bar = nil
+	}
+	if d.phase != nil {
+		fmt.Fprintln(d.out, d.phase.summary(d.now()))
+		d.phase = nil
+	}
+}
+
+// quiet and patience bound the plain lines: never two within quiet, and between quiet and patience only after
+// another tenth of the phase.
+const quiet, patience = 5 * time.Second, 30 * time.Second
+
+func (d *display) progress(p pipeline.Progress) {
+	if d.phase == nil { // a result has ended the phase, and yet it goes on
+		d.begin(d.latest)
+	}
+	now := d.now()
+	d.phase.Lock()
+	d.phase.progress(p, now)
+	d.phase.Unlock()
+	if d.terminal {
+		return // the bar reads the tracker at its own pace
+	}
+	since := now.Sub(d.printed)
+	if p.Done < p.Total && (since >= patience || since >= quiet && 10*(p.Done-d.told) >= p.Total) {
+		fmt.Fprintln(d.out, d.phase.status(now))
+		d.printed, d.told = now, p.Done
+	}
+}
+
+// print puts a line above the bar. The bar is taken away and drawn anew, since mpb writes such lines at its next
+// refresh, and drops them when there is none.
+func (d *display) print(text string) {
+	if d.bar == nil {
+		fmt.Fprintln(d.out, text)
+		return
+	}
+	d.bar.remove()
+	fmt.Fprintln(d.out, "\r"+text) // the terminal's own ^C leaves the cursor in column 2
+	d.bar = newBar(d.out, d.phase, d.now)
+}
+
+// bar is one phase on a terminal. Each has a container of its own, so that nothing of it is drawn once it is
+// removed and the next line can be printed plainly.
+type bar struct {
+	container *mpb.Progress
+	bar       *mpb.Bar
+}
+
+// leastBar is the bar's width below which the loss gives way to it.
+const leastBar = 10
+
+// newBar draws what t says.
+func newBar(out io.Writer, t *tracker, now func() time.Time) *bar {
+	text := func(of func(room int) string) decor.Decorator {
+		return decor.Any(func(s decor.Statistics) string {
+			t.Lock()
+			defer t.Unlock()
+			return of(s.AvailableWidth)
+		})
+	}
+	style := mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("╸").Padding(" ").Build()
+	fill := filler(func(w io.Writer, s decor.Statistics) error {
+		t.Lock()
+		s.Total, s.Current = int64(t.last.Total), int64(t.last.Done)
+		t.Unlock()
+		if s.Total <= 0 {
+			return nil // nothing to count: the name and the time alone
+		}
+		return style.Fill(w, s)
+	})
+	container := mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(100*time.Millisecond))
+	// A total of 0 keeps mpb from ending the bar by itself when the count is full.
+	b := container.New(0, fill, mpb.BarFillerTrim(),
+		mpb.PrependDecorators(text(func(int) string { return heading(t.phase.Stage, t.name()) })),
+		mpb.AppendDecorators(text(func(room int) string {
+			left := report.Duration(now().Sub(t.began).Seconds())
+			if d, known := t.left(now()); known {
+				left = report.Duration(d.Seconds()) + " left"
+			}
+			if text := "  " + joined(t.counted(), t.loss(), left); len(text)+leastBar <= room {
+				return text
+			}
+			return "  " + joined(t.counted(), left)
+		})))
+	return &bar{container, b}
+}
+
+// filler draws the bar itself, between its decorators.
+type filler func(io.Writer, decor.Statistics) error
+
+func (f filler) Fill(w io.Writer, s decor.Statistics) error { return f(w, s) }
+func (f filler) Build() mpb.BarFiller                       { return f }
+
+func (b *bar) remove() {
+	b.bar.Abort(true)
+	b.container.Wait()
+}

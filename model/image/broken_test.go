@@ -1,0 +1,88 @@
+package image
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func write(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, data, 0o644))
+	return path
+}
+
+// A file cut short anywhere is an error of one line that names the path, from Load and from Check.
+func TestCutShort(t *testing.T) {
+	for _, name := range []string{"rgb8.png", "interlaced.png", "jpeg420.jpg", "progressive.jpg", "lossy.webp", "lossless.webp", "alpha.webp"} {
+		data, err := os.ReadFile("testdata/" + name)
+		require.NoError(t, err)
+		for _, keep := range []int{0, 1, 3, 8, 12, 40, len(data) / 2, len(data) * 3 / 4} {
+			path := write(t, name, data[:keep])
+			for what, check := range map[string]func() error{
+				"Load":  func() error { _, err := Load(path); return err },
+				"Check": func() error { return Check(path) },
+			} {
+				err := check()
+				require.Error(t, err, "%s: %s of %d bytes", what, name, keep)
+				assert.ErrorContains(t, err, path)
+				assert.NotContains(t, err.Error(), "\n")
+			}
+		}
+	}
+}
+
+func TestBrokenPictures(t *testing.T) {
+	damaged, err := os.ReadFile("testdata/rgb8.png")
+	require.NoError(t, err)
+	damaged = bytes.Clone(damaged)
+	damaged[60] ^= 0xff
+	for _, c := range []struct {
+		name, want string
+		data       []byte
+	}{
+		{"empty.png", "the file is empty", nil},
+		{"text.png", "not a PNG, JPEG or WebP", []byte("hello, this is no picture")},
+		{"gif.jpg", "not a PNG, JPEG or WebP", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00")},
+		{"damaged.png", "broken PNG picture", damaged},
+	} {
+		path := write(t, c.name, c.data)
+		_, err := Load(path)
+		require.ErrorContains(t, err, c.want)
+		assert.ErrorContains(t, err, path)
+	}
+	_, err = Load(filepath.Join(t.TempDir(), "none.png"))
+	assert.ErrorContains(t, err, "none.png")
+	assert.ErrorContains(t, Check(filepath.Join(t.TempDir(), "none.png")), "none.png")
+}
+
+// A forged header must be refused before memory is taken for it.
+func TestAbsurdDimensions(t *testing.T) {
+	data, err := os.ReadFile("testdata/rgb8.png")
+	require.NoError(t, err)
+	data = bytes.Clone(data)
+	const header = 8 + 8 // signature, then the chunk's length and type
+	binary.BigEndian.PutUint32(data[header:], 60_000)
+	binary.BigEndian.PutUint32(data[header+4:], 60_000)
+	binary.BigEndian.PutUint32(data[header+13:], crc32.ChecksumIEEE(data[header-4:header+13]))
+	path := write(t, "huge.png", data)
+	_, err = Load(path)
+	assert.ErrorContains(t, err, "60000x60000 pixels, more than the cap")
+	assert.ErrorContains(t, Check(path), "60000x60000 pixels, more than the cap")
+}
+
+// What PIL reads must not be refused: data after the end, and a missing end marker that decodes none the less.
+func TestCheckFallsBackToDecoding(t *testing.T) {
+	for _, name := range []string{"rgb8.png", "jpeg420.jpg", "lossy.webp"} {
+		data, err := os.ReadFile("testdata/" + name)
+		require.NoError(t, err)
+		assert.NoError(t, Check(write(t, name, append(bytes.Clone(data), make([]byte, jpegTail+10)...))), name)
+	}
+}

@@ -1,0 +1,65 @@
+package image
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+)
+
+// jpegTail is how far from its end a JPEG's end marker is looked for: cameras append private data after it.
+const jpegTail = 64 << 10
+
+// Check finds out whether Load would succeed, at the cost of two small reads: it parses the header and looks
+// for the end of the picture, since a file that was cut short is by far the commonest fault. Where the end is
+// not where it should be, the whole picture is decoded, so that nothing readable is refused. Damage in the
+// middle of a whole file passes.
+func Check(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("image: cannot read: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, sniffLen)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		return fmt.Errorf("image: cannot read: %w", err)
+	}
+	k, err := kindOf(head[:n])
+	if err != nil {
+		return fmt.Errorf("image: %s: %w", path, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("image: cannot read: %w", err)
+	}
+	if err := k.checkHeader(io.NewSectionReader(f, 0, info.Size())); err != nil {
+		return fmt.Errorf("image: %s: %w", path, err)
+	}
+	if whole(k, f, info.Size(), head) {
+		return nil
+	}
+	_, err = Load(path)
+	return err
+}
+
+// whole says whether the file ends as its format ends.
+func whole(k *kind, f io.ReaderAt, size int64, head []byte) bool {
+	switch k {
+	case pngKind:
+		return bytes.HasSuffix(tail(f, size, 12), []byte("\x00\x00\x00\x00IEND\xaeB`\x82"))
+	case jpegKind:
+		return bytes.Contains(tail(f, size, jpegTail), []byte{0xff, 0xd9})
+	default: // WebP's header has the length
+		length := int64(head[4]) | int64(head[5])<<8 | int64(head[6])<<16 | int64(head[7])<<24
+		return length+8 <= size
+	}
+}
+
+func tail(f io.ReaderAt, size, n int64) []byte {
+	data := make([]byte, min(n, size))
+	if _, err := f.ReadAt(data, size-int64(len(data))); err != nil {
+		return nil // not whole, so that Load tells the reason
+	}
+	return data
+}

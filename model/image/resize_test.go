@@ -1,0 +1,50 @@
+package image
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestResizeAgreesWithPIL(t *testing.T) {
+	_, resized := goldens(t)
+	for _, g := range resized {
+		t.Run(fmt.Sprintf("%dx%d", g.Width, g.Height), func(t *testing.T) {
+			p, err := Load("testdata/" + g.File)
+			require.NoError(t, err)
+			before := slices.Clone(p.Pix)
+			out := p.Resize(g.Width, g.Height)
+			assert.Equal(t, g.Pixels, out.Pix)
+			assert.Equal(t, before, p.Pix, "the source is left alone")
+		})
+	}
+}
+
+func TestResizeToTheSameSizeCopiesExactly(t *testing.T) {
+	p, err := Load("testdata/rgb8.png")
+	require.NoError(t, err)
+	assert.Equal(t, p.Pix, p.Resize(p.Width, p.Height).Pix)
+}
+
+// Weights of one output value sum to one: a flat picture stays flat at every ratio.
+func TestResizeKeepsFlatPictures(t *testing.T) {
+	for _, size := range []int{1, 2, 3, 7, 31, 64, 200} {
+		p := New(37, 11)
+		for i := range p.Pix {
+			p.Pix[i] = 201
+		}
+		for _, v := range p.Resize(size, size).Pix {
+			require.Equal(t, uint8(201), v)
+		}
+	}
+}
+
+func BenchmarkResize(b *testing.B) {
+	p := New(640, 480)
+	for b.Loop() {
+		p.Resize(224, 224)
+	}
+}

@@ -1,0 +1,99 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The golden files were written by the `tokenizers` library: testdata/make.py.
+func TestLoadAgreesWithTokenizers(t *testing.T) {
+	tok, err := LoadWordLevel("testdata/words.json")
+	require.NoError(t, err)
+	data, err := os.ReadFile("testdata/encoded.json")
+	require.NoError(t, err)
+	var rows []struct {
+		Text string
+		IDs  []int
+	}
+	require.NoError(t, json.Unmarshal(data, &rows))
+	require.NotEmpty(t, rows)
+	for _, row := range rows {
+		ids, err := tok.Encode(row.Text)
+		require.NoError(t, err)
+		assert.Equal(t, row.IDs, append([]int{}, ids...), "%q", row.Text)
+	}
+}
+
+func TestSaveWritesWhatTokenizersWrites(t *testing.T) {
+	tok, err := LoadWordLevel("testdata/words.json")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "tokenizer.json")
+	require.NoError(t, tok.Save(path))
+	want, err := os.ReadFile("testdata/words.json")
+	require.NoError(t, err)
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), strings.TrimSuffix(string(got), "\n"))
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	for _, words := range [][]string{
+		{"<pad>", "<eos>", "light", "purple"},
+		{"<pad>", "<eos>", "<unk>", "a&b", "c\"d", "été"},
+	} {
+		tok, err := NewWordLevel(words)
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "tokenizer.json")
+		require.NoError(t, tok.Save(path))
+		again, err := LoadWordLevel(path)
+		require.NoError(t, err)
+		assert.Equal(t, tok, again)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	good, err := os.ReadFile("testdata/words.json")
+	require.NoError(t, err)
+	for _, c := range []struct{ old, new, want string }{
+		{`"type": "WordLevel"`, `"type": "BPE"`, `model type "BPE"`},
+		{`"WhitespaceSplit"`, `"Whitespace"`, "pre_tokenizer"},
+		{`"normalizer": null`, `"normalizer": {"type": "Lowercase"}`, "normalizer must be null"},
+		{`"truncation": null`, `"truncation": {"max_length": 4}`, "truncation must be null"},
+		{`"post_processor": null`, `"post_processor": {"type": "Roberta"}`, "post_processor"},
+		{`"unk_token": "<unk>"`, `"unk_token": "which"`, `unk_token is "which"`},
+		{`"digit": 4`, `"digit": 3`, "share the id 3"},
+		{`"digit": 4`, `"digit": 40`, "the id 40"},
+		{`"id": 1,`, `"id": 40,`, "next free one is 13"},
+		{`"id": 1,`, `"id": 4,`, `which is the word "digit"`},
+		{`"vocab": {`, `"vocab": [`, "not a tokenizer.json"},
+	} {
+		text := strings.Replace(string(good), c.old, c.new, 1)
+		require.NotEqual(t, string(good), text, c.old)
+		path := filepath.Join(t.TempDir(), "tokenizer.json")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		_, err := LoadWordLevel(path)
+		require.Error(t, err, c.new)
+		assert.ErrorContains(t, err, c.want)
+		assert.ErrorContains(t, err, path)
+		assert.NotContains(t, err.Error(), "\n")
+	}
+	_, err = LoadWordLevel(filepath.Join(t.TempDir(), "none.json"))
+	assert.ErrorContains(t, err, "none.json")
+}
+
+// An added token that the model's vocabulary lacks takes the next id.
+func TestAddedTokenExtends(t *testing.T) {
+	good, err := os.ReadFile("testdata/words.json")
+	require.NoError(t, err)
+	text := strings.Replace(string(good), `"added_tokens": [`, `"added_tokens": [{"id": 13, "content": "more", "special": true},`, 1)
+	tok, err := parseWordLevel([]byte(text))
+	require.NoError(t, err)
+	assert.Equal(t, 14, tok.Size())
+	assert.Equal(t, "more", tok.Decode([]int{13}))
+}

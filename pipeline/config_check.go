@@ -1,0 +1,58 @@
+package pipeline
+
+import "slices"
+
+// check holds the keys of a whole run against each other. What only the model can tell (a count above what there
+// is, a head size that does not fit) is refused where the model is known.
+func (c *Config) check(t *configTable) {
+	if c.Output == "" {
+		t.fault("output", `it is empty: name the run's folder, as "runs/default"`)
+	}
+	switch d := c.Data; {
+	case d.Source != "" && d.Root != "":
+		t.fault("data.root", "data has both source and root: give one")
+	case d.Source == "" && d.Root == "":
+		t.fault("data.source", `there is no data: give source = "ads", or root = a data set's folder`)
+	}
+	switch m := c.Importance; {
+	case m.Batch > m.Pictures:
+		t.fault("importance.batch", "%d is more than the %d importance.pictures", m.Batch, m.Pictures)
+	case c.Data.Train > 0 && m.Pictures > c.Data.Train:
+		t.fault("importance.pictures", "%d is more than the %d pictures of data.train", m.Pictures, c.Data.Train)
+	}
+	switch k := c.Teacher; {
+	case k.Checkpoint != "" && k.Train != nil:
+		t.fault("teacher.checkpoint", "the teacher is both loaded and trained: leave out checkpoint or [teacher.train]")
+	case k.Checkpoint == "" && k.Train == nil:
+		t.fault("teacher.checkpoint", "there is no teacher: give checkpoint, or a table [teacher.train]")
+	case k.Train != nil && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
+		t.fault("teacher.train.vision.patch", "%d does not divide data.size = %d", k.Train.Vision.Patch, c.Data.Size)
+	}
+	if len(c.Stages) == 0 {
+		t.fault("stage", "there is no [[stage]]: nothing would be cut")
+	}
+}
+
+// scoredByGradient are the criteria that take the gradient of the stage's loss.
+var scoredByGradient = []string{"gradient", "taylor", "taylor-vector", "taylor-sample"}
+
+func (s *StageConfig) check(t *configTable, index int) {
+	d := s.Distil
+	if slices.Contains([]string{"last", "cosine"}, s.Criterion) && s.Name != "blocks" && s.Name != "" {
+		t.fault("criterion", `%q scores whole blocks: a stage named %q needs another`, s.Criterion, s.Name)
+	}
+	if s.Keep.Whole() {
+		t.fault("keep", "nothing is cut: say what stays in at least one tower, as keep = { vision = 2 }")
+	}
+	// The first stage scores the teacher itself, whose KL from the teacher is zero wherever one looks.
+	if index == 0 && s.Loss == "distillation" && d.Pair == 0 && d.CE == 0 && slices.Contains(scoredByGradient, s.Criterion) {
+		t.fault("loss", `"distillation" is KL alone here, and an uncut student's KL has no gradient: `+
+			`set distil.pair or distil.ce above 0, or loss = "cross-entropy"`)
+	}
+	if d.Steps > 0 && d.KL == 0 && d.Pair == 0 && d.CE == 0 {
+		t.fault("distil.kl", "kl, pair and ce are all 0: the student would learn nothing; set one above 0, or steps = 0")
+	}
+	if d.Steps > 0 && d.Steps < s.Cuts {
+		t.fault("distil.steps", "%d steps cannot be shared among cuts = %d", d.Steps, s.Cuts)
+	}
+}

@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Resolved is the configuration with every default filled in, under the keys of run.toml: maps, lists, texts and
+// numbers that JSON can hold. Optional keys that were not given are left out.
+func (c *Config) Resolved() map[string]any {
+	doc := newDocument("config")
+	t := doc.table(nil)
+	c.clone().visit(t) // a clone: a visit fills inherited settings in
+	return t.out
+}
+
+// Hash identifies what a run would do: SHA-256 over the resolved configuration without `output`. With sections
+// ("seed", "data", "teacher" …), over those top-level keys alone.
+func (c *Config) Hash(sections ...string) string {
+	all := c.Resolved()
+	delete(all, "output")
+	if len(sections) > 0 {
+		maps.DeleteFunc(all, func(key string, _ any) bool { return !slices.Contains(sections, key) })
+	}
+	text, err := json.Marshal(all) // maps are written in the order of their keys
+	if err != nil {
+		panic(fmt.Sprintf("pipeline: a resolved config is not JSON: %v", err)) // only numbers that Check refuses
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// Difference is a key on which two configurations disagree; "–" stands for a value that is not given.
+type Difference struct{ Key, A, B string }
+
+func (d Difference) String() string { return fmt.Sprintf("%s: %s → %s", d.Key, d.A, d.B) }
+
+// Diff lists the keys on which two resolved configurations disagree, in the order of their names. Either may
+// have been through JSON. `output` does not count: a run folder may be moved.
+func Diff(a, b map[string]any) []Difference {
+	flatA, flatB := map[string]string{}, map[string]string{}
+	flatten("", a, flatA)
+	flatten("", b, flatB)
+	all := maps.Clone(flatA)
+	maps.Copy(all, flatB)
+	var out []Difference
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		va, vb := orDash(flatA, key), orDash(flatB, key)
+		if va != vb && key != "output" {
+			out = append(out, Difference{key, va, vb})
+		}
+	}
+	return out
+}
+
+func flatten(path string, value any, into map[string]string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, sub := range v {
+			flatten(join(path, key), sub, into)
+		}
+	case []any:
+		if len(v) > 0 {
+			if _, tables := v[0].(map[string]any); tables {
+				for i, sub := range v {
+					flatten(fmt.Sprintf("%s[%d]", path, i), sub, into)
+				}
+				return
+			}
+		}
+		into[path] = jsonText(v)
+	default:
+		into[path] = jsonText(v)
+	}
+}
+
+func jsonText(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
+}
+
+func orDash(m map[string]string, key string) string {
+	if v, ok := m[key]; ok {
+		return v
+	}
+	return "–"
+}
+
+// clone copies what a visit may write to.
+func (c *Config) clone() *Config {
+	d := *c
+	d.Stages = slices.Clone(c.Stages)
+	if c.Teacher.Train != nil {
+		train := *c.Teacher.Train
+		d.Teacher.Train = &train
+	}
+	return &d
+}

@@ -1,0 +1,168 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"espalier/model"
+	"espalier/model/tokenizer"
+	"espalier/pipeline/data"
+	"espalier/torch"
+)
+
+// corpus is a split as a network reads it: pictures with tokenized questions.
+type corpus struct {
+	split     *data.Split
+	tokens    tokenizer.Tokenizer
+	pre       model.Preprocessor
+	on        torch.Device
+	questions [][]model.Question // of each picture; an answer ends with end-of-sequence, nil where there is none
+	teacher   [][]bool           // which answers are the teacher's own word, where the data have none
+}
+
+func newCorpus(split *data.Split, tokens tokenizer.Tokenizer, pre model.Preprocessor, on torch.Device) (*corpus, error) {
+	c := &corpus{split: split, tokens: tokens, pre: pre, on: on,
+		questions: make([][]model.Question, split.Len()), teacher: make([][]bool, split.Len())}
+	for i := range split.Len() {
+		for _, q := range split.Questions(i) {
+			prompt, err := tokens.Encode(q.Text)
+			if err != nil {
+				return nil, Inputf("data: %s split: question %q: %w", split.Name, q.Text, err)
+			}
+			packed := model.Question{Prompt: prompt}
+			if len(q.Answers) > 0 {
+				answer, err := tokens.Encode(q.Answers[0])
+				if err != nil {
+					return nil, Inputf("data: %s split: answer %q: %w", split.Name, q.Answers[0], err)
+				}
+				packed.Answer = append(answer, tokens.EOS())
+			}
+			c.questions[i] = append(c.questions[i], packed)
+			c.teacher[i] = append(c.teacher[i], false)
+		}
+	}
+	return c, nil
+}
+
+// longest is the greatest number of tokens of a question with its answer.
+func (c *corpus) longest() (n int) {
+	for _, qs := range c.questions {
+		for _, q := range qs {
+			n = max(n, len(q.Prompt)+len(q.Answer))
+		}
+	}
+	return n
+}
+
+// batch packs pictures, given by their numbers in the split, with all their questions that have answers.
+func (c *corpus) batch(pictures []int, pixels []uint8) (*model.Batch, error) {
+	questions := make([][]model.Question, len(pictures))
+	for i, p := range pictures {
+		for _, q := range c.questions[p] {
+			if q.Answer != nil {
+				questions[i] = append(questions[i], q)
+			}
+		}
+	}
+	return model.Pack(c.pre.Pictures(pixels, c.on), questions, c.on)
+}
+
+// labelled lists the scored positions of a batch whose answers are the data's, for distillation.Loss; nil when all are.
+func (c *corpus) labelled(pictures []int) *torch.Tensor {
+	var rows []int
+	at, all := 0, true
+	for _, p := range pictures {
+		for j, q := range c.questions[p] {
+			for range q.Answer {
+				if c.teacher[p][j] {
+					all = false
+				} else {
+					rows = append(rows, at)
+				}
+				at++
+			}
+		}
+	}
+	if all {
+		return nil
+	}
+	return torch.FromInts(rows, c.on, len(rows))
+}
+
+// each calls f with all pictures in order, batch by batch, decoded ahead of the computation.
+func (c *corpus) each(ctx context.Context, batch int, f func(b *data.Batch) error) error {
+	l := data.NewLoader(ctx, c.split, data.Sequence(c.split.Len()), batch)
+	defer l.Close()
+	for {
+		b, err := l.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(b); err != nil {
+			return err
+		}
+	}
+}
+
+// shuffled is an endless stream of batches in a new seeded order each epoch.
+func (c *corpus) shuffled(ctx context.Context, batch int, seed uint64) *data.Loader {
+	return data.NewLoader(ctx, c.split, data.Endless(c.split.Len(), seed, 0), batch)
+}
+
+// completeWith fills in the answers that the data lack with the teacher's own. It tells how many there were.
+func (c *corpus) completeWith(ctx context.Context, teacher model.Network, batch, maxTokens int) (n int, err error) {
+	missing := func(p int) bool {
+		for _, q := range c.questions[p] {
+			if q.Answer == nil {
+				return true
+			}
+		}
+		return false
+	}
+	lacking := false
+	for p := range c.questions {
+		lacking = lacking || missing(p)
+	}
+	if !lacking {
+		return 0, nil
+	}
+	err = c.each(ctx, batch, func(b *data.Batch) error {
+		answers, err := c.answers(teacher, b, maxTokens)
+		if err != nil {
+			return err
+		}
+		for i, p := range b.Index {
+			for j := range c.questions[p] {
+				if q := &c.questions[p][j]; q.Answer == nil {
+					q.Answer, c.teacher[p][j] = append(answers[i][j], c.tokens.EOS()), true
+					n++
+				}
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// answers are the network's token ids for every question of a batch.
+func (c *corpus) answers(n model.Network, b *data.Batch, maxTokens int) (out [][][]int, err error) {
+	prompts := make([][][]int, len(b.Index))
+	for i, p := range b.Index {
+		for _, q := range c.questions[p] {
+			prompts[i] = append(prompts[i], q.Prompt)
+		}
+	}
+	err = torch.Run(func(*torch.Scope) error {
+		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), prompts, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.tokens.EOS()})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("answer the %s split: %w", c.split.Name, err)
+	}
+	return out, nil
+}

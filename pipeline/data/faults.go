@@ -1,0 +1,40 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// maxFaults is how many faults are listed: a data set that is wrong throughout must not flood the terminal.
+const maxFaults = 20
+
+// faults collects what is wrong with a data set, so that the user learns all of it at once.
+type faults struct {
+	lines []string
+	more  int
+}
+
+// add notes a fault, on one line. The place is a file, or a file and a line; the text says what is wrong and what
+// to do.
+func (f *faults) add(place, format string, args ...any) {
+	if len(f.lines) >= maxFaults {
+		f.more++
+		return
+	}
+	line := fmt.Sprintf("data: %s: %s", place, fmt.Sprintf(format, args...))
+	f.lines = append(f.lines, strings.ReplaceAll(line, "\n", " "))
+}
+
+func (f *faults) count() int { return len(f.lines) + f.more }
+
+func (f *faults) err() error {
+	if len(f.lines) == 0 {
+		return nil
+	}
+	lines := f.lines
+	if f.more > 0 {
+		lines = append(lines[:len(lines):len(lines)], fmt.Sprintf("data: and %d faults more", f.more))
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}

@@ -1,0 +1,172 @@
+package data
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"espalier/model/image"
+)
+
+// folderSplit is one split's metadata, grouped by picture, in order of first appearance.
+type folderSplit struct {
+	name  string
+	path  string // of the metadata
+	files []*pictureFile
+}
+
+// pictureFile is one picture with all its questions.
+type pictureFile struct {
+	name      string // as first written
+	path      string
+	questions []Question
+	lines     []int // of each question
+}
+
+// readSplit gives nil where the split is not there.
+func readSplit(root, name string, needAnswers bool, bad *faults) *folderSplit {
+	s := &folderSplit{name: name, path: filepath.Join(root, name, metadataName)}
+	data, err := os.ReadFile(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if csv := filepath.Join(root, name, "metadata.csv"); exists(csv) {
+			bad.add(csv, "tables are not read; write %s, a JSON object a line", metadataName)
+		}
+		return nil
+	}
+	if err != nil {
+		bad.add(s.path, "cannot be read (%v)", err)
+		return s
+	}
+	before := bad.count()
+	rows := parseMetadata(s.path, data, needAnswers, bad)
+	if len(rows) == 0 && bad.count() == before {
+		bad.add(s.path, "holds no rows; fill it, or remove the folder")
+	}
+	s.group(rows, bad)
+	return s
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// group gathers the rows of each picture and checks that its file is there.
+func (s *folderSplit) group(rows []row, bad *faults) {
+	files := map[string]*pictureFile{}
+	for _, r := range rows {
+		path := filepath.Join(filepath.Dir(s.path), r.file)
+		f := files[path]
+		if f == nil {
+			f = &pictureFile{name: r.file, path: path}
+			files[path] = f
+			s.files = append(s.files, f)
+			place := fmt.Sprintf("%s:%d", s.path, r.line)
+			if filepath.IsAbs(r.file) {
+				bad.add(place, "file_name %q is absolute; give it relative to the folder of this file", r.file)
+			} else if info, err := os.Stat(path); err != nil {
+				bad.add(place, "there is no picture %s; file_name is relative to the folder of this file", path)
+			} else if info.IsDir() {
+				bad.add(place, "%s is a folder; file_name names a picture", path)
+			}
+		}
+		f.questions = append(f.questions, r.question)
+		f.lines = append(f.lines, r.line)
+	}
+}
+
+// holdOut moves one picture in twenty, at least one, to a validation split. It takes those whose names have the
+// smallest hashes: the same ones whatever the order of the lines, and hardly other ones when pictures are added.
+// It gives nil when there is nothing to take.
+func (s *folderSplit) holdOut() *folderSplit {
+	type candidate struct {
+		file *pictureFile
+		hash string
+	}
+	var all []candidate
+	for _, f := range s.files {
+		if slices.ContainsFunc(f.questions, func(q Question) bool { return len(q.Answers) == 0 }) {
+			continue
+		}
+		sum := sha256.Sum256([]byte(filepath.ToSlash(filepath.Clean(f.name))))
+		all = append(all, candidate{f, string(sum[:])})
+	}
+	if len(all) == 0 || len(s.files) < 2 {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.hash, b.hash) })
+	taken := map[*pictureFile]bool{}
+	for _, c := range all[:max(1, len(all)/20)] {
+		taken[c.file] = true
+	}
+	validation := &folderSplit{name: "validation", path: s.path}
+	rest := s.files[:0:0]
+	for _, f := range s.files {
+		if taken[f] {
+			validation.files = append(validation.files, f)
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	s.files = rest
+	return validation
+}
+
+// take makes the split of the first `limit` pictures, or all with 0.
+func (s *folderSplit) take(limit, size int) *Split {
+	files := s.files
+	if limit > 0 && limit < len(files) {
+		files = files[:limit]
+	}
+	questions := make([][]Question, len(files))
+	for i, f := range files {
+		questions[i] = f.questions
+	}
+	return &Split{Name: s.name, size: size, questions: questions, pictures: &folderPictures{s.path, size, files}}
+}
+
+// folderPictures reads pictures from their files.
+type folderPictures struct {
+	metadata string
+	size     int
+	files    []*pictureFile
+}
+
+func (p *folderPictures) load(i int, dst []uint8) (string, error) {
+	path := p.files[i].path
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("the picture cannot be read: %w", err)
+	}
+	picture, err := image.Decode(data)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	copy(dst, picture.Resize(p.size, p.size).Pix)
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// verify takes size and time of the file for its content: to read a set that does not fit into memory twice would
+// take minutes. A file whose time changed is taken for another one, which costs a cache, never a wrong result.
+func (p *folderPictures) verify(i int) (string, error) {
+	path := p.files[i].path
+	if err := image.Check(path); err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("the picture cannot be read: %w", err)
+	}
+	return fmt.Sprintf("%d bytes of %d", info.Size(), info.ModTime().UnixNano()), nil
+}
+
+func (p *folderPictures) place(i, q int) string {
+	return fmt.Sprintf("%s:%d", p.metadata, p.files[i].lines[q])
+}

@@ -1,0 +1,129 @@
+package data
+
+import (
+	"fmt"
+	"hash"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Split is one part of a data set. Goroutines may share it.
+type Split struct {
+	Name      string
+	size      int
+	questions [][]Question // by picture
+	pictures  pictures
+	pixels    []uint8 // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
+}
+
+// pictures is where a split's pictures come from.
+type pictures interface {
+	// load writes picture i, planar RGB [3, size, size], and gives a fingerprint of what it was made from.
+	load(i int, dst []uint8) (fingerprint string, err error)
+	// verify finds out, cheaply, whether load would succeed, and gives a fingerprint as well.
+	verify(i int) (fingerprint string, err error)
+	// place is where question q of picture i was written, for errors.
+	place(i, q int) string
+}
+
+// Len is the number of pictures.
+func (s *Split) Len() int { return len(s.questions) }
+
+// Size is the side of the pictures, pixels.
+func (s *Split) Size() int { return s.size }
+
+// Questions are those of picture i. They belong to the split: do not change them.
+func (s *Split) Questions(i int) []Question { return s.questions[i] }
+
+// QuestionCount is the number of questions of all pictures.
+func (s *Split) QuestionCount() int {
+	n := 0
+	for _, q := range s.questions {
+		n += len(q)
+	}
+	return n
+}
+
+// Pixels writes picture i, planar RGB [3, Size, Size], into dst, which has exactly that length.
+func (s *Split) Pixels(i int, dst []uint8) error {
+	n := s.pictureBytes()
+	if i < 0 || i >= s.Len() {
+		return fmt.Errorf("data: there is no picture %d in split %q, which has %d; take one from 0 on", i, s.Name, s.Len())
+	}
+	if len(dst) != n {
+		return fmt.Errorf("data: room for %d bytes, but a picture of split %q takes %d; give it exactly that", len(dst), s.Name, n)
+	}
+	if s.pixels != nil {
+		copy(dst, s.pixels[i*n:])
+		return nil
+	}
+	if _, err := s.pictures.load(i, dst); err != nil {
+		return fmt.Errorf("data: %s: %w", s.pictures.place(i, 0), err)
+	}
+	return nil
+}
+
+func (s *Split) pictureBytes() int { return 3 * s.size * s.size }
+
+// prepare loads all pictures, or verifies them, on all cores, and gives their fingerprints.
+func (s *Split) prepare(inMemory bool, bad *faults) (fingerprints []string) {
+	n := s.pictureBytes()
+	fingerprints = make([]string, s.Len())
+	errs := make([]error, s.Len())
+	if inMemory {
+		s.pixels = make([]uint8, s.Len()*n)
+	}
+	parallel(s.Len(), func(i int) {
+		if inMemory {
+			fingerprints[i], errs[i] = s.pictures.load(i, s.pixels[i*n:(i+1)*n])
+		} else {
+			fingerprints[i], errs[i] = s.pictures.verify(i)
+		}
+	})
+	for i, err := range errs {
+		if err != nil {
+			bad.add(s.pictures.place(i, 0), "%v", err)
+		}
+	}
+	return fingerprints
+}
+
+// parallel calls f(0) … f(n-1) on all cores and returns when all have returned.
+func parallel(n int, f func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// writeTo adds to a hash what determines the split. Every text goes in with its length, so that different
+// splits never give the same bytes.
+func (s *Split) writeTo(h hash.Hash, fingerprints []string) {
+	text := func(t string) {
+		fmt.Fprintf(h, "%d:", len(t))
+		io.WriteString(h, t)
+	}
+	text(s.Name)
+	fmt.Fprintf(h, "%d;", s.Len())
+	for i, questions := range s.questions {
+		text(fingerprints[i])
+		fmt.Fprintf(h, "%d;", len(questions))
+		for _, q := range questions {
+			text(q.Text)
+			text(q.Task)
+			text(q.Category)
+			fmt.Fprintf(h, "%d;", len(q.Answers))
+			for _, a := range q.Answers {
+				text(a)
+			}
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package pipeline
+
+import "fmt"
+
+// InputError marks what the user can put right: a fault in run.toml, in the data, or in a checkpoint.
+// cmd/pipeline ends with status 2 on it, and prints its text line by line.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+func (e *InputError) Unwrap() error { return e.Err }
+
+// Inputf makes an InputError; a %w in the format keeps its chain.
+func Inputf(format string, args ...any) error {
+	return &InputError{fmt.Errorf(format, args...)}
+}
+
+// GateError says that a stage's student lost more than its alpha allows. Accuracies are fractions of the
+// questions asked, so a drop of 0.02 is two points. cmd/pipeline ends with status 3 on it.
+type GateError struct {
+	Stage string     // the stage's name
+	Task  string     // the task whose alpha_task was broken; empty when the overall drop broke alpha
+	Split string     // where the drop was measured
+	Drop  float64    // teacher's accuracy minus the student's
+	CI    [2]float64 // 95 % interval of the drop
+	Alpha float64
+}
+
+func (e *GateError) Error() string {
+	what, key := "overall accuracy", "alpha"
+	if e.Task != "" {
+		what, key = fmt.Sprintf("the accuracy of task %q", e.Task), "alpha_task"
+	}
+	split := e.Split
+	if split == "" {
+		split = "validation"
+	}
+	return fmt.Sprintf("stage %q: %s on the %s split fell by %.4f (95 %% interval %.4f to %.4f), beyond %s = %g: "+
+		"give the stage more distil.steps, keep more units, or raise %s",
+		e.Stage, what, split, e.Drop, e.CI[0], e.CI[1], key, e.Alpha, key)
+}

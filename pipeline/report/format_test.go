@@ -1,0 +1,56 @@
+package report
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestNumbers(t *testing.T) {
+	for want, got := range map[string]string{
+		"3,044,640": count(3044640), "164,412": count(164412), "999": count(999), "-1,000": count(-1000),
+		"3.04M": rough(3044640), "164k": rough(164412), "1.00M": rough(999_600), "12.3M": rough(12_345_678), "5.40B": rough(5_400_000_000), "12": rough(12), "1.00k": rough(1000),
+		"18.5×": times(18.517), "1.0×": times(1), "12.18": megabytes(12178560),
+		"7.64": milliseconds(7.642), "12.3": milliseconds(12.34), "700": milliseconds(700.4),
+		"9.5": rate(9.51), "13,600": rate(13599.7),
+		"97.6": percent(Accuracy{"overall": .9764}, Overall),
+		"+0.2": change(Accuracy{"a": .976}, Accuracy{"a": .978}, "a"),
+		"−3.1": change(Accuracy{"a": .570}, Accuracy{"a": .539}, "a"),
+		"2.1":  points(.0214), "−0.2": points(-.0016), "0.0": points(-.0001),
+		"−0.9 to 0.5": interval([2]float64{-.009, .0049}),
+		"8.2 s":       Duration(8.24), "10 s": Duration(9.96), "59 s": Duration(59.4), "1 min 00 s": Duration(59.6),
+		"5 min 03 s": Duration(303), "1 h 00 min": Duration(3599.6), "2 h 07 min": Duration(7620),
+	} {
+		assert.Equal(t, want, got)
+	}
+	assert.Equal(t, none, change(Accuracy{}, Accuracy{"a": 1}, "a"), "an unknown is not a change of 0")
+	assert.Equal(t, none, times(0))
+}
+
+func TestLines(t *testing.T) {
+	r := example()
+	assert.Equal(t, "3.04M · 97.6 % right, ood 57.0 % · 7.64 ms · 1,217/s", r.Teacher.Line())
+	assert.Equal(t, "1.57M · 70.8 % right, ood 55.5 %", r.Stages[0].Pruned.Line())
+	assert.Equal(t, "1.57M · slice − mask 2.1e-13", r.Stages[0].Cuts[0].Line())
+	g := r.Stages[1].Gate
+	assert.Equal(t, "passed: lost 3.1 points (2.1 to 4.3), alpha 6.0", g.Line())
+	g.Alpha = .01
+	assert.Equal(t, "failed: lost 3.1 points (2.1 to 4.3), alpha 1.0", g.Line())
+	limit := .02
+	g.Alpha, g.AlphaTask, g.Tasks = .06, &limit, map[string]Drop{"color": {.05, [2]float64{.03, .07}}, "style": {.06, [2]float64{.04, .08}}}
+	assert.Equal(t, "failed: style lost 6.0 points (4.0 to 8.0), alpha_task 2.0", g.Line())
+}
+
+func TestTablesAreRectangular(t *testing.T) {
+	tables := example().Tables()
+	assert.Len(t, tables, 4)
+	for _, table := range tables {
+		for _, row := range table.Rows {
+			assert.Len(t, row, len(table.Columns), table.Title)
+		}
+	}
+	bare := &Report{Teacher: example().Teacher, Student: example().Teacher}
+	bare.Teacher.AccuracyByCategory = nil
+	assert.Len(t, bare.Tables(), 2, "no stage, no category: no empty tables")
+	assert.NotPanics(t, func() { bare.Facts() })
+}

@@ -1,0 +1,121 @@
+// Package report is what a run leaves behind for people and programs: report.json, the numbers of its gates, and
+// the rows of its tables. It measures nothing and prints nothing.
+//
+// Units throughout: bytes, seconds, milliseconds; accuracies and drops are fractions of the questions asked.
+package report
+
+// Report is report.json. Its fields are written in this order, maps in the order of their keys.
+type Report struct {
+	Teacher        Model             `json:"teacher"`
+	Student        Model             `json:"student"`
+	Stages         []Stage           `json:"stages"`
+	Ratio          Ratio             `json:"ratio"`
+	Seed           int               `json:"seed"`
+	Threads        int               `json:"threads"`
+	Seconds        float64           `json:"seconds"`         // the whole run, all its starts together
+	TeacherSeconds float64           `json:"teacher_seconds"` // of these, training or loading the teacher
+	PeakRSSBytes   int64             `json:"peak_rss_bytes"`
+	Config         map[string]any    `json:"config"`
+	Versions       map[string]string `json:"versions"`
+}
+
+// Model is one network, measured. Pruned models may leave latency and throughput out.
+type Model struct {
+	Parameters         int64               `json:"parameters"` // a tied head counts once
+	ParametersByPart   Parts               `json:"parameters_by_part"`
+	Bytes              int64               `json:"bytes"`
+	Accuracy           Accuracy            `json:"accuracy"`
+	AccuracyByCategory map[string]Accuracy `json:"accuracy_by_category,omitempty"`
+	OOD                Accuracy            `json:"ood,omitempty"`
+	LatencyMS          Latency             `json:"latency_ms,omitzero"`
+	Throughput         Throughput          `json:"throughput,omitzero"`
+}
+
+// Parts shares the parameters out: query tokens belong to qformer; patch, class and position embeddings to vision;
+// the language model's token and position tables and its final norm to embeddings.
+type Parts struct {
+	Vision         int64 `json:"vision"`
+	QFormer        int64 `json:"qformer"`
+	Projection     int64 `json:"projection"`
+	LanguageBlocks int64 `json:"language_blocks"`
+	Embeddings     int64 `json:"embeddings"`
+}
+
+// Sum is all parameters.
+func (p Parts) Sum() int64 {
+	return p.Vision + p.QFormer + p.Projection + p.LanguageBlocks + p.Embeddings
+}
+
+// Overall is the key of Accuracy that stands for all questions; the other keys are tasks.
+const Overall = "overall"
+
+// Accuracy is the share of questions answered right: all of them under "overall", and task by task.
+type Accuracy map[string]float64
+
+// Latency is one answer to one question on one thread, from RGB pixels in memory to the answer's text.
+type Latency struct {
+	P50   float64 `json:"p50"`
+	P99   float64 `json:"p99"`
+	Batch int     `json:"batch"`
+}
+
+// Throughput is Batch pictures with all their questions, on the run's threads.
+type Throughput struct {
+	AnswersPerS float64 `json:"answers_per_s"`
+	Batch       int     `json:"batch"`
+}
+
+// Stage is one [[stage]] of the run. SliceMaskMaxDiff is the greatest of its cuts'.
+type Stage struct {
+	Name             string       `json:"name"`
+	Criterion        string       `json:"criterion"`
+	Attempts         int          `json:"attempts"`
+	Accepted         bool         `json:"accepted"`
+	Gate             Gate         `json:"gate"`
+	Cuts             []Cut        `json:"cuts"`
+	SliceMaskMaxDiff float64      `json:"slice_mask_max_diff"`
+	Pruned           Model        `json:"pruned"`    // after the last cut, before its distillation
+	Distilled        Model        `json:"distilled"` // after it
+	Seconds          StageSeconds `json:"seconds"`
+}
+
+// Cut is one step of a stage. SliceMaskMaxDiff is max |Δ logit| / max |logit| between the sliced network and the
+// masked one, in float64.
+type Cut struct {
+	Parameters       int64   `json:"parameters"`
+	SliceMaskMaxDiff float64 `json:"slice_mask_max_diff"`
+}
+
+// StageSeconds is where a stage's time went.
+type StageSeconds struct {
+	Importance float64 `json:"importance"`
+	Prune      float64 `json:"prune"`
+	Distil     float64 `json:"distil"`
+	Evaluate   float64 `json:"evaluate"`
+}
+
+// Ratio is teacher to student, so that more is better. A model has two sizes: all of it, and the language model's
+// blocks alone, which is what most papers count.
+type Ratio struct {
+	Model          float64 `json:"model"`
+	LanguageBlocks float64 `json:"language_blocks"`
+	LatencyP50     float64 `json:"latency_p50"`
+	Throughput     float64 `json:"throughput"`
+}
+
+// RatioOf compares two measured models; a measure that either lacks gives 0.
+func RatioOf(teacher, student Model) Ratio {
+	return Ratio{
+		Model:          over(float64(teacher.Parameters), float64(student.Parameters)),
+		LanguageBlocks: over(float64(teacher.ParametersByPart.LanguageBlocks), float64(student.ParametersByPart.LanguageBlocks)),
+		LatencyP50:     over(teacher.LatencyMS.P50, student.LatencyMS.P50),
+		Throughput:     over(student.Throughput.AnswersPerS, teacher.Throughput.AnswersPerS),
+	}
+}
+
+func over(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}

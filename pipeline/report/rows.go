@@ -1,0 +1,177 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// Table is a table's text, ready to be drawn by any program: the terminal's, a page's, a spreadsheet's.
+type Table struct {
+	Title   string
+	Columns []Column
+	Rows    [][]string // one text a column
+}
+
+// Column is a head and how its texts are set. Columns of one Group belong side by side when a table is too wide
+// for its page; the first column heads every part.
+type Column struct {
+	Head  string
+	Left  bool // texts; numbers are set to the right
+	Group string
+}
+
+// Tables are a run's tables in the order of reading: each stage, its gate, the categories, the summary.
+func (r *Report) Tables() []Table {
+	tables := []Table{r.stageTable()}
+	if len(r.Stages) > 0 {
+		tables = append(tables, r.gateTable())
+	}
+	if len(r.Teacher.AccuracyByCategory) > 0 {
+		tables = append(tables, r.categoryTable())
+	}
+	return append(tables, r.summaryTable())
+}
+
+// measured are the teacher and what each stage left, with their names.
+func (r *Report) measured() (names []string, models []Model) {
+	names, models = []string{"teacher"}, []Model{r.Teacher}
+	for i, s := range r.Stages {
+		names, models = append(names, fmt.Sprintf("%d %s", i+1, s.Name)), append(models, s.Distilled)
+	}
+	return names, models
+}
+
+func (r *Report) stageTable() Table {
+	tasks := r.Teacher.Accuracy.Tasks()
+	t := Table{Title: "Stages: size, speed and accuracy on the test split (%)"}
+	t.column("stage", "", true)
+	for _, head := range []string{"parameters", "ratio", "MB"} {
+		t.column(head, "size", false)
+	}
+	for _, head := range []string{"p50 ms", "faster", "answers/s", "more"} {
+		t.column(head, "speed", false)
+	}
+	t.column("just cut", "accuracy", false)
+	t.column(Overall, "accuracy", false)
+	for _, task := range tasks {
+		t.column(task, "accuracy", false)
+	}
+	t.column("ood", "accuracy", false)
+
+	names, models := r.measured()
+	for i, m := range models {
+		ratio := RatioOf(r.Teacher, m)
+		row := []string{names[i], count(m.Parameters), times(ratio.Model), megabytes(m.Bytes),
+			milliseconds(m.LatencyMS.P50), times(ratio.LatencyP50), rate(m.Throughput.AnswersPerS), times(ratio.Throughput)}
+		cut := none
+		if i > 0 {
+			cut = percent(r.Stages[i-1].Pruned.Accuracy, Overall)
+		}
+		row = append(row, cut, percent(m.Accuracy, Overall))
+		for _, task := range tasks {
+			row = append(row, percent(m.Accuracy, task))
+		}
+		t.Rows = append(t.Rows, append(row, percent(m.OOD, Overall)))
+	}
+	return t
+}
+
+func (r *Report) gateTable() Table {
+	t := Table{Title: "Gates: points of accuracy lost against the teacher"}
+	t.column("stage", "", true)
+	for _, head := range []string{"split", "lost", "95 % interval", "alpha", "gate"} {
+		t.column(head, "gate", head == "split" || head == "gate")
+	}
+	for _, head := range []string{"cuts", "slice − mask", "time"} {
+		t.column(head, "cuts", false)
+	}
+	for i, s := range r.Stages {
+		t.Rows = append(t.Rows, []string{fmt.Sprintf("%d %s", i+1, s.Name), s.Gate.Split, points(s.Gate.Drop), interval(s.Gate.CI),
+			points(s.Gate.Alpha), verdict(s), strconv.Itoa(len(s.Cuts)), fmt.Sprintf("%.1e", s.SliceMaskMaxDiff), Duration(s.Seconds.total())})
+	}
+	return t
+}
+
+func (s StageSeconds) total() float64 { return s.Importance + s.Prune + s.Distil + s.Evaluate }
+
+func verdict(s Stage) string {
+	passed, task := s.Gate.Passed()
+	switch {
+	case passed:
+		return "passed"
+	case task != "":
+		return "failed: " + task
+	}
+	return "failed"
+}
+
+func (r *Report) categoryTable() Table {
+	tasks := r.Teacher.Accuracy.Tasks()
+	t := Table{Title: "Accuracy by category on the test split (%), teacher → student"}
+	t.column("category", "", true)
+	for _, head := range []string{"teacher", "student", "change"} {
+		t.column(head, Overall, false)
+	}
+	for _, task := range tasks {
+		t.column(task, "task", false)
+	}
+	for _, category := range slices.Sorted(maps.Keys(r.Teacher.AccuracyByCategory)) {
+		before, after := r.Teacher.AccuracyByCategory[category], r.Student.AccuracyByCategory[category]
+		row := []string{category, percent(before, Overall), percent(after, Overall), change(before, after, Overall)}
+		for _, task := range tasks {
+			row = append(row, percent(before, task)+" → "+percent(after, task))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+func (r *Report) summaryTable() Table {
+	t := Table{Title: "Summary"}
+	t.column("", "", true)
+	for _, head := range []string{"teacher", "student", "change"} {
+		t.column(head, "", false)
+	}
+	a, b := r.Teacher, r.Student
+	add := func(cells ...string) { t.Rows = append(t.Rows, cells) }
+	add("parameters, whole model", count(a.Parameters), count(b.Parameters), times(r.Ratio.Model)+" smaller")
+	add("parameters, language blocks", count(a.ParametersByPart.LanguageBlocks), count(b.ParametersByPart.LanguageBlocks),
+		times(r.Ratio.LanguageBlocks)+" smaller")
+	add("accuracy on test, %", percent(a.Accuracy, Overall), percent(b.Accuracy, Overall), change(a.Accuracy, b.Accuracy, Overall)+" points")
+	if a.OOD != nil {
+		add("accuracy out of distribution, %", percent(a.OOD, Overall), percent(b.OOD, Overall), change(a.OOD, b.OOD, Overall)+" points")
+	}
+	add("latency of one answer, p50 ms", milliseconds(a.LatencyMS.P50), milliseconds(b.LatencyMS.P50), times(r.Ratio.LatencyP50)+" faster")
+	add(fmt.Sprintf("answers/s, %d pictures at once", a.Throughput.Batch), rate(a.Throughput.AnswersPerS), rate(b.Throughput.AnswersPerS),
+		times(r.Ratio.Throughput)+" more")
+	return t
+}
+
+// Facts are the lines below the summary: what was lost for certain, what proves the cuts, what the run took.
+func (r *Report) Facts() []string {
+	var facts []string
+	worst := 0.0
+	for _, s := range r.Stages {
+		worst = max(worst, s.SliceMaskMaxDiff)
+	}
+	if n := len(r.Stages); n > 0 {
+		g := r.Stages[n-1].Gate
+		facts = append(facts,
+			fmt.Sprintf("lost on %s: %s points, 95 %% interval %s", g.Split, points(g.Drop), interval(g.CI)),
+			fmt.Sprintf("slice − mask: %.1e of the largest logit at most, in float64", worst))
+	}
+	return append(facts,
+		fmt.Sprintf("time: %s, of which the teacher took %s", Duration(r.Seconds), Duration(r.TeacherSeconds)),
+		fmt.Sprintf("peak memory: %.2f GiB", float64(r.PeakRSSBytes)/(1<<30)))
+}
+
+func (t *Table) column(head, group string, left bool) {
+	t.Columns = append(t.Columns, Column{Head: head, Left: left, Group: group})
+}
+
+// Tasks are the keys beside "overall", by name.
+func (a Accuracy) Tasks() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(a)), func(task string) bool { return task == Overall })
+}

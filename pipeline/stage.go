@@ -1,0 +1,318 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"espalier/distillation"
+	"espalier/model"
+	"espalier/pipeline/data"
+	"espalier/pipeline/report"
+	"espalier/pruning"
+	"espalier/torch"
+	"espalier/torch/nn"
+	"espalier/torch/optim"
+)
+
+// verifyPictures is how many validation pictures, with all their questions, prove a cut.
+const verifyPictures = 8
+
+// stages runs all that the journal does not hold as done, and returns the last accepted student.
+func (r *run) stages(ctx context.Context) (model.Network, error) {
+	student := r.teacher
+	for i := range r.cfg.Stages {
+		if i < len(r.journal.Stages) && r.journal.Stages[i].Accepted {
+			continue
+		}
+		if i == len(r.journal.Stages) {
+			s := r.cfg.Stages[i]
+			r.journal.Stages = append(r.journal.Stages, stageJournal{Stage: report.Stage{Name: r.cfg.StageNames()[i], Criterion: s.Criterion, Attempts: 1}})
+		}
+		next, err := r.stage(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		if student != r.teacher {
+			student.Store().Free()
+		}
+		student = next
+	}
+	if student == r.teacher && len(r.cfg.Stages) > 0 { // all were done by an earlier start
+		return r.studentBefore(len(r.cfg.Stages), 0)
+	}
+	return student, nil
+}
+
+// cutFolder is where the student lies after a cut (from 1) of a stage and its distillation.
+func (r *run) cutFolder(stage, cut int) string {
+	return r.path("stages", fmt.Sprintf("%d-%s", stage+1, r.cfg.StageNames()[stage]), fmt.Sprintf("cut-%d", cut))
+}
+
+// studentBefore loads the network that a stage starts from, after so many of its cuts: a copy of the teacher, or a
+// checkpoint of this run.
+func (r *run) studentBefore(stage, cuts int) (model.Network, error) {
+	switch {
+	case cuts > 0:
+		return r.loadModel(r.cutFolder(stage, cuts))
+	case stage > 0:
+		return r.loadModel(r.cutFolder(stage-1, r.cfg.Stages[stage-1].Cuts))
+	}
+	return model.Clone(r.teacher)
+}
+
+// stage makes the cuts that are left, each with its share of the distillation, measures, and asks the gate.
+func (r *run) stage(ctx context.Context, index int) (model.Network, error) {
+	s, j := r.cfg.Stages[index], &r.journal.Stages[index]
+	student, err := r.studentBefore(index, j.Done)
+	if err != nil {
+		return nil, err
+	}
+	if j.Done > 0 {
+		r.events.Emit(Note{fmt.Sprintf("stage %s goes on after cut %d of %d", j.Name, j.Done, s.Cuts)})
+	}
+	starts, err := r.startSizes(index)
+	if err != nil {
+		return nil, err
+	}
+	for cut := j.Done + 1; cut <= s.Cuts; cut++ {
+		next, err := r.cut(ctx, index, cut, student, starts)
+		student.Store().Free()
+		if err != nil {
+			return nil, err
+		}
+		student = next
+	}
+	if err := r.judge(ctx, index, student); err != nil {
+		student.Store().Free()
+		return nil, err
+	}
+	return student, nil
+}
+
+// startSizes are the units of each axis when the stage began: the widths between cuts are reckoned from them.
+func (r *run) startSizes(index int) (map[string]int, error) {
+	n, err := r.studentBefore(index, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer n.Store().Free()
+	return n.Store().Structure().Axes, nil
+}
+
+// cut scores, plans, slices, proves and distils once, and saves the student.
+func (r *run) cut(ctx context.Context, index, cut int, student model.Network, starts map[string]int) (model.Network, error) {
+	s, j := r.cfg.Stages[index], &r.journal.Stages[index]
+	detail := fmt.Sprintf("cut %d/%d", cut, s.Cuts)
+	clock := time.Now()
+	spend := func(on *float64) {
+		*on += time.Since(clock).Seconds()
+		clock = time.Now()
+	}
+	r.events.Emit(Phase{Stage: j.Name, Name: "score", Detail: detail})
+	plan, err := r.plan(ctx, index, cut, student, starts)
+	if err != nil {
+		return nil, err
+	}
+	spend(&j.Seconds.Importance)
+	after, err := pruning.Apply(student, plan)
+	if err != nil {
+		return nil, err
+	}
+	diff, err := r.prove(student, after, plan)
+	if err != nil {
+		after.Store().Free()
+		return nil, err
+	}
+	j.Cuts = append(j.Cuts[:cut-1], report.Cut{Parameters: int64(after.Store().Count()), SliceMaskMaxDiff: diff})
+	j.SliceMaskMaxDiff = max(j.SliceMaskMaxDiff, diff)
+	spend(&j.Seconds.Prune)
+	r.events.Emit(Cut{Stage: j.Name, Cut: cut, Of: s.Cuts, Parameters: int64(after.Store().Count()), SliceMaskMaxDiff: diff, Kept: keptText(plan, after)})
+	if cut == s.Cuts {
+		r.events.Emit(Phase{Stage: j.Name, Name: "measure", Detail: "pruned"})
+		if j.Pruned, err = r.measure(ctx, after, false); err != nil {
+			after.Store().Free()
+			return nil, err
+		}
+		r.events.Emit(StageMeasured{Stage: j.Name, When: Pruned, Model: j.Pruned})
+		spend(&j.Seconds.Evaluate)
+	}
+	r.events.Emit(Phase{Stage: j.Name, Name: "distil", Detail: detail})
+	if err := r.distil(ctx, index, cut, after); err != nil {
+		after.Store().Free()
+		return nil, err
+	}
+	spend(&j.Seconds.Distil)
+	if err := r.saveModel(after, r.cutFolder(index, cut)); err != nil {
+		after.Store().Free()
+		return nil, err
+	}
+	j.Done = cut
+	return after, r.save()
+}
+
+// plan scores the units that the stage cuts and chooses those that stay.
+func (r *run) plan(ctx context.Context, index, cut int, student model.Network, starts map[string]int) (pruning.Plan, error) {
+	s := r.cfg.Stages[index]
+	axes, _ := s.axes(student)
+	scores, err := pruning.Importance(student, s.Criterion, axes, r.sample(ctx, index, cut))
+	if err != nil {
+		return pruning.Plan{}, err
+	}
+	plan := pruning.Plan{Keep: map[string][]int{}}
+	for _, a := range axes {
+		n := min(a.Units(), unitsAfter(a.Kind, starts[a.Name], s.target(a, starts[a.Name]), cut, s.Cuts))
+		if plan.Keep[a.Name], err = pruning.Choose(a, scores[a.Name], n); err != nil {
+			return plan, err
+		}
+	}
+	return plan, nil
+}
+
+// sample is the training pictures that scores are measured on, and the loss by its name.
+func (r *run) sample(ctx context.Context, index, cut int) pruning.Sample {
+	c, s := r.cfg.Importance, r.cfg.Stages[index]
+	size := min(c.Batch, r.train.split.Len())
+	order := data.Order(r.train.split.Len(), stream(r.cfg.Seed, "importance", index, cut), 0)
+	batches := max(1, min(c.Pictures, len(order))/size)
+	pictures := func(i int) []int { return order[i*size : (i+1)*size] }
+	return pruning.Sample{
+		Batches: batches,
+		Batch: func(i int) (*model.Batch, error) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			r.events.Emit(Progress{Done: i, Total: batches, Unit: "batches"})
+			return r.train.read(pictures(i))
+		},
+		Loss: func(i int, b *model.Batch, logits *torch.Tensor) *torch.Tensor {
+			switch s.Loss {
+			case "margin":
+				return distillation.Margin(logits, b.Targets)
+			case "distillation":
+				return s.Distil.loss().Of(logits, r.outputs.Logits(pictures(i), r.device), b.Targets, r.train.labelled(pictures(i)))
+			}
+			return distillation.CrossEntropy(logits, b.Targets)
+		},
+		Seed: stream(r.cfg.Seed, "random scores", index, cut),
+	}
+}
+
+func (d DistilConfig) loss() distillation.Loss {
+	return distillation.Loss{KL: d.KL, Temperature: d.Temperature, Pair: d.Pair, PairForm: d.PairForm, Margin: d.Margin, CE: d.CE}
+}
+
+// prove holds the cut network against the masked one on validation pictures.
+func (r *run) prove(before, after model.Network, plan pruning.Plan) (float64, error) {
+	pictures := make([]int, min(verifyPictures, r.validation.split.Len()))
+	for i := range pictures {
+		pictures[i] = i
+	}
+	return pruning.Verify(before, after, plan, func() (*model.Batch, error) { return r.validation.read(pictures) })
+}
+
+// distil trains the student after a cut on the teacher's kept outputs.
+func (r *run) distil(ctx context.Context, index, cut int, student model.Network) error {
+	s := r.cfg.Stages[index]
+	d := s.Distil
+	steps, final := stepsOf(d.Steps, cut, s.Cuts), finalBetweenCuts
+	if cut == s.Cuts {
+		final = finalOfStage
+	}
+	if steps == 0 {
+		return nil
+	}
+	l := r.train.shuffled(ctx, d.Batch, stream(r.cfg.Seed, "distil", index, cut))
+	defer l.Close()
+	var mean smoothed
+	o := distillation.Options{Steps: steps, Accumulate: d.Accumulate, LR: d.LR, Schedule: optim.WarmupCosine(steps, d.Warmup, final),
+		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: precision(d.Precision), Device: r.device,
+		Progress: func(step int, loss float64) {
+			r.events.Emit(Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.add(loss)})
+		}}
+	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, func(_, _ int, cast func(func())) (*torch.Tensor, error) {
+		b, err := l.Next()
+		if err != nil {
+			return nil, err
+		}
+		packed, err := r.train.batch(b.Index, b.Pixels)
+		if err != nil {
+			return nil, err
+		}
+		var logits *torch.Tensor
+		cast(func() { logits = student.Logits(packed) })
+		return d.loss().Of(logits, r.outputs.Logits(b.Index, r.device), packed.Targets, r.train.labelled(b.Index)), nil
+	})
+}
+
+// judge measures the stage's student and lets the gate decide on the validation split.
+func (r *run) judge(ctx context.Context, index int, student model.Network) error {
+	s, j := r.cfg.Stages[index], &r.journal.Stages[index]
+	start := time.Now()
+	r.events.Emit(Phase{Stage: j.Name, Name: "measure", Detail: "distilled"})
+	m, err := r.measure(ctx, student, true)
+	if err != nil {
+		return err
+	}
+	j.Distilled = m
+	r.events.Emit(StageMeasured{Stage: j.Name, When: Distilled, Model: m})
+	marked, err := r.mark(ctx, student, r.validation)
+	if err != nil {
+		return err
+	}
+	j.Gate, err = report.NewGate(answersOf(r.validation.split, r.teacherMarks, marked), s.Alpha, s.AlphaTask, "validation", stream(r.cfg.Seed, "gate", index))
+	if err != nil {
+		return err
+	}
+	j.Seconds.Evaluate += time.Since(start).Seconds()
+	passed, task := j.Gate.Passed()
+	j.Accepted, j.Passed = passed, passed
+	r.events.Emit(GateResult{Stage: j.Name, Gate: j.Gate, Passed: passed})
+	if err := r.save(); err != nil {
+		return err
+	}
+	if !passed {
+		return gateError(j.Name, j.Gate, task, s)
+	}
+	return nil
+}
+
+func gateError(stage string, g report.Gate, task string, s StageConfig) error {
+	e := &GateError{Stage: stage, Task: task, Split: g.Split, Drop: g.Drop, CI: g.CI, Alpha: s.Alpha}
+	if task != "" {
+		e.Drop, e.CI, e.Alpha = g.Tasks[task].Drop, g.Tasks[task].CI, *s.AlphaTask
+	}
+	return e
+}
+
+// keptText says what a plan left, tower by tower, for a line on the terminal.
+func keptText(plan pruning.Plan, after model.Network) string {
+	var parts []string
+	seen := map[string]bool{}
+	for _, a := range after.Store().Axes() {
+		key := fmt.Sprint(a.Tower, a.Kind)
+		if plan.Keep[a.Name] == nil || seen[key] {
+			continue
+		}
+		seen[key] = true
+		what := ""
+		if a.Kind == nn.Heads || a.Kind == nn.FFN {
+			what = " " + string(a.Kind)
+		}
+		parts = append(parts, fmt.Sprintf("%s%s %d", a.Tower, what, a.Units()))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// read packs pictures without a loader, for small numbers of them.
+func (c *corpus) read(pictures []int) (*model.Batch, error) {
+	size := 3 * c.pre.Size * c.pre.Size
+	pixels := make([]uint8, len(pictures)*size)
+	for i, p := range pictures {
+		if err := c.split.Pixels(p, pixels[i*size:(i+1)*size]); err != nil {
+			return nil, err
+		}
+	}
+	return c.batch(pictures, pixels)
+}

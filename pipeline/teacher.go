@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"espalier/model"
+	"espalier/model/tokenizer"
+	"espalier/pipeline/data"
+	"espalier/torch"
+)
+
+// recipe is the version of everything between a [teacher.train] and its weights. It is raised when training changes, so
+// that a teacher of the old recipe is not taken from the cache.
+const recipe = 1
+
+// prepareTeacher loads or trains the teacher and measures it.
+func (r *run) prepareTeacher(ctx context.Context) error {
+	start := time.Now()
+	var err error
+	if r.cfg.Teacher.Checkpoint != "" {
+		err = r.loadTeacher(r.cfg.Teacher.Checkpoint)
+	} else {
+		err = r.trainedTeacher(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	r.teacher.Store().SetRequiresGrad(false)
+	if err := r.cfg.checkKeep(r.teacher); err != nil {
+		return err
+	}
+	r.events.Emit(Phase{Stage: "teacher", Name: "measure"})
+	if r.teacherMarks, err = r.mark(ctx, r.teacher, r.validation); err != nil {
+		return err
+	}
+	if r.journal.Teacher == nil {
+		spent := time.Since(start).Seconds()
+		m, err := r.measure(ctx, r.teacher, true)
+		if err != nil {
+			return err
+		}
+		r.journal.Teacher, r.journal.TeacherSeconds = &m, spent
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	r.events.Emit(TeacherMeasured{*r.journal.Teacher})
+	return r.checkAccepted()
+}
+
+// checkAccepted refuses a teacher that learnt too little: a student of it would prove nothing.
+func (r *run) checkAccepted() error {
+	t := r.cfg.Teacher.Train
+	if t == nil || t.Accept == nil {
+		return nil
+	}
+	all, _ := r.teacherMarks.accuracy(r.validation.split)
+	if got := all["overall"]; got < *t.Accept {
+		return fmt.Errorf("the teacher answers %.4f of the validation split, teacher.train.accept asks for %.4f; train longer or try another seed", got, *t.Accept)
+	}
+	return nil
+}
+
+// loadTeacher takes a checkpoint folder with its own vocabulary.
+func (r *run) loadTeacher(folder string) error {
+	m, err := model.Load(folder, r.device)
+	if err != nil {
+		return &InputError{err}
+	}
+	r.teacher = m
+	tokens, err := tokenizer.LoadWordLevel(filepath.Join(folder, "tokenizer.json"))
+	if err != nil {
+		return &InputError{err}
+	}
+	if tokens.Size() != m.Config().Text.Vocabulary {
+		return Inputf("%s: tokenizer.json has %d words, the language model %d; they are not of one checkpoint", folder, tokens.Size(), m.Config().Text.Vocabulary)
+	}
+	if err := data.CheckVocabulary(tokens, r.set); err != nil {
+		return &InputError{err}
+	}
+	r.tokens = tokens
+	if r.pre, err = model.LoadPreprocessor(folder); err != nil {
+		return &InputError{err}
+	}
+	if r.pre.Size != r.set.Size || m.Config().Vision.Image != r.set.Size {
+		return Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", r.set.Size, folder, m.Config().Vision.Image, m.Config().Vision.Image)
+	}
+	return r.tokenize(m.Config())
+}
+
+// trainedTeacher trains the teacher of [teacher.train], or finds it in the run folder or in the user's cache.
+func (r *run) trainedTeacher(ctx context.Context) error {
+	r.tokens, r.pre = r.set.Tokenizer, model.AdsPreprocessor(r.set.Size)
+	c, err := r.cfg.Teacher.Train.modelConfig(r.set, r.tokens)
+	if err != nil {
+		return err
+	}
+	if err := r.tokenize(c); err != nil {
+		return err
+	}
+	for _, folder := range []string{r.path("teacher"), r.teacherCache()} {
+		if _, err := os.Stat(filepath.Join(folder, "config.json")); err != nil {
+			continue
+		}
+		m, err := r.loadModel(folder)
+		if err != nil {
+			r.events.Emit(Note{fmt.Sprintf("the kept teacher is not usable (%v): training again", err)})
+			continue
+		}
+		r.events.Emit(Note{"teacher: as trained before, in " + folder})
+		r.teacher = m
+		return r.keepTeacher(r.path("teacher"))
+	}
+	m, err := model.New(c)
+	if err != nil {
+		return err
+	}
+	if err := m.Store().Init(stream(r.cfg.Seed, "teacher", "init"), r.device); err != nil {
+		return err
+	}
+	r.teacher = m
+	if err := r.trainTeacher(ctx, m); err != nil {
+		return err
+	}
+	return errors.Join(r.keepTeacher(r.path("teacher")), r.keepTeacher(r.teacherCache()))
+}
+
+// keepTeacher saves the teacher where it is not yet. config.json is written last: it marks a whole checkpoint.
+func (r *run) keepTeacher(folder string) error {
+	if _, err := os.Stat(filepath.Join(folder, "config.json")); err == nil || folder == "" {
+		return nil
+	}
+	return r.saveModel(r.teacher, folder)
+}
+
+// teacherCache is the folder in the user's cache that belongs to everything the teacher's weights depend on.
+func (r *run) teacherCache() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "" // no home: nothing is kept beyond the run folder
+	}
+	key := stream(r.cfg.Seed, "teacher cache", recipe, r.cfg.Hash("teacher", "threads", "precision", "seed"), r.set.Hash(), torch.Version(), r.device)
+	return filepath.Join(cache, "espalier", "teachers", fmt.Sprintf("%016x", key))
+}

@@ -1,0 +1,99 @@
+package torch_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+func TestTwoOperands(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		a := floats(on, []int{2, 2}, 1, 2, 3, 4)
+		b := floats(on, []int{2}, 4, 2) // broadcast over rows
+		p, q := torch.From([]bool{true, true, false, false}, on), torch.From([]bool{true, false, true, false}, on)
+		s := []int{2, 2}
+		checkOps(t, on, []opCase{
+			{"Add", a.Add(b), f32, s, list(5, 4, 7, 6)},
+			{"Sub", a.Sub(b), f32, s, list(-3, 0, -1, 2)},
+			{"Mul", a.Mul(b), f32, s, list(4, 4, 12, 8)},
+			{"Div", a.Div(b), f32, s, list(.25, 1, .75, 2)},
+			{"Minimum", a.Minimum(b), f32, s, list(1, 2, 3, 2)},
+			{"Maximum", a.Maximum(b), f32, s, list(4, 2, 4, 4)},
+			{"Eq", a.Eq(b), yes, s, list(0, 1, 0, 0)},
+			{"Lt", a.Lt(b), yes, s, list(1, 0, 1, 0)},
+			{"Le", a.Le(b), yes, s, list(1, 1, 1, 0)},
+			{"And", p.And(q), yes, []int{4}, list(1, 0, 0, 0)},
+			{"Or", p.Or(q), yes, []int{4}, list(1, 1, 1, 0)},
+			{"Add promotes", torch.FromInts([]int{1, 2}, on).Add(b), f32, []int{2}, list(5, 4)},
+		})
+	})
+}
+
+func TestMatMul(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		a := floats(on, []int{2, 3}, 1, 2, 3, 4, 5, 6)
+		b := floats(on, []int{3, 2}, 1, 0, 0, 1, 2, -1)
+		batch := torch.Stack(0, a, a.MulScalar(2))
+		checkOps(t, on, []opCase{
+			{"matrices", a.MatMul(b), f32, []int{2, 2}, list(7, -1, 16, -1)},
+			{"batch", batch.MatMul(b), f32, []int{2, 2, 2}, list(7, -1, 16, -1, 14, -2, 32, -2)},
+			{"vector", a.MatMul(b.Select(1, 0)), f32, []int{2}, list(7, 16)},
+		})
+	})
+}
+
+func TestWithScalar(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		a := floats(on, []int{3}, -1, 2, 4)
+		s := []int{3}
+		checkOps(t, on, []opCase{
+			{"AddScalar", a.AddScalar(.5), f32, s, list(-.5, 2.5, 4.5)},
+			{"MulScalar", a.MulScalar(-3), f32, s, list(3, -6, -12)},
+			{"PowScalar", a.PowScalar(3), f32, s, list(-1, 8, 64)},
+			{"EqScalar", a.EqScalar(2), yes, s, list(0, 1, 0)},
+			{"LtScalar", a.LtScalar(2), yes, s, list(1, 0, 0)},
+			{"GtScalar", a.GtScalar(2), yes, s, list(0, 0, 1)},
+			{"ClampMin", a.ClampMin(3), f32, s, list(3, 3, 4)},
+		})
+	})
+}
+
+func TestOneOperand(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		a := floats(on, []int{3}, -1, 0, 4)
+		positive := floats(on, []int{3}, .25, 1, 4)
+		odd := floats(on, []int{4}, 1, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()))
+		s := []int{3}
+		checkOps(t, on, []opCase{
+			{"Neg", a.Neg(), f32, s, list(1, 0, -4)},
+			{"Abs", a.Abs(), f32, s, list(1, 0, 4)},
+			{"Exp", a.Exp(), f32, s, list(1/math.E, 1, math.Exp(4))},
+			{"Log", positive.Log(), f32, s, list(-2*math.Ln2, 0, 2*math.Ln2)},
+			{"Sqrt", positive.Sqrt(), f32, s, list(.5, 1, 2)},
+			{"Rsqrt", positive.Rsqrt(), f32, s, list(2, 1, .5)},
+			{"Tanh", a.Tanh(), f32, s, list(-.76159416, 0, .99932930)},
+			{"IsFinite", odd.IsFinite(), yes, []int{4}, list(1, 0, 0, 0)},
+			{"Not", a.Not(), yes, s, list(0, 1, 0)},
+		})
+	})
+}
+
+func TestInPlace(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		a := floats(on, []int{2, 2}, 1, 2, 3, 4)
+		view := a.Select(0, 1)
+		row := floats(on, []int{2}, 10, 20)
+		require.Same(t, a, a.AddInPlace(row))
+		torchtest.Values(t, a, []int{2, 2}, 11, 22, 13, 24)
+		require.Same(t, a, a.ScaleInPlace(2))
+		torchtest.Values(t, a, []int{2, 2}, 22, 44, 26, 48)
+		require.Same(t, a, a.CopyFrom(torch.FromInts([]int{7, 8}, on))) // broadcast and converted
+		torchtest.Values(t, a, []int{2, 2}, 7, 8, 7, 8)
+		require.Same(t, a, a.Fill(3))
+		torchtest.Values(t, view, []int{2}, 3, 3) // the same memory all along
+	})
+}

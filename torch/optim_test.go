@@ -1,0 +1,58 @@
+package torch_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+func TestAdamWStep(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		one := func(v float32) []*torch.Tensor { return []*torch.Tensor{floats(on, []int{1}, v)} }
+		age := []*torch.Tensor{torch.Zeros(nil, torch.Float32, on)}
+		w, m, v := one(10), one(0), one(0)
+		// The first step of Adam is lr·sign(g), after the decay by lr·0.5·w: 10·(1 - .1·.5) - .1
+		torch.AdamWStep(w, one(4), m, v, age, .1, .9, .999, 0, .5)
+		torchtest.Values(t, w[0], []int{1}, 9.4)
+		torchtest.Values(t, m[0], []int{1}, .4)
+		torchtest.Values(t, v[0], []int{1}, .016)
+		torchtest.Values(t, age[0], nil, 1)
+		torch.AdamWStep(nil, nil, nil, nil, nil, .1, .9, .999, 0, .5)
+		requireError(t, torch.KindRuntime, "grads.size() == n_tensors", func() { torch.AdamWStep(w, nil, m, v, age, .1, .9, .999, 0, .5) })
+	})
+}
+
+func TestClipGradNorm(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		a, b, without := leaf(on, []int{1}, 1), leaf(on, []int{2}, 1, 1), leaf(on, []int{2}, 1, 1)
+		params := []*torch.Tensor{a, without, b}
+		set := func() {
+			a.SetGrad(floats(on, []int{1}, 3))
+			b.SetGrad(floats(on, []int{2}, 0, -4))
+		}
+		set()
+		norm, err := torch.ClipGradNorm(params, 10)
+		require.NoError(t, err)
+		require.InDelta(t, 5, norm, 1e-5)
+		torchtest.Values(t, b.Grad(), []int{2}, 0, -4) // short enough already
+		norm, err = torch.ClipGradNorm(params, 1)
+		require.NoError(t, err)
+		require.InDelta(t, 5, norm, 1e-5)
+		torchtest.Values(t, a.Grad(), []int{1}, .6)
+		torchtest.Values(t, b.Grad(), []int{2}, 0, -.8)
+		require.Nil(t, without.Grad())
+
+		a.SetGrad(floats(on, []int{1}, 0))
+		b.SetGrad(nil)
+		norm, err = torch.ClipGradNorm(params, 1)
+		require.NoError(t, err)
+		require.Zero(t, norm)
+		torchtest.Values(t, a.Grad(), []int{1}, 0)
+		norm, err = torch.ClipGradNorm([]*torch.Tensor{without}, 1)
+		require.NoError(t, err)
+		require.Zero(t, norm)
+	})
+}
