@@ -26,6 +26,19 @@ func TestResolvedReadsBack(t *testing.T) {
 	}
 }
 
+// A program's Config is resolved without being filled in itself.
+func TestResolvedOfAProgramsConfig(t *testing.T) {
+	c := Default()
+	c.Data.Source, c.Precision = "ads", "bf16"
+	c.Teacher.Train, c.Stages = DefaultTrain(), []StageConfig{DefaultStage()}
+	r := c.Resolved()
+	assert.Equal(t, 400, r["data"].(map[string]any)["validation"])
+	assert.Equal(t, "bf16", r["teacher"].(map[string]any)["train"].(map[string]any)["precision"])
+	assert.Zero(t, c.Data.Validation)
+	assert.Empty(t, c.Teacher.Train.Precision)
+	assert.Empty(t, c.Stages[0].Distil.Precision)
+}
+
 func TestResolvedHasDefaultsAndLeavesTheConfigAlone(t *testing.T) {
 	c := parseSmall(t)
 	before := *c.Teacher.Train

@@ -119,6 +119,7 @@ freeze = ["vison"]
 func TestOneFault(t *testing.T) {
 	insert := func(after, line string) string { return strings.Replace(small, after, after+"\n"+line, 1) }
 	for name, c := range map[string]struct{ text, want string }{
+		"one fault a key":    {strings.Replace(small, `name = "blocks"`, "name = 3", 1), `run.toml:6: stage[0]: name: must be a text, not the number 3`},
 		"misspelt":           {insert(`source = "ads"`, "tset = 4"), `run.toml:4: data: unknown key "tset" (did you mean "test"?)`},
 		"wrong case":         {insert(`source = "ads"`, "Size = 48"), `run.toml:4: data: unknown key "Size" (did you mean "size"?)`},
 		"unknown table":      {small + "[evall]\nbatch = 3\n", `run.toml:13: unknown key "evall" (did you mean "eval"?)`},
@@ -193,4 +194,22 @@ func TestCheckOnAProgramsConfig(t *testing.T) {
 	require.NoError(t, c.Check())
 	c.Stages[1].Distil.LR = -1
 	assert.EqualError(t, c.Check(), `config: stage[1] "hidden": distil.lr: -1 is not above 0`)
+}
+
+func TestNearest(t *testing.T) {
+	keys := []string{"steps", "step_size", "alpha", "alpha_task", "lr", "kl", "ce"}
+	for word, want := range map[string]string{
+		"setps":     "steps", // two letters swapped are one slip
+		"stesp":     "steps",
+		"step":      "steps",
+		"aplha":     "alpha",
+		"alpha_tak": "alpha_task",
+		"k":         "kl",
+		"learning":  "",
+		"xy":        "",
+	} {
+		assert.Equal(t, want, nearest(word, keys), word)
+	}
+	assert.Equal(t, "seed", nearest("sede", []string{"need", "seed"}), "the nearest of two, wherever it stands")
+	assert.Equal(t, "seed", nearest("sede", []string{"seed", "need"}))
 }

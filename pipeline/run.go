@@ -212,6 +212,9 @@ func (r *run) finish(student model.Network) (*report.Report, error) {
 	if err := out.Write(r.path("report.json")); err != nil {
 		return nil, err
 	}
+	if err := out.WritePlot(r.path("accuracy.png")); err != nil {
+		return nil, err
+	}
 	r.events.Emit(Finished{out})
 	return out, nil
 }

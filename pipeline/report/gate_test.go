@@ -95,3 +95,21 @@ func TestGate(t *testing.T) {
 	_, err = NewGate(nil, .01, nil, "validation", 1)
 	assert.ErrorContains(t, err, "validation")
 }
+
+// The questions of a picture are one draw, however many there are.
+func TestGateGroupsAnswersByPicture(t *testing.T) {
+	var one, five []Answer
+	for p := range 300 {
+		a := Answer{Picture: p, Task: "color", Teacher: true, Student: p%7 != 0}
+		one = append(one, a)
+		for range 5 {
+			five = append(five, a)
+		}
+	}
+	a, err := NewGate(one, .1, nil, "validation", 4)
+	require.NoError(t, err)
+	b, err := NewGate(five, .1, nil, "validation", 4)
+	require.NoError(t, err)
+	assert.InDelta(t, a.CI[0], b.CI[0], 1e-12)
+	assert.InDelta(t, a.CI[1], b.CI[1], 1e-12)
+}
