@@ -16,7 +16,7 @@ needed() { ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// && $3 !~ /^\/(usr\/)?lib/ {p
 libraries=(build/lib/libespalier.so)
 if [ -e "$libtorch/libtorch_cuda.so" ]; then
   libraries+=("$libtorch/libtorch_cuda.so")
-  cp -L "$libtorch"/lib{torch_cuda,torch_cuda_linalg,caffe2_nvrtc}*.so "$folder/lib/"
+  cp -L "$libtorch"/lib{torch_cuda,caffe2_nvrtc}*.so "$folder/lib/"
   cp -Ln "$libtorch"/../../nvidia/*/lib/*.so* "$folder/lib/"
 fi
 needed "${libraries[@]}" | while read -r library; do cp -Ln "$library" "$folder/lib/"; done

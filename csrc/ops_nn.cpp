@@ -1,4 +1,6 @@
 // Operations of neural networks.
+#include <ATen/autocast_mode.h>
+
 #include "internal.h"
 
 using namespace espalier;
@@ -50,6 +52,14 @@ esp_result esp_tensor_cross_entropy(const esp_tensor *logits, const esp_tensor *
 esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k, const esp_tensor *v, const esp_tensor *mask,
                                 double scale) {
   return guard([&] {
-    return at::scaled_dot_product_attention(unwrap(q), unwrap(k), unwrap(v), maybe(mask), 0.0, /*is_causal=*/false, scale);
+    auto attend = [scale](const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask) {
+      return at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, scale);
+    };
+    std::optional<at::Tensor> seen = maybe(mask);
+    if (!unwrap(q).is_cpu() || !at::autocast::is_autocast_enabled(at::kCPU)) return attend(unwrap(q), unwrap(k), unwrap(v), seen);
+    // In bfloat16, libtorch's CPU kernel takes ten times as long backwards as in float32: half of a training step.
+    c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+    if (seen && seen->is_floating_point()) seen = seen->to(at::kFloat);
+    return attend(unwrap(q).to(at::kFloat), unwrap(k).to(at::kFloat), unwrap(v).to(at::kFloat), seen);
   });
 }

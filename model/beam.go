@@ -54,10 +54,10 @@ func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
 				h.keys = append(append([]int{}, h.keys...), base+d.place[i]+k)
 			}
 		}
-		d.keys += d.slots // the mask covers the new keys as well
-		mask := d.maskOf(func(prompt, beam int) []bool {
+		keys := d.keys + d.slots // the mask covers the new keys as well
+		mask := d.maskOf(keys, func(prompt, beam int) []bool {
 			s := states[prompt]
-			row := make([]bool, d.keys)
+			row := make([]bool, keys)
 			copy(row, d.visible[prompt])
 			if beam < len(s.running) {
 				for _, k := range s.running[beam].keys {
@@ -66,7 +66,6 @@ func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
 			}
 			return row
 		})
-		d.keys -= d.slots
 		hidden, rows = d.step(ids, n, mask), o.Beams
 	}
 	answers := make([][]int, len(states))

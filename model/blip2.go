@@ -1,6 +1,8 @@
 package model
 
 import (
+	"math"
+
 	"espalier/torch"
 	"espalier/torch/nn"
 )
@@ -69,15 +71,18 @@ func (m *Blip2) Hidden(b *Batch) *torch.Tensor { return m.HiddenAfter(m.Prefix(b
 
 // HiddenAfter is Hidden for a prefix that is computed already, [batch, queries, hidden].
 func (m *Blip2) HiddenAfter(prefix *torch.Tensor, b *Batch) *torch.Tensor {
-	return m.run(prefix, b, nil).Flatten(0, 1).IndexSelect(0, b.Rows)
+	return m.run(prefix, b, nil)
 }
 
-// run is the language model over prefix and packed text, [batch, tokens of the text, hidden].
+// run is the language model over prefix and packed text, at the scored positions, [n, hidden].
 func (m *Blip2) run(prefix *torch.Tensor, b *Batch, cache *Cache) *torch.Tensor {
-	m.language.checkPositions(m.qformer.queries.Units() + b.LongestSegment)
+	queries := m.qformer.queries.Units()
+	m.language.checkPositions(queries + b.LongestSegment)
 	embeds := torch.Cat(1, prefix, m.language.embed.Forward(b.IDs).To(prefix.DType()))
-	hidden := m.language.Forward(embeds, m.positions(b), m.mask(prefix, b), cache)
-	return hidden.Slice(1, m.qformer.queries.Units(), 1<<62)
+	scored := func(x *torch.Tensor) *torch.Tensor {
+		return x.Slice(1, queries, math.MaxInt).Flatten(0, 1).IndexSelect(0, b.Rows)
+	}
+	return m.language.Forward(embeds, m.positions(b), m.mask(prefix, b), cache, scored)
 }
 
 // positions of prefix and text, [batch or 1, tokens]. Queries that a gate hides take up no position, as in the network

@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"slices"
 
 	"espalier/torch"
 )
@@ -32,7 +33,7 @@ func (m *Blip2) Generate(pictures *torch.Tensor, prompts [][][]int, o GenerateOp
 }
 
 func (m *Blip2) generate(pictures *torch.Tensor, prompts [][][]int, o GenerateOptions) ([][][]int, error) {
-	d, hidden, err := m.newDecoder(pictures, prompts, max(1, o.Beams))
+	d, hidden, err := m.newDecoder(pictures, prompts, max(1, o.Beams), o.MaxTokens)
 	if err != nil {
 		return nil, err
 	}
@@ -53,14 +54,14 @@ type decoder struct {
 	place   []int // first slot of each prompt within its picture's row
 	length  []int // tokens of each prompt
 	beams   int
-	slots   int           // of a row
-	keys    int           // tokens that the cache holds
-	first   *torch.Tensor // mask of the slots over the keys of prefix and prompts; nil when every key is seen
-	visible [][]bool      // the same in Go, [prompt][key]
+	slots   int      // of a row
+	keys    int      // tokens that the cache holds
+	visible [][]bool // which keys of prefix and prompts a prompt's slots look at, [prompt][key]
+	all     bool     // they look at all of them
 }
 
 // newDecoder runs prefix and prompts, and returns the hidden state [prompts, hidden] after each prompt's last token.
-func (m *Blip2) newDecoder(pictures *torch.Tensor, prompts [][][]int, beams int) (*decoder, *torch.Tensor, error) {
+func (m *Blip2) newDecoder(pictures *torch.Tensor, prompts [][][]int, beams, maxTokens int) (*decoder, *torch.Tensor, error) {
 	questions := make([][]Question, len(prompts))
 	d := &decoder{m: m, on: pictures.Device(), cache: &Cache{}, beams: beams}
 	for i, ps := range prompts {
@@ -75,7 +76,8 @@ func (m *Blip2) newDecoder(pictures *torch.Tensor, prompts [][][]int, beams int)
 	if err != nil {
 		return nil, nil, err
 	}
-	hidden := m.run(m.Prefix(pictures), b, d.cache).Flatten(0, 1).IndexSelect(0, b.Rows)
+	d.cache.room = d.slots * (maxTokens - 1)
+	hidden := m.run(m.Prefix(pictures), b, d.cache)
 	d.keys = m.qformer.queries.Units() + b.IDs.Size(1)
 	d.see(questions)
 	return d, hidden, nil
@@ -83,30 +85,30 @@ func (m *Blip2) newDecoder(pictures *torch.Tensor, prompts [][][]int, beams int)
 
 // see works out which keys each prompt's slots may look at.
 func (d *decoder) see(questions [][]Question) {
-	prefix, all := d.m.qformer.queries.Units(), true
+	prefix := d.m.qformer.queries.Units()
+	d.all = d.slots == 1
 	for _, qs := range questions {
 		at := prefix
 		for _, q := range qs {
 			row := make([]bool, d.keys)
 			for k := range row {
 				row[k] = k < prefix || (k >= at && k < at+len(q.Prompt))
-				all = all && row[k]
+				d.all = d.all && row[k]
 			}
 			at += len(q.Prompt)
 			d.visible = append(d.visible, row)
 		}
 	}
-	if !all || d.slots > 1 {
-		d.first = d.maskOf(func(prompt, _ int) []bool { return d.visible[prompt] })
-	}
 }
 
-// maskOf is the additive mask [pictures, 1, slots, keys] for the visible keys of each slot; idle slots see everything.
-func (d *decoder) maskOf(visible func(prompt, beam int) []bool) *torch.Tensor {
-	mask := make([]float32, len(d.asked)*d.slots*d.keys)
+// maskOf is the additive mask [pictures or 1, 1, slots, keys] for the visible keys of each slot, in one row when all
+// pictures have the same; idle slots see everything.
+func (d *decoder) maskOf(keys int, visible func(prompt, beam int) []bool) *torch.Tensor {
+	size := d.slots * keys
+	mask := make([]float32, len(d.asked)*size)
 	for p, picture := range d.owner {
 		for k := range d.beams {
-			row := mask[(picture*d.slots+d.place[p]+k)*d.keys:][:d.keys]
+			row := mask[picture*size+(d.place[p]+k)*keys:][:keys]
 			for i, seen := range visible(p, k) {
 				if !seen {
 					row[i] = float32(minusInfinity)
@@ -114,7 +116,14 @@ func (d *decoder) maskOf(visible func(prompt, beam int) []bool) *torch.Tensor {
 			}
 		}
 	}
-	return torch.From(mask, d.on, len(d.asked), 1, d.slots, d.keys)
+	rows := 1
+	for i := 1; i < len(d.asked); i++ {
+		if !slices.Equal(mask[:size], mask[i*size:(i+1)*size]) {
+			rows = len(d.asked)
+			break
+		}
+	}
+	return torch.From(mask[:rows*size], d.on, rows, 1, d.slots, keys)
 }
 
 // step runs one token a slot, ids[prompt·beams + beam], the n-th after the prompt, and returns the hidden states
@@ -138,7 +147,7 @@ func (d *decoder) step(ids []int, n int, mask *torch.Tensor) *torch.Tensor {
 	if mask != nil {
 		mask = mask.To(embeds.DType())
 	}
-	hidden := m.language.Forward(embeds, torch.FromInts(positions, d.on, len(d.asked), d.slots), mask, d.cache).Flatten(0, 1)
+	hidden := m.language.Forward(embeds, torch.FromInts(positions, d.on, len(d.asked), d.slots), mask, d.cache, nil).Flatten(0, 1)
 	d.keys += d.slots
 	if len(rows) == len(row) {
 		return hidden
@@ -151,11 +160,7 @@ func (d *decoder) greedy(hidden *torch.Tensor, o GenerateOptions) [][]int {
 	answers := make([][]int, len(d.owner))
 	done := make([]bool, len(d.owner))
 	ids := make([]int, len(d.owner))
-	mask := d.first
-	var own *torch.Tensor // each slot sees, of a step's keys, its own
-	if mask != nil {
-		own = diagonalMask(d.slots, d.on)
-	}
+	mask := d.greedyMask(o.MaxTokens - 1)
 	for n := 0; ; n++ {
 		open := 0
 		for i, id := range torch.Values[int64](d.m.Head(hidden).ArgMax(-1)) {
@@ -171,22 +176,28 @@ func (d *decoder) greedy(hidden *torch.Tensor, o GenerateOptions) [][]int {
 		if open == 0 || n+1 == o.MaxTokens {
 			return answers
 		}
+		var seen *torch.Tensor
 		if mask != nil {
-			mask = torch.Cat(3, mask, own.ExpandFirst(mask))
+			seen = mask.Narrow(3, 0, d.keys+d.slots)
 		}
-		hidden = d.step(ids, n, mask)
+		hidden = d.step(ids, n, seen)
 	}
 }
 
-// diagonalMask is [1, 1, n, n] with 0 on the diagonal and minus infinity elsewhere.
-func diagonalMask(n int, on torch.Device) *torch.Tensor {
-	mask := make([]float32, n*n)
-	for i := range mask {
-		if i/n != i%n {
-			mask[i] = float32(minusInfinity)
-		}
+// greedyMask is the mask for all steps: of the keys that a step adds, a slot sees its own. nil when every key is seen.
+func (d *decoder) greedyMask(steps int) *torch.Tensor {
+	if d.all {
+		return nil
 	}
-	return torch.From(mask, on, 1, 1, n, n)
+	keys := d.keys + steps*d.slots
+	return d.maskOf(keys, func(prompt, _ int) []bool {
+		row := make([]bool, keys)
+		copy(row, d.visible[prompt])
+		for k := d.keys + d.place[prompt]; k < keys; k += d.slots {
+			row[k] = true
+		}
+		return row
+	})
 }
 
 // group sorts answers by picture.

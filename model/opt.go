@@ -25,9 +25,6 @@ type optLayer struct {
 	scale                     float64
 }
 
-// Cache keeps the keys and values [batch, heads, tokens, head size] of each layer for the tokens that follow.
-type Cache struct{ keys, values []*torch.Tensor }
-
 func newOPT(b *nn.Builder, c TextConfig) *OPT {
 	b = b.Tower("language", "embeddings").Sub("language_model")
 	hidden := b.Axis("hidden", nn.Hidden, c.Hidden)
@@ -71,44 +68,52 @@ func (m *OPT) checkPositions(tokens int) {
 	}
 }
 
-// Forward maps embeddings [batch, tokens, hidden] with position ids [batch or 1, tokens] to normed hidden states
-// [batch, tokens, hidden]. The mask is added to the attention scores, [batch or 1, 1, tokens, keys], nil hides nothing.
-// With a cache the keys are those of the cached tokens, then these; the cache takes these up.
-func (m *OPT) Forward(embeds, positions, mask *torch.Tensor, cache *Cache) *torch.Tensor {
+// Forward maps embeddings [batch, tokens, hidden] with position ids [batch or 1, tokens] to normed hidden states. The
+// mask is added to the attention scores, [batch or 1, 1, tokens, keys], nil hides nothing. With a cache the keys are
+// those of the cached tokens, then these; the cache takes these up.
+//
+// pick chooses, of states [batch, tokens, width], those that are asked for, [n, width]; nil takes all. The last layer
+// then computes only them: what other tokens become there is read by nobody.
+func (m *OPT) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick func(*torch.Tensor) *torch.Tensor) *torch.Tensor {
 	x := m.hidden.Gated(embeds.Add(m.positions.Forward(positions.AddScalar(float64(m.offset)))))
+	last, early := len(m.layers)-1, pick
+	if m.watched() {
+		early = nil // gates and observers work on [batch, tokens, width]
+	}
 	for i, l := range m.layers {
 		x = torch.Inner(func(s *torch.Scope) *torch.Tensor {
-			return m.stack.Through(i, x, l.forward(m.hidden, x, mask, s, cache, i))
+			attended := l.attend(x, mask, s, cache, i)
+			if i == last && early != nil {
+				return l.rest(m.hidden, early(x), early(attended))
+			}
+			return m.stack.Through(i, x, l.rest(m.hidden, x, attended))
 		})
 	}
-	return m.norm.Forward(x)
+	x = m.norm.Forward(x)
+	if pick != nil && early == nil {
+		x = pick(x)
+	}
+	return x
 }
 
-func (l *optLayer) forward(hidden *nn.Axis, x, mask *torch.Tensor, s *torch.Scope, cache *Cache, i int) *torch.Tensor {
+// watched tells whether a gate or an observer sits where the last layer would meet it.
+func (m *OPT) watched() bool {
+	l := m.layers[len(m.layers)-1]
+	return m.hidden.Gate != nil || m.stack.Gate != nil || m.stack.Observe != nil || l.heads.Gate != nil || l.mlp.ffn.Gate != nil
+}
+
+// attend is the first half of a layer up to the heads' outputs, [batch, tokens, heads·size].
+func (l *optLayer) attend(x, mask *torch.Tensor, s *torch.Scope, cache *Cache, i int) *torch.Tensor {
 	n := l.norm1.Forward(x)
 	q := l.heads.SplitHeads(l.query.Forward(n))
-	k, v := cache.extend(s, i, l.heads.SplitHeads(l.key.Forward(n)), l.heads.SplitHeads(l.value.Forward(n)))
-	attended := l.heads.Attend(q, k, v, mask, l.scale)
-	x = x.Add(hidden.Gated(l.output.Forward(attended)))
-	return x.Add(hidden.Gated(l.mlp.Forward(l.norm2.Forward(x))))
+	k, v := cache.extend(s, i, l.key.Forward(n), l.value.Forward(n))
+	return l.heads.Attend(q, l.heads.SplitHeads(k), l.heads.SplitHeads(v), mask, l.scale)
 }
 
-// extend appends the keys and values of new tokens and returns those of all; without a cache they are all.
-func (c *Cache) extend(s *torch.Scope, layer int, k, v *torch.Tensor) (keys, values *torch.Tensor) {
-	if c == nil {
-		return k, v
-	}
-	if layer == len(c.keys) {
-		c.keys, c.values = append(c.keys, k), append(c.values, v)
-	} else {
-		oldK, oldV := c.keys[layer], c.values[layer]
-		k, v = torch.Cat(2, oldK, k), torch.Cat(2, oldV, v)
-		c.keys[layer], c.values[layer] = k, v
-		oldK.Free()
-		oldV.Free()
-	}
-	s.Keep(k, v)
-	return k, v
+// rest is what follows in a layer for each token by itself.
+func (l *optLayer) rest(hidden *nn.Axis, x, attended *torch.Tensor) *torch.Tensor {
+	x = x.Add(hidden.Gated(l.output.Forward(attended)))
+	return x.Add(hidden.Gated(l.mlp.Forward(l.norm2.Forward(x))))
 }
 
 // Head maps hidden states [..., hidden] to logits [..., vocabulary] with the token embeddings.

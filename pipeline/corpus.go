@@ -109,6 +109,36 @@ func (c *corpus) each(ctx context.Context, batch int, f func(b *data.Batch) erro
 	}
 }
 
+// pixels reads the pictures from … to without a loader, for small numbers of them.
+func (c *corpus) pixels(from, to int) (*data.Batch, error) {
+	b := &data.Batch{}
+	for p := from; p < to; p++ {
+		b.Index = append(b.Index, p)
+	}
+	return b, c.fill(b)
+}
+
+// fill reads the pixels of a batch's pictures.
+func (c *corpus) fill(b *data.Batch) error {
+	size := 3 * c.pre.Size * c.pre.Size
+	b.Pixels = make([]uint8, len(b.Index)*size)
+	for i, p := range b.Index {
+		if err := c.split.Pixels(p, b.Pixels[i*size:(i+1)*size]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read packs pictures without a loader.
+func (c *corpus) read(pictures []int) (*model.Batch, error) {
+	b := &data.Batch{Index: pictures}
+	if err := c.fill(b); err != nil {
+		return nil, err
+	}
+	return c.batch(b.Index, b.Pixels)
+}
+
 // shuffled is an endless stream of batches in a new seeded order each epoch.
 func (c *corpus) shuffled(ctx context.Context, batch int, seed uint64) *data.Loader {
 	return data.NewLoader(ctx, c.split, data.Endless(c.split.Len(), seed, 0), batch)

@@ -5,7 +5,10 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"espalier/model"
 	"espalier/pipeline/data"
@@ -98,27 +101,35 @@ func answersOf(split *data.Split, teacher, student marks) []report.Answer {
 	return out
 }
 
-// measure gives a network's sizes and accuracies on the test and ood splits; with speed also latency and throughput.
-func (r *run) measure(ctx context.Context, n model.Network, speed bool) (report.Model, error) {
+// measure gives a network's sizes and accuracies on the test and ood splits, and, unless it was just cut, latency and
+// throughput.
+func (r *run) measure(ctx context.Context, n model.Network, stage string, when When) (report.Model, error) {
 	m := sizes(n)
+	begin := func(what string) {
+		r.events.Emit(Phase{Stage: stage, Name: "measure", Detail: strings.TrimSpace(string(when) + " " + what)})
+	}
+	begin("on test")
 	test, err := r.mark(ctx, n, r.test)
 	if err != nil {
 		return m, err
 	}
 	m.Accuracy, m.AccuracyByCategory = test.accuracy(r.test.split)
 	if r.ood != nil {
+		begin("on ood")
 		ood, err := r.mark(ctx, n, r.ood)
 		if err != nil {
 			return m, err
 		}
 		m.OOD, _ = ood.accuracy(r.ood.split)
 	}
-	if speed {
-		if m.LatencyMS, err = r.latency(n); err != nil {
-			return m, err
-		}
-		m.Throughput, err = r.throughput(n)
+	if when == Pruned {
+		return m, nil
 	}
+	begin("speed")
+	if m.LatencyMS, err = r.latency(n); err != nil {
+		return m, err
+	}
+	m.Throughput, err = r.throughput(n)
 	return m, err
 }
 
@@ -186,31 +197,46 @@ func percentile(values []float64, share float64) float64 {
 }
 
 // throughputRepeats is how often the batch is answered for the median.
-const throughputRepeats = 5
+const throughputRepeats = 7
 
-// throughput times pictures with all their questions, answered together with the run's threads.
+// throughput times pictures with all their questions, answered together with the run's threads: on the CPU each thread
+// answers a share of the pictures by itself, since threads that share one small operation mostly wait for each other.
 func (r *run) throughput(n model.Network) (report.Throughput, error) {
 	c := r.test
-	size := 3 * c.pre.Size * c.pre.Size
-	b := &data.Batch{}
+	pictures := min(r.cfg.Eval.ThroughputBatch, c.split.Len())
+	workers := 1
+	if !r.device.IsCUDA() {
+		workers = min(r.cfg.Threads, pictures)
+		torch.SetNumThreads(1)
+		defer torch.SetNumThreads(r.cfg.Threads)
+	}
+	shares := make([]*data.Batch, workers)
 	asked := 0
-	for i := range min(r.cfg.Eval.ThroughputBatch, c.split.Len()) {
-		b.Index = append(b.Index, i)
-		b.Pixels = append(b.Pixels, make([]uint8, size)...)
-		if err := c.split.Pixels(i, b.Pixels[i*size:]); err != nil {
+	for i := range shares {
+		var err error
+		if shares[i], err = c.pixels(i*pictures/workers, (i+1)*pictures/workers); err != nil {
 			return report.Throughput{}, err
 		}
-		asked += len(c.split.Questions(i))
+		for _, p := range shares[i].Index {
+			asked += len(c.questions[p])
+		}
 	}
 	var rates []float64
 	for i := range throughputRepeats + 1 {
 		start := time.Now()
-		if _, err := c.answers(n, b, r.cfg.Eval.MaxAnswerTokens); err != nil {
+		var group errgroup.Group
+		for _, share := range shares {
+			group.Go(func() error {
+				_, err := c.answers(n, share, r.cfg.Eval.MaxAnswerTokens)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
 			return report.Throughput{}, err
 		}
 		if i > 0 { // the first warms up
 			rates = append(rates, float64(asked)/time.Since(start).Seconds())
 		}
 	}
-	return report.Throughput{AnswersPerS: percentile(rates, .5), Batch: len(b.Index)}, nil
+	return report.Throughput{AnswersPerS: percentile(rates, .5), Batch: pictures}, nil
 }

@@ -51,14 +51,13 @@ func (r *run) trainTeacher(ctx context.Context, m *model.Blip2) error {
 	}
 	defer heads.store.Free()
 	first := t.PretrainSteps + t.Steps
-	total := first + t.RefineSteps
 	params := append(m.Store().Tensors(), heads.store.Tensors()...)
-	if err := r.trainPhase(ctx, params, "learn", first, 0, total, func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
+	if err := r.trainPhase(ctx, params, "learn", first, func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
 		return heads.loss(step, t.PretrainSteps, first, b, cast)
 	}); err != nil {
 		return err
 	}
-	return r.trainPhase(ctx, m.Store().Tensors(), "refine", t.RefineSteps, first, total, func(_ int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
+	return r.trainPhase(ctx, m.Store().Tensors(), "refine", t.RefineSteps, func(_ int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
 		packed, err := r.train.batch(b.Index, b.Pixels)
 		if err != nil {
 			return nil, err
@@ -70,7 +69,7 @@ func (r *run) trainTeacher(ctx context.Context, m *model.Blip2) error {
 }
 
 // trainPhase runs steps with a warm-up and a cosine of their own over freshly shuffled pictures.
-func (r *run) trainPhase(ctx context.Context, params []*torch.Tensor, name string, steps, before, total int,
+func (r *run) trainPhase(ctx context.Context, params []*torch.Tensor, name string, steps int,
 	loss func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error)) error {
 	t := r.cfg.Teacher.Train
 	r.events.Emit(Phase{Stage: "teacher", Name: "train", Detail: name})
@@ -80,7 +79,7 @@ func (r *run) trainPhase(ctx context.Context, params []*torch.Tensor, name strin
 	o := distillation.Options{Steps: steps, LR: t.LR, Schedule: optim.WarmupCosine(steps, t.Warmup, finalOfStage),
 		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: precision(t.Precision), Device: r.device,
 		Progress: func(step int, loss float64) {
-			r.events.Emit(Progress{Done: before + step, Total: total, Unit: "steps", Loss: mean.add(loss)})
+			r.events.Emit(Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.add(loss)})
 		}}
 	err := distillation.Train(ctx, params, o, func(step, _ int, cast func(func())) (*torch.Tensor, error) {
 		b, err := l.Next()

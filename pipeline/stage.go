@@ -130,8 +130,7 @@ func (r *run) cut(ctx context.Context, index, cut int, student model.Network, st
 	spend(&j.Seconds.Prune)
 	r.events.Emit(Cut{Stage: j.Name, Cut: cut, Of: s.Cuts, Parameters: int64(after.Store().Count()), SliceMaskMaxDiff: diff, Kept: keptText(plan, after)})
 	if cut == s.Cuts {
-		r.events.Emit(Phase{Stage: j.Name, Name: "measure", Detail: "pruned"})
-		if j.Pruned, err = r.measure(ctx, after, false); err != nil {
+		if j.Pruned, err = r.measure(ctx, after, j.Name, Pruned); err != nil {
 			after.Store().Free()
 			return nil, err
 		}
@@ -183,7 +182,7 @@ func (r *run) sample(ctx context.Context, index, cut int) pruning.Sample {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			r.events.Emit(Progress{Done: i, Total: batches, Unit: "batches"})
+			r.events.Emit(Progress{Done: i + 1, Total: batches, Unit: "batches"})
 			return r.train.read(pictures(i))
 		},
 		Loss: func(i int, b *model.Batch, logits *torch.Tensor) *torch.Tensor {
@@ -250,13 +249,13 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 func (r *run) judge(ctx context.Context, index int, student model.Network) error {
 	s, j := r.cfg.Stages[index], &r.journal.Stages[index]
 	start := time.Now()
-	r.events.Emit(Phase{Stage: j.Name, Name: "measure", Detail: "distilled"})
-	m, err := r.measure(ctx, student, true)
+	m, err := r.measure(ctx, student, j.Name, Distilled)
 	if err != nil {
 		return err
 	}
 	j.Distilled = m
 	r.events.Emit(StageMeasured{Stage: j.Name, When: Distilled, Model: m})
+	r.events.Emit(Phase{Stage: j.Name, Name: "measure", Detail: "the gate's validation split"})
 	marked, err := r.mark(ctx, student, r.validation)
 	if err != nil {
 		return err
@@ -286,9 +285,10 @@ func gateError(stage string, g report.Gate, task string, s StageConfig) error {
 	return e
 }
 
-// keptText says what a plan left, tower by tower, for a line on the terminal.
+// keptText says what a plan left, tower by tower, for a line on the terminal: the layers of a tower are cut alike.
 func keptText(plan pruning.Plan, after model.Network) string {
-	var parts []string
+	var towers []string
+	widths := map[string]string{}
 	seen := map[string]bool{}
 	for _, a := range after.Store().Axes() {
 		key := fmt.Sprint(a.Tower, a.Kind)
@@ -296,23 +296,16 @@ func keptText(plan pruning.Plan, after model.Network) string {
 			continue
 		}
 		seen[key] = true
-		what := ""
+		if widths[a.Tower] == "" {
+			towers = append(towers, a.Tower)
+		}
 		if a.Kind == nn.Heads || a.Kind == nn.FFN {
-			what = " " + string(a.Kind)
+			widths[a.Tower] += " " + string(a.Kind)
 		}
-		parts = append(parts, fmt.Sprintf("%s%s %d", a.Tower, what, a.Units()))
+		widths[a.Tower] += fmt.Sprintf(" %d", a.Units())
 	}
-	return strings.Join(parts, ", ")
-}
-
-// read packs pictures without a loader, for small numbers of them.
-func (c *corpus) read(pictures []int) (*model.Batch, error) {
-	size := 3 * c.pre.Size * c.pre.Size
-	pixels := make([]uint8, len(pictures)*size)
-	for i, p := range pictures {
-		if err := c.split.Pixels(p, pixels[i*size:(i+1)*size]); err != nil {
-			return nil, err
-		}
+	for i, t := range towers {
+		towers[i] = t + widths[t]
 	}
-	return c.batch(pictures, pixels)
+	return strings.Join(towers, ", ")
 }

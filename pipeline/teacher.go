@@ -34,13 +34,13 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 	if err := r.cfg.checkKeep(r.teacher); err != nil {
 		return err
 	}
-	r.events.Emit(Phase{Stage: "teacher", Name: "measure"})
+	r.events.Emit(Phase{Stage: "teacher", Name: "measure", Detail: "on validation"})
 	if r.teacherMarks, err = r.mark(ctx, r.teacher, r.validation); err != nil {
 		return err
 	}
 	if r.journal.Teacher == nil {
 		spent := time.Since(start).Seconds()
-		m, err := r.measure(ctx, r.teacher, true)
+		m, err := r.measure(ctx, r.teacher, "teacher", "")
 		if err != nil {
 			return err
 		}

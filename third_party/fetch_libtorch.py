@@ -45,7 +45,7 @@ def download(wheels, tmp, cuda, lock):
     """The locked wheels; pip compares every file with its hash."""
     if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode:
         sys.exit(f"libtorch: {sys.executable} has no pip, which fetches libtorch: install it (Debian: apt install python3-pip)")
-    size = "3 GB" if cuda else "550 MB"
+    size = "2.5 GB" if cuda else "550 MB"
     print(f"libtorch: fetching some {size}{' with CUDA' if cuda else ''}, once for all projects of this user", flush=True)
     # All CPythons' wheels hold the same libtorch; a fixed one makes the result independent of the python at hand.
     command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--no-deps", "--only-binary=:all:",
@@ -54,8 +54,8 @@ def download(wheels, tmp, cuda, lock):
                "--dest", str(wheels), "--requirement", str(HERE / "libtorch.lock")]
     if cuda:
         command += ["--requirement", str(HERE / "libtorch-cuda.lock")]
-    for minor in range(28, 4, -1):  # pip wants each glibc version spelt out
-        command += ["--platform", f"manylinux_2_{minor}_{platform.machine()}"]
+    for name in ["manylinux2014", *(f"manylinux_2_{minor}" for minor in range(28, 4, -1))]:  # pip wants each spelt out
+        command += ["--platform", f"{name}_{platform.machine()}"]
     # The lock is handed on: should this process be killed, its pip still counts as a fetch under way.
     if subprocess.run(command, env={**os.environ, "TMPDIR": tmp}, pass_fds=[lock.fileno()]).returncode:
         sys.exit("libtorch: pip could not fetch it (its message is above); nothing was left behind, and `make` tries again")

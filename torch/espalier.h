@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 1
+#define ESP_INTERFACE_VERSION 2
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))

@@ -96,7 +96,13 @@ func line(stage, name, text string) string {
 	return strings.TrimRight(heading(stage, name)+text, " ")
 }
 
-func heading(stage, name string) string { return fmt.Sprintf("%-8s %-15s ", stage, name) }
+// heading leaves room for "measure distilled"; what belongs to no stage is the run's.
+func heading(stage, name string) string {
+	if stage == "" {
+		stage = "run"
+	}
+	return fmt.Sprintf("%-8s %-17s ", stage, name)
+}
 
 func joined(parts ...string) string {
 	var some []string

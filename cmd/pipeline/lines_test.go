@@ -34,22 +34,23 @@ func TestTimeLeft(t *testing.T) {
 func TestLines(t *testing.T) {
 	loss := .31234
 	k := tracker{phase: pipeline.Phase{Stage: "hidden", Name: "distil", Detail: "cut 2/4"}, began: start}
-	assert.Equal(t, "hidden   distil cut 2/4  3.0 s", k.summary(start.Add(3*time.Second)), "nothing was counted")
+	assert.Equal(t, "hidden   distil cut 2/4    3.0 s", k.summary(start.Add(3*time.Second)), "nothing was counted")
 	k.progress(pipeline.Progress{Done: 0, Total: 200, Unit: "steps"}, start)
 	k.progress(pipeline.Progress{Done: 50, Total: 200, Unit: "steps", Loss: &loss}, start.Add(10*time.Second))
-	assert.Equal(t, "hidden   distil cut 2/4  50/200 steps · loss 0.3123 · 30 s left", k.status(start.Add(10*time.Second)))
+	assert.Equal(t, "hidden   distil cut 2/4    50/200 steps · loss 0.3123 · 30 s left", k.status(start.Add(10*time.Second)))
+	assert.Equal(t, "run      data              1.0 s", (&tracker{phase: pipeline.Phase{Name: "data"}, began: start}).summary(start.Add(time.Second)))
 	tiny := 2.5e-6
 	k.last.Loss = &tiny
-	assert.Equal(t, "hidden   distil cut 2/4  50/200 steps · loss 2.5e-06 · 10 s", k.summary(start.Add(10*time.Second)))
+	assert.Equal(t, "hidden   distil cut 2/4    50/200 steps · loss 2.5e-06 · 10 s", k.summary(start.Add(10*time.Second)))
 }
 
 func TestResults(t *testing.T) {
 	model := report.Model{Parameters: 1234, Accuracy: report.Accuracy{"overall": .5}}
 	for want, e := range map[string]pipeline.Event{
-		"teacher  measured        1.23k · 50.0 % right":                            pipeline.TeacherMeasured{Model: model},
-		"inner    pruned          1.23k · 50.0 % right":                            pipeline.StageMeasured{Stage: "inner", When: pipeline.Pruned, Model: model},
-		"hidden   cut 2/4         1.23k · slice − mask 1.5e-13 · vision 92":        pipeline.Cut{Stage: "hidden", Cut: 2, Of: 4, Parameters: 1234, SliceMaskMaxDiff: 1.5e-13, Kept: "vision 92"},
-		"hidden   gate            failed: lost 2.0 points (1.0 to 3.0), alpha 0.5": pipeline.GateResult{Stage: "hidden", Gate: report.Gate{Alpha: .005, Drop: .02, CI: [2]float64{.01, .03}, Split: "validation"}},
+		"teacher  measured          1.23k · 50.0 % right":                            pipeline.TeacherMeasured{Model: model},
+		"inner    pruned            1.23k · 50.0 % right":                            pipeline.StageMeasured{Stage: "inner", When: pipeline.Pruned, Model: model},
+		"hidden   cut 2/4           1.23k · slice − mask 1.5e-13 · vision 92":        pipeline.Cut{Stage: "hidden", Cut: 2, Of: 4, Parameters: 1234, SliceMaskMaxDiff: 1.5e-13, Kept: "vision 92"},
+		"hidden   gate              failed: lost 2.0 points (1.0 to 3.0), alpha 0.5": pipeline.GateResult{Stage: "hidden", Gate: report.Gate{Alpha: .005, Drop: .02, CI: [2]float64{.01, .03}, Split: "validation"}},
 		"": pipeline.Finished{},
 	} {
 		assert.Equal(t, want, result(e))

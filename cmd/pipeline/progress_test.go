@@ -31,10 +31,10 @@ func TestPlainLines(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	// A minute in tenths of six seconds each: nine on the way, the summary, the result.
 	require.Len(t, lines, 11)
-	assert.Equal(t, "teacher  train           60/600 steps · 54 s left", lines[0])
-	assert.Equal(t, "teacher  train           540/600 steps · 6.0 s left", lines[8])
-	assert.Equal(t, "teacher  train           600/600 steps · 1 min 00 s", lines[9])
-	assert.Equal(t, "teacher  measured        10 · 100.0 % right", lines[10])
+	assert.Equal(t, "teacher  train             60/600 steps · 54 s left", lines[0])
+	assert.Equal(t, "teacher  train             540/600 steps · 6.0 s left", lines[8])
+	assert.Equal(t, "teacher  train             600/600 steps · 1 min 00 s", lines[9])
+	assert.Equal(t, "teacher  measured          10 · 100.0 % right", lines[10])
 }
 
 func TestPlainLinesOfSlowAndFastPhases(t *testing.T) {
@@ -53,7 +53,7 @@ func TestPlainLinesOfSlowAndFastPhases(t *testing.T) {
 		*now = now.Add(10 * time.Millisecond)
 	}
 	d.close()
-	assert.Equal(t, "a        fast            100/100 · 1.0 s\n", out.String())
+	assert.Equal(t, "a        fast              100/100 · 1.0 s\n", out.String())
 }
 
 // A phase that a result has ended may still go on.
@@ -65,9 +65,9 @@ func TestProgressAfterAResult(t *testing.T) {
 	*now = now.Add(time.Second)
 	d.event(pipeline.Progress{Done: 2, Total: 2})
 	d.close()
-	assert.Equal(t, `hidden   distil          1/2 · 0.0 s
-hidden   cut 1/2         5 · slice − mask 0.0e+00
-hidden   distil          2/2 · 0.0 s
+	assert.Equal(t, `hidden   distil            1/2 · 0.0 s
+hidden   cut 1/2           5 · slice − mask 0.0e+00
+hidden   distil            2/2 · 0.0 s
 `, out.String())
 }
 
@@ -84,6 +84,6 @@ func TestBarsLeaveLinesBehind(t *testing.T) {
 	d.close() // twice is harmless
 	text := out.String()
 	assert.Contains(t, text, "a note\n")
-	assert.Contains(t, text, "inner    distil          5/10 steps · loss 1.5000 · 0.0 s\n")
-	assert.True(t, strings.HasSuffix(text, "inner    measure         0.0 s\n"), text)
+	assert.Contains(t, text, "inner    distil            5/10 steps · loss 1.5000 · 0.0 s\n")
+	assert.True(t, strings.HasSuffix(text, "inner    measure           0.0 s\n"), text)
 }

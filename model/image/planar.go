@@ -50,9 +50,6 @@ func (p *RGB) paletted(m *stdimage.Paletted) {
 	var table [256][3]uint8
 	for i, c := range m.Palette {
 		n := color.NRGBAModel.Convert(c).(color.NRGBA)
-		if direct, ok := c.(color.NRGBA); ok {
-			n = direct // Convert goes through multiplied alpha and loses the colour under full transparency
-		}
 		table[i] = [3]uint8{n.R, n.G, n.B}
 	}
 	red, green, blue := p.plane(0), p.plane(1), p.plane(2)

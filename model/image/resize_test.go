@@ -48,3 +48,9 @@ func BenchmarkResize(b *testing.B) {
 		p.Resize(224, 224)
 	}
 }
+
+// Weights as Resample.c rounds them: away from zero at a half, worked out with Python's floats from its formulas.
+func TestTaps(t *testing.T) {
+	assert.Equal(t, taps{0, []int32{1847353, 2625797, -278846}}, bicubicTaps(3, 7)[2])
+	assert.Equal(t, taps{0, []int32{-128031, 189486, 1157403, 1756589, 1157403, 189486, -128031}}, bicubicTaps(7, 3)[1])
+}

@@ -19,7 +19,7 @@ var (
 func heldOut(product, hue int) bool { return (product+3*hue)%8 == 0 }
 
 // scene is everything that is drawn by lot for one picture. The order of the draws is that of the Python
-// generator (bench/peers); changing it changes every picture.
+// generator that it was ported from; changing it changes every picture.
 type scene struct {
 	hue, product, tone, form, style, offer int
 	glyph, side                            int // glyph 6: no logo

@@ -186,7 +186,7 @@ func TestValidationIsSplitOff(t *testing.T) {
 	require.NoError(t, err)
 	assert.ElementsMatch(t, names(d.Validation), names(again.Validation), "the order of the lines does not matter")
 
-	files["train/metadata.jsonl"] = unlabelled
+	files["train/metadata.jsonl"] = unlabelled + `{"file_name": "../images/2.png", "question": "which"}`
 	_, err = Open(Config{Root: folder(t, files), Size: 2})
 	assert.ErrorContains(t, err, "add validation/metadata.jsonl")
 }

@@ -15,6 +15,7 @@ func TestNormalize(t *testing.T) {
 		"e. g. this":        "e. g. this", // only at the end
 		"Cafe\u0301":        "café",       // NFC
 		"CAFÉ":              "café",
+		"I\u0307":           Normalize("İ"),
 		"七。":                "七",
 		"5%":                "5%",
 		"C#":                "c#",

@@ -88,7 +88,7 @@ func TestBothFree(t *testing.T) {
 		require.NoError(t, torch.Run(func(*torch.Scope) error {
 			ours := torch.Ones([]int{1 << 10}, torch.Float32, torch.CPU)
 			g := gotorch.To(ours)
-			kept := gotorch.From(g).Release() // past their handle and our first
+			kept := gotorch.From(g).Release()                          // past their handle and our first
 			runtime.AddCleanup(g.T, func(int) { finalized.Add(1) }, 0) // runs after the finalizer
 			require.Equal(t, ours.DataPointer(), kept.DataPointer())
 			kept.Free()

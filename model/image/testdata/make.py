@@ -76,7 +76,8 @@ for name, sub in (("444", 0), ("422", 1), ("420", 2)):
 im.crop((0, 0, 4, 3)).save("jpeg420_narrow.jpg", quality=90, subsampling=2); golden_of("jpeg420_narrow.jpg", 2)
 im.save("progressive.jpg", quality=85, progressive=True); golden_of("progressive.jpg", 2)
 im.convert("L").save("grey.jpg", quality=90); golden_of("grey.jpg", 1)
-im.convert("CMYK").save("cmyk.jpg", quality=95); golden_of("cmyk.jpg", 2)
+ink = np.dstack([np.asarray(im.convert("CMYK"))[..., :3] // 2, 8 * xx + 10 * yy]).astype(np.uint8)
+Image.fromarray(ink, "CMYK").save("cmyk.jpg", quality=95); golden_of("cmyk.jpg", 2)
 for o in range(1, 9):
     exif = Image.Exif(); exif[0x0112] = o
     im.crop((0, 0, 8, 5)).save(f"turned{o}.jpg", quality=90, subsampling=0, exif=exif); golden_of(f"turned{o}.jpg", 2)
