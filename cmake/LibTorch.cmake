@@ -1,6 +1,6 @@
-# Finds libtorch, or fetches it, and sets LIB, INCLUDE, VERSION and LIBGOMP. The order: LIBTORCH, the torch of the python3 at hand,
-# the user's cache folder, else third_party/fetch_libtorch.py. Not find_package(Torch): a CUDA wheel's config demands a
-# CUDA toolkit, and links libtorch_cuda into everything.
+# Finds libtorch, or fetches it, and sets LIB, INCLUDE, VERSION and LIBGOMP. The order: LIBTORCH, the torch of the
+# python3 at hand, the user's cache folder, else third_party/fetch_libtorch.py. Not find_package(Torch): a CUDA wheel's
+# config demands a CUDA toolkit, and links libtorch_cuda into everything.
 set(LIBTORCH_OLDEST 2.6)
 set(LIBTORCH_NEWEST 2.11)  # the newest that the tests were run on
 

@@ -2,6 +2,7 @@
 # dist.sh FOLDER: gathers the commands and all libraries that they need into FOLDER/{bin,lib,licenses}. The folder can be
 # moved, to a machine with the same glibc or a later one.
 set -euo pipefail
+shopt -s nullglob
 folder=$1
 libtorch=$(readlink build/libtorch)
 rm -rf "$folder"
@@ -17,9 +18,9 @@ libraries=(build/lib/libespalier.so)
 if [ -e "$libtorch/libtorch_cuda.so" ]; then
   libraries+=("$libtorch/libtorch_cuda.so")
   cp -L "$libtorch"/lib{torch_cuda,caffe2_nvrtc}*.so "$folder/lib/"
-  cp -Ln "$libtorch"/../../nvidia/*/lib/*.so* "$folder/lib/"
+  cp -L "$libtorch"/../../nvidia/*/lib/*.so* "$folder/lib/"
 fi
-needed "${libraries[@]}" | while read -r library; do cp -Ln "$library" "$folder/lib/"; done
+needed "${libraries[@]}" | while read -r library; do cp -L "$library" "$folder/lib/"; done
 
 # Every licence asks to come along: of libtorch and CUDA, of Go, and of each Go module in the commands.
 install -D -m 644 -t "$folder/licenses/go" "$(go env GOROOT)/LICENSE"
