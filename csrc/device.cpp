@@ -1,5 +1,6 @@
 // Devices: CUDA is loaded at run time, so that one build serves machines with and without it.
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <mutex>
 
@@ -24,7 +25,13 @@ esp_status esp_cuda_load(int32_t *count) {
   return guard([&] {
     // Before the first CUDA query: libtorch keeps the answer of that query for ever.
     static std::once_flag once;
-    std::call_once(once, [] { dlopen(cuda_library().c_str(), RTLD_NOW | RTLD_GLOBAL); });
+    static std::string fault;
+    std::call_once(once, [] {
+      std::string path = cuda_library();
+      bool installed = access(path.c_str(), R_OK) == 0;  // a libtorch for CPUs has none, and that is no fault
+      if (!dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) && installed) fault = dlerror();
+    });
+    TORCH_CHECK(fault.empty(), "libtorch's CUDA library cannot be loaded: ", fault);
     *count = at::hasCUDA() ? static_cast<int32_t>(at::detail::getCUDAHooks().deviceCount()) : 0;
   });
 }

@@ -196,8 +196,13 @@ func percentile(values []float64, share float64) float64 {
 	return sorted[max(0, int(math.Ceil(share*float64(len(sorted))))-1)]
 }
 
-// throughputRepeats is how often the batch is answered for the median.
-const throughputRepeats = 7
+// The batch is answered many times for the median, within a span: a small network answers it in some ten milliseconds, and
+// of a few of them a moment of other work on the machine would be all that is seen.
+const (
+	fewestRepeats  = 7
+	mostRepeats    = 50
+	throughputSpan = 2 * time.Second
+)
 
 // throughput times pictures with all their questions, answered together with the run's threads: on the CPU each thread
 // answers a share of the pictures by itself, since threads that share one small operation mostly wait for each other.
@@ -222,7 +227,7 @@ func (r *run) throughput(n model.Network) (report.Throughput, error) {
 		}
 	}
 	var rates []float64
-	for i := range throughputRepeats + 1 {
+	for begun, warm := time.Now(), false; len(rates) < fewestRepeats || len(rates) < mostRepeats && time.Since(begun) < throughputSpan; {
 		start := time.Now()
 		var group errgroup.Group
 		for _, share := range shares {
@@ -234,9 +239,10 @@ func (r *run) throughput(n model.Network) (report.Throughput, error) {
 		if err := group.Wait(); err != nil {
 			return report.Throughput{}, err
 		}
-		if i > 0 { // the first warms up
+		if warm {
 			rates = append(rates, float64(asked)/time.Since(start).Seconds())
 		}
+		warm = true
 	}
 	return report.Throughput{AnswersPerS: percentile(rates, .5), Batch: pictures}, nil
 }

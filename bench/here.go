@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"context"
+	"time"
+
+	"espalier/distillation"
+	"espalier/model"
+	"espalier/pruning"
+	"espalier/torch"
+	"espalier/torch/nn"
+)
+
+// Training as the default job does it, but for the learning rate: the weights stay where they are.
+const (
+	learningRate = 1e-6
+	weightDecay  = .05
+	clip         = 1
+)
+
+const additions = 20000 // of one-element tensors, in a repetition
+
+// here is this program's side of the benchmarks.
+type here struct {
+	*material
+	networks map[string]model.Network
+}
+
+// tiny times the addition of one-element tensors, freeing included, seconds each.
+func (h *here) tiny(n int) (seconds []float64, err error) {
+	err = torch.Run(func(*torch.Scope) error {
+		a, b := torch.Ones([]int{1}, torch.Float32, torch.CPU), torch.Ones([]int{1}, torch.Float32, torch.CPU)
+		for range n {
+			start := time.Now()
+			for range additions {
+				a.Add(b).Free()
+			}
+			seconds = append(seconds, time.Since(start).Seconds()/additions)
+		}
+		return nil
+	})
+	return seconds, err
+}
+
+// step times n training steps of a copy of the teacher, after one to warm up, and gives the losses of all.
+func (h *here) step(n int, precision torch.DType) (seconds, losses []float64, err error) {
+	net, err := model.Clone(h.networks["teacher"])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer net.Store().Free()
+	var start time.Time
+	o := distillation.Options{Steps: n + 1, LR: learningRate, WeightDecay: weightDecay, Clip: clip, Precision: precision, Device: torch.CPU,
+		Progress: func(step int, loss float64) {
+			if losses = append(losses, loss); step > 1 {
+				seconds = append(seconds, (time.Now() - start))
+			}
+		}}
+	err = distillation.Train(context.Background(), net.Store().Tensors(), o, func(step, _ int, cast func(func())) (*torch.Tensor, error) {
+		start = time.Now()
+		b, err := h.pack(step)
+		if err != nil {
+			return nil, err
+		}
+		var logits *torch.Tensor
+		cast(func() { logits = net.Logits(b) })
+		return distillation.CrossEntropy(logits, b.Targets), nil
+	})
+	return seconds, losses, err
+}
+
+// importance times n passes over the batches that score every unit of the teacher by its gradient.
+func (h *here) importance(n int) (seconds []float64, scores pruning.Scores, err error) {
+	net := h.networks["teacher"]
+	sample := pruning.Sample{Batches: batches, Batch: h.pack,
+		Loss: func(_ int, b *model.Batch, logits *torch.Tensor) *torch.Tensor {
+			return distillation.CrossEntropy(logits, b.Targets)
+		}}
+	for range n {
+		start := time.Now()
+		scores, err = pruning.Importance(net, "gradient", axesOf(net, nn.Blocks, nn.Heads, nn.FFN, nn.Hidden), sample)
+		if err != nil {
+			return nil, nil, err
+		}
+		seconds = append(seconds, (time.Now() - start))
+	}
+	return seconds, scores, nil
+}
+
+// answer times n greedy answers, one question about one picture at a time, from bytes to token ids.
+func (h *here) answer(n int, network string, first int) (seconds []float64, answers [][]int, err error) {
+	net := h.networks[network]
+	for i := range n {
+		a := h.answers[(first+i)%len(h.answers)]
+		start := time.Now()
+		err := torch.Run(func(*torch.Scope) error {
+			ids, err := net.Generate(preprocessor.Pictures(a.pixels, torch.CPU), [][][]int{{a.prompt}},
+				model.GenerateOptions{MaxTokens: mostTokens, EOS: h.eos})
+			if err == nil {
+				answers = append(answers, ids[0][0])
+			}
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		seconds = append(seconds, (time.Now() - start))
+	}
+	return seconds, answers, nil
+}
+
+// logits are those of the scored positions of a batch.
+func (h *here) logits(network string, batch int) (logits []float64, err error) {
+	err = torch.Run(func(*torch.Scope) error {
+		b, err := h.pack(batch)
+		if err != nil {
+			return err
+		}
+		torch.NoGrad(func() { logits = h.networks[network].Logits(b).Floats() })
+		return nil
+	})
+	return logits, err
+}

@@ -1,0 +1,116 @@
+"""The Python side of the benchmarks: peer.py FOLDER THREADS. FOLDER holds teacher/ and student/ (checkpoints) and
+data.safetensors. A request is a line of JSON on stdin, {"do": name, "n": repetitions, ...}; the answer is one on stdout:
+{"seconds": [...]} for a measure, else what was asked for; {"error": text} when it failed."""
+import copy
+import json
+import os
+import platform
+import sys
+import time
+import warnings
+
+warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+
+import torch
+import torch.nn.functional as F
+
+from network import Network, load_file, normalised
+
+
+class Peer:
+    def __init__(self, folder):
+        self.nets = {name: Network(os.path.join(folder, name)).eval() for name in ("teacher", "student")}
+        t = load_file(os.path.join(folder, "data.safetensors"))
+        count = 1 + max(int(k.split(".")[1]) for k in t if k.startswith("batch."))
+        self.batches = [{k: t[f"batch.{i}.{k}"] for k in ("pixels", "ids", "segments", "positions", "rows", "targets")} for i in range(count)]
+        self.pictures, self.prompts = t["answer.pixels"], t["answer.prompts"].tolist()
+        self.one = torch.ones(1), torch.ones(1)
+        self.training = {}
+
+    def tiny(self, n, ops):
+        a, b = self.one
+        seconds = []
+        for _ in range(n):
+            start = time.perf_counter()
+            for _ in range(ops):
+                a + b
+            seconds.append((time.perf_counter() - start) / ops)
+        return {"seconds": seconds}
+
+    def loss(self, net, batch, bf16=False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = net(normalised(batch["pixels"]), batch)
+        return F.cross_entropy(logits.float(), batch["targets"])
+
+    def step(self, n, bf16, lr, weight_decay, clip):
+        """n training steps of a copy of the teacher, after one to warm up."""
+        net = copy.deepcopy(self.nets["teacher"]).train()
+        params = list(net.parameters())
+        decay, plain = [p for p in params if p.ndim > 1], [p for p in params if p.ndim <= 1]
+        adam = torch.optim.AdamW([dict(params=decay, weight_decay=weight_decay), dict(params=plain, weight_decay=0.0)],
+                                 lr=lr, betas=(0.9, 0.98), fused=True)
+        seconds, losses = [], []
+        for i in range(n + 1):
+            start = time.perf_counter()
+            loss = self.loss(net, self.batches[i % len(self.batches)], bf16)
+            loss.backward()
+            losses.append(loss.item())
+            torch.nn.utils.clip_grad_norm_(params, clip)
+            adam.step()
+            adam.zero_grad(set_to_none=True)
+            seconds.append(time.perf_counter() - start)
+        return {"seconds": seconds[1:], "losses": losses}
+
+    def importance(self, n, batches):
+        """n passes: the mean over batches of |gradient|, summed for each channel of each weight."""
+        net = self.nets["teacher"].train()
+        params = dict(net.named_parameters())
+        seconds = []
+        for _ in range(n):
+            start = time.perf_counter()
+            total = [torch.zeros_like(p) for p in params.values()]
+            for i in range(batches):
+                self.loss(net, self.batches[i % len(self.batches)]).backward()
+                torch._foreach_add_(total, torch._foreach_abs([p.grad for p in params.values()]))
+                net.zero_grad(set_to_none=True)
+            torch._foreach_div_(total, batches)
+            scores = {k: [t.sum([o for o in range(t.ndim) if o != d]) for d in range(t.ndim)] for k, t in zip(params, total)}
+            seconds.append(time.perf_counter() - start)
+        blocks = {stack: [sum(scores[f"{stack}.{i}.{k}"][0].sum().item() for k, _ in layer.named_parameters())
+                          for i, layer in enumerate(getattr(net, stack))] for stack in ("vision", "qformer", "language")}
+        return {"seconds": seconds, "blocks": blocks}
+
+    def answer(self, n, net, first, most, eos):
+        net, seconds, answers = self.nets[net].eval(), [], []
+        for i in range(first, first + n):
+            i %= len(self.prompts)
+            pixels, prompt = self.pictures[i : i + 1], self.prompts[i]
+            start = time.perf_counter()
+            out = net.answer(pixels, prompt, most, eos)
+            seconds.append(time.perf_counter() - start)
+            answers.append(out)
+        return {"seconds": seconds, "answers": answers}
+
+    @torch.inference_mode()
+    def logits(self, net, batch):
+        b = self.batches[batch]
+        return {"logits": self.nets[net].eval()(normalised(b["pixels"]), b).flatten().tolist()}
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[2]))
+    peer = Peer(sys.argv[1])
+    say = sys.stdout
+    sys.stdout = sys.stderr  # nothing else may come between the answers
+    library = os.path.join(os.path.dirname(torch.__file__), "lib", "libtorch_cpu.so")
+    print(json.dumps({"python": platform.python_version(), "torch": torch.__version__, "library": library}), file=say, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = getattr(peer, request.pop("do"))(**request)
+        except Exception as e:
+            answer = {"error": f"{type(e).__name__}: {e}"}
+        print(json.dumps(answer), file=say, flush=True)
+
+
+main()

@@ -1,0 +1,111 @@
+package bench
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"espalier/torch"
+)
+
+//go:embed peers
+var peers embed.FS
+
+// noPeer says why there is no Python side.
+type noPeer struct{ why string }
+
+func (e *noPeer) Error() string { return "no comparison with PyTorch: " + e.why }
+
+// writePeer puts the peer's program into a folder.
+func writePeer(folder string) error {
+	sub, err := fs.Sub(peers, "peers")
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(folder, sub)
+}
+
+// preparePython finds the interpreter of a virtual environment that has what the peer requires. The first time, it makes
+// one in the user's cache folder, which takes a minute or more.
+func preparePython(ctx context.Context, say func(string)) (python string, err error) {
+	requirements, err := peers.ReadFile("peers/requirements.txt")
+	if err != nil {
+		return "", err
+	}
+	pinned := strings.TrimSpace(string(requirements))
+	if want := "torch==" + torch.Version(); pinned != want {
+		return "", &noPeer{fmt.Sprintf("bench/peers asks for %s, and this program runs on libtorch %s", pinned, torch.Version())}
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", &noPeer{err.Error()}
+	}
+	key := sha256.Sum256(requirements)
+	folder := filepath.Join(cache, "espalier", "bench-"+hex.EncodeToString(key[:6]))
+	unlock, err := lock(folder + ".lock")
+	if err != nil {
+		return "", &noPeer{err.Error()}
+	}
+	defer unlock()
+	python, whole := filepath.Join(folder, "bin", "python"), filepath.Join(folder, "whole")
+	if _, err := os.Stat(whole); err == nil {
+		return python, nil
+	}
+	if err := os.RemoveAll(folder); err != nil { // what an interrupted run left
+		return "", err
+	}
+	if _, err := exec.LookPath("python3"); err != nil {
+		return "", &noPeer{"python3 is not installed"}
+	}
+	say(fmt.Sprintf("fetching PyTorch for the comparison (%s) into %s, once: 4.6 GB, about a minute", pinned, folder))
+	begun := time.Now()
+	for _, command := range [][]string{
+		{"python3", "-m", "venv", folder},
+		// pip's cache would keep the wheels a second time.
+		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", pinned},
+	} {
+		if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
+			if ctx.Err() != nil {
+				return "", ctx.Err()
+			}
+			return "", &noPeer{fmt.Sprintf("`%s` failed: %s", strings.Join(command, " "), lastLine(string(out), err))}
+		}
+	}
+	say(fmt.Sprintf("PyTorch is there after %.0f s", time.Since(begun).Seconds()))
+	return python, os.WriteFile(whole, nil, 0o644)
+}
+
+// lock waits until no other process holds the file's lock.
+func lock(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// lastLine is what a failed program said last, which tells most; without output, the error.
+func lastLine(out string, err error) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if last := lines[len(lines)-1]; last != "" {
+		return last
+	}
+	return err.Error()
+}
