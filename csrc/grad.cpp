@@ -1,5 +1,6 @@
 // Autograd: modes of the calling thread, backward, gradients.
 #include <ATen/autocast_mode.h>
+#include <c10/core/InferenceMode.h>
 
 #include "internal.h"
 
@@ -12,6 +13,10 @@ int32_t esp_grad_mode_set(int32_t enabled) {
 }
 
 int32_t esp_grad_mode_get(void) { return c10::GradMode::is_enabled(); }
+
+esp_inference *esp_inference_begin(void) { return reinterpret_cast<esp_inference *>(new c10::InferenceMode()); }
+
+void esp_inference_end(esp_inference *mode) { delete reinterpret_cast<c10::InferenceMode *>(mode); }
 
 int32_t esp_autocast_set(int32_t device, int32_t dtype) {
   auto type = device_of(device).type();

@@ -82,7 +82,8 @@ func (m *Blip2) run(prefix *torch.Tensor, b *Batch, cache *Cache) *torch.Tensor 
 	scored := func(x *torch.Tensor) *torch.Tensor {
 		return x.Slice(1, queries, math.MaxInt).Flatten(0, 1).IndexSelect(0, b.Rows)
 	}
-	return m.language.Forward(embeds, m.positions(b), m.mask(prefix, b), cache, scored)
+	positions := m.positions(b)
+	return m.language.Forward(embeds, positions, m.mask(prefix.DType(), positions, b), cache, scored)
 }
 
 // positions of prefix and text, [batch or 1, tokens]. Queries that a gate hides take up no position, as in the network
@@ -99,19 +100,19 @@ func (m *Blip2) positions(b *Batch) *torch.Tensor {
 	return torch.Cat(1, prefix.ExpandFirst(b.Positions), b.Positions.AddScalar(float64(n)))
 }
 
-// mask lets each token see the prefix and what lies before it in its own segment: the questions of a picture share its
+// mask lets each token see the prefix and its own segment up to its own position: the questions of a picture share its
 // prefix in one sequence and are computed exactly as if each stood alone. [batch or 1, 1, tokens, tokens], added to
 // the scores.
-func (m *Blip2) mask(prefix *torch.Tensor, b *Batch) *torch.Tensor {
+func (m *Blip2) mask(d torch.DType, positions *torch.Tensor, b *Batch) *torch.Tensor {
 	on := b.Segments.Device()
 	shared := torch.Full([]int{1, m.qformer.queries.Units()}, prefixSegment, torch.Int64, on)
-	hidden := shared
+	own := torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments)
+	key := own
 	if gate := m.qformer.queries.Gate; gate != nil {
-		hidden = torch.Where(gate.GtScalar(0).Unsqueeze(0), shared, torch.Full([]int{1}, hiddenSegment, torch.Int64, on))
+		shared = torch.Where(gate.GtScalar(0).Unsqueeze(0), shared, torch.Full([]int{1}, hiddenSegment, torch.Int64, on))
+		key = torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments)
 	}
-	own := torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments).Unsqueeze(2)
-	key := torch.Cat(1, hidden.ExpandFirst(b.Segments), b.Segments).Unsqueeze(1)
-	order := key.MulScalar(0).AddScalar(1).CumSum(2)
-	seen := key.Eq(own).Or(key.EqScalar(prefixSegment)).And(order.Le(order.Transpose(1, 2)))
-	return torch.Zeros(nil, prefix.DType(), on).MaskedFill(seen.Not(), minusInfinity).Unsqueeze(1)
+	key = key.Unsqueeze(1)
+	seen := key.Eq(own.Unsqueeze(2)).Or(key.EqScalar(prefixSegment)).And(positions.Unsqueeze(1).Le(positions.Unsqueeze(2)))
+	return torch.Zeros(nil, d, on).MaskedFill(seen.Not(), minusInfinity).Unsqueeze(1)
 }

@@ -26,7 +26,7 @@ func (m *Blip2) Generate(pictures *torch.Tensor, prompts [][][]int, o GenerateOp
 	}
 	err = torch.Run(func(*torch.Scope) error {
 		var inner error
-		torch.NoGrad(func() { answers, inner = m.generate(pictures, prompts, o) })
+		torch.Inference(func() { answers, inner = m.generate(pictures, prompts, o) })
 		return inner
 	})
 	return answers, err

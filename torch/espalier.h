@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 2
+#define ESP_INTERFACE_VERSION 3
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -21,6 +21,7 @@
 typedef struct esp_tensor esp_tensor;
 typedef struct esp_generator esp_generator;
 typedef struct esp_accumulator esp_accumulator;
+typedef struct esp_inference esp_inference;
 
 enum { ESP_ERROR_RUNTIME = 1, ESP_ERROR_MEMORY, ESP_ERROR_INDEX, ESP_ERROR_TYPE, ESP_ERROR_UNSUPPORTED, ESP_ERROR_CALLBACK };
 
@@ -175,6 +176,9 @@ ESP_API esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k
 /* --- autograd ---------------------------------------------------------------------------------------------------- */
 ESP_API int32_t esp_grad_mode_set(int32_t enabled); /* of the calling thread; returns the previous one */
 ESP_API int32_t esp_grad_mode_get(void);
+/* inference mode of the calling thread lasts from begin to end; pairs nest, and are of one thread */
+ESP_API esp_inference *esp_inference_begin(void);
+ESP_API void esp_inference_end(esp_inference *mode);
 /* autocast of the calling thread for the device's type; dtype < 0 turns it off; returns the previous dtype or -1 */
 ESP_API int32_t esp_autocast_set(int32_t device, int32_t dtype);
 ESP_API void esp_autocast_clear(void); /* drops the casted weights kept by autocast */

@@ -14,6 +14,16 @@ func NoGrad(f func()) {
 	f()
 }
 
+// Inference is NoGrad without the bookkeeping by which a later gradient would know of views and of writing in place: some
+// 10 % faster where operations are small. What is made inside cannot take part in a gradient, ever.
+func Inference(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	mode := C.esp_inference_begin()
+	defer C.esp_inference_end(mode)
+	f()
+}
+
 // GradEnabled tells whether operations of this thread are recorded for Backward.
 func GradEnabled() bool { return C.esp_grad_mode_get() != 0 }
 

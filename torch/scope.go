@@ -14,14 +14,20 @@ import (
 type Scope struct {
 	slot   int32
 	parent *Scope
+	lists
+}
+
+// lists are what a scope holds. The next scope with the same number takes over their memory.
+type lists struct {
 	own    []*Tensor
-	handle []*C.esp_tensor // reused for freeing in one call
+	handle []*C.esp_tensor // of those, for freeing them in one call
 }
 
 // Scopes are found by number: the shim keeps the number for each thread and sends it along with every result.
 var scopes struct {
 	sync.Mutex
 	table [maxScopes]*Scope
+	spare [maxScopes]lists
 	free  []int32
 	used  int32
 }
@@ -86,6 +92,7 @@ func openScope() *Scope {
 		panic(fmt.Sprintf("torch: more than %d scopes open at once", maxScopes-1))
 	}
 	scopes.table[s.slot] = s
+	s.lists, scopes.spare[s.slot] = scopes.spare[s.slot], lists{}
 	scopes.Unlock()
 	if before := int32(C.esp_scope_set(C.int32_t(s.slot))); before != 0 {
 		s.parent = scopes.table[before]
@@ -112,7 +119,6 @@ func (s *Scope) close(keep bool) {
 		parent = C.int32_t(s.parent.slot)
 	}
 	C.esp_scope_set(parent)
-	s.handle = s.handle[:0]
 	for _, t := range s.own {
 		switch {
 		case t == nil:
@@ -127,8 +133,10 @@ func (s *Scope) close(keep bool) {
 	if len(s.handle) > 0 {
 		C.esp_tensors_free(C.esp_tensors{data: (**C.esp_tensor)(unsafe.Pointer(&s.handle[0])), count: C.int64_t(len(s.handle))})
 	}
+	clear(s.own) // or they would keep the Go side of the tensors alive
 	scopes.Lock()
 	scopes.table[s.slot] = nil
+	scopes.spare[s.slot] = lists{s.own[:0], s.handle[:0]}
 	scopes.free = append(scopes.free, s.slot)
 	scopes.Unlock()
 }
@@ -143,6 +151,14 @@ func (t *Tensor) moveTo(s *Scope) {
 	}
 	c := runtime.AddCleanup(t, func(c *C.esp_tensor) { C.esp_tensor_free(c) }, t.c)
 	t.cleanup = &c
+}
+
+// forget takes t off the list, which ends with a tensor or is empty: a loop that frees what it makes does not lengthen it.
+func (s *Scope) forget(t *Tensor) {
+	s.own[t.index] = nil
+	for n := len(s.own); n > 0 && s.own[n-1] == nil; n-- {
+		s.own = s.own[:n-1]
+	}
 }
 
 // adopt makes the Go tensor of a new handle, owned by the numbered scope.
@@ -162,7 +178,7 @@ func (t *Tensor) Free() {
 		return
 	}
 	if t.scope != nil {
-		t.scope.own[t.index] = nil
+		t.scope.forget(t)
 	} else if t.cleanup != nil {
 		t.cleanup.Stop()
 	}
@@ -174,7 +190,7 @@ func (t *Tensor) Free() {
 // meant for what outlives the steps of a run, such as parameters. It returns t.
 func (t *Tensor) Release() *Tensor {
 	if t.scope != nil {
-		t.scope.own[t.index] = nil
+		t.scope.forget(t)
 		t.moveTo(nil)
 	}
 	return t
