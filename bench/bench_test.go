@@ -34,9 +34,10 @@ func TestPeerProtocol(t *testing.T) {
 	assert.ErrorContains(t, err, "ended without an answer")
 }
 
-func TestDistance(t *testing.T) {
-	assert.InDelta(t, .1, distance([]float64{1, -10}, []float64{2, -10}), 1e-12)
-	assert.True(t, math.IsInf(distance([]float64{1}, []float64{1, 2}), 1))
+func TestFarthest(t *testing.T) {
+	assert.InDelta(t, 1, farthest([]float64{1, -10}, []float64{2, -10}), 1e-12)
+	assert.True(t, math.IsNaN(farthest([]float64{1, 2}, []float64{math.NaN(), 2})))
+	assert.True(t, math.IsInf(farthest([]float64{1}, []float64{1, 2}), 1))
 }
 
 // The networks of the benchmark are those of the default job.

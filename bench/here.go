@@ -53,7 +53,7 @@ func (h *here) step(n int, precision torch.DType) (seconds, losses []float64, er
 	o := distillation.Options{Steps: n + 1, LR: learningRate, WeightDecay: weightDecay, Clip: clip, Precision: precision, Device: torch.CPU,
 		Progress: func(step int, loss float64) {
 			if losses = append(losses, loss); step > 1 {
-				seconds = append(seconds, (time.Now() - start))
+				seconds = append(seconds, time.Since(start).Seconds())
 			}
 		}}
 	err = distillation.Train(context.Background(), net.Store().Tensors(), o, func(step, _ int, cast func(func())) (*torch.Tensor, error) {
@@ -82,7 +82,7 @@ func (h *here) importance(n int) (seconds []float64, scores pruning.Scores, err 
 		if err != nil {
 			return nil, nil, err
 		}
-		seconds = append(seconds, (time.Now() - start))
+		seconds = append(seconds, time.Since(start).Seconds())
 	}
 	return seconds, scores, nil
 }
@@ -104,7 +104,7 @@ func (h *here) answer(n int, network string, first int) (seconds []float64, answ
 		if err != nil {
 			return nil, nil, err
 		}
-		seconds = append(seconds, (time.Now() - start))
+		seconds = append(seconds, time.Since(start).Seconds())
 	}
 	return seconds, answers, nil
 }

@@ -49,3 +49,13 @@ type Measured struct{ Row Row }
 
 func (Note) event()     {}
 func (Measured) event() {}
+
+// Missed tells whether a target is missed; without a Python side none is.
+func (r *Report) Missed() bool {
+	for _, m := range r.Rows {
+		if m.There != nil && !m.Reached {
+			return true
+		}
+	}
+	return false
+}

@@ -34,7 +34,7 @@ func Run(ctx context.Context, o Options, events func(Event)) (*Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	if err := r.prepare(folder); err != nil {
+	if r.here, err = prepare(folder); err != nil {
 		return nil, err
 	}
 	defer r.close()
@@ -67,25 +67,26 @@ func (r *runner) note(text string) {
 }
 
 // prepare makes the networks and the material, and writes both into a folder for the peer.
-func (r *runner) prepare(folder string) error {
+func prepare(folder string) (*here, error) {
 	m, err := drawMaterial()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	teacher, err := newTeacher()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.here = &here{m, map[string]model.Network{"teacher": teacher}}
-	if r.here.networks["student"], err = newStudent(teacher); err != nil {
-		return err
+	student, err := newStudent(teacher)
+	if err != nil {
+		return nil, err
 	}
-	for name, n := range r.here.networks {
+	h := &here{m, map[string]model.Network{"teacher": teacher, "student": student}}
+	for name, n := range h.networks {
 		if err := n.Save(filepath.Join(folder, name)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return errors.Join(m.write(folder), writePeer(folder))
+	return h, errors.Join(m.write(folder), writePeer(folder))
 }
 
 // call starts the peer and compares its results.

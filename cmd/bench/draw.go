@@ -1,36 +1,150 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
 
 	"espalier/bench"
 )
 
-// draw writes the table: medians with quartiles, and whether each target is met.
-func draw(w io.Writer, rows []bench.Row) error {
-	t := tablewriter.NewTable(w, tablewriter.WithHeaderAutoFormat(tw.Off))
-	t.Header("measure", "Espalier", "PyTorch eager", "ratio", "at most", "")
-	for _, r := range rows {
-		verdict := "met"
-		if !r.Met() {
-			verdict = "missed"
+// line is an event as a line of text.
+func line(e bench.Event) string {
+	switch e := e.(type) {
+	case bench.Note:
+		return e.Text
+	case bench.Measured:
+		return "measured " + e.Row.Name
+	}
+	return ""
+}
+
+// drawReport draws the table of the two sides and the facts below it.
+func drawReport(w io.Writer, r *bench.Report) error {
+	rows := [][]string{{"measure", "Go", "Python", "Go / Python", "at most", ""}}
+	for _, m := range r.Rows {
+		cells := []string{m.Name, spread(m.Here, duration), "", "", fmt.Sprintf("%.2f", m.Target), ""}
+		if m.There != nil {
+			cells[2], cells[3], cells[5] = spread(*m.There, duration), spread(*m.Ratio, ratio), verdict(m.Reached)
 		}
-		if err := t.Append(r.Name, span(r.Here), span(r.There), fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("%.2f", r.Target), verdict); err != nil {
+		rows = append(rows, cells)
+	}
+	if err := draw(w, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprint(w, facts(r))
+	return err
+}
+
+func verdict(reached bool) string {
+	if reached {
+		return "ok"
+	}
+	return "missed"
+}
+
+// facts say what the figures stand on.
+func facts(r *bench.Report) string {
+	var b strings.Builder
+	m := r.Machine
+	fmt.Fprintf(&b, "  medians with quartiles [25 %% – 75 %%]; threads %d · %s, %d cores, load %.1f · libtorch %s", m.Threads, m.CPU, m.Cores, m.Load, m.LibTorch)
+	if m.Python != "" {
+		fmt.Fprintf(&b, " · Python %s, %s", m.Python, map[bool]string{true: "with the same libtorch_cpu, byte for byte", false: "with another build of libtorch_cpu"}[m.SameLibrary])
+	}
+	b.WriteString("\n")
+	for _, c := range r.Checks {
+		fmt.Fprintf(&b, "  %s: the two sides differ by at most %.2g (allowed %.2g)\n", c.Name, c.Difference, c.Allowed)
+	}
+	return b.String()
+}
+
+// drawCheckpoints draws the sizes and speeds of checkpoints, and how they stand to the first.
+func drawCheckpoints(w io.Writer, list []bench.Checkpoint) error {
+	rows := [][]string{{"checkpoint", "parameters", "MB", "p50 ms", "p99 ms", "answers/s", "smaller", "faster", "throughput"}}
+	first := list[0]
+	for _, c := range list {
+		rows = append(rows, []string{c.Folder, thousands(c.Parameters), fmt.Sprintf("%.1f", float64(c.Bytes)/1e6),
+			fmt.Sprintf("%.2f", c.LatencyMS.P50), fmt.Sprintf("%.2f", c.LatencyMS.P99), fmt.Sprintf("%.0f", c.Throughput.AnswersPerS),
+			times(float64(first.Parameters) / float64(c.Parameters)), times(first.LatencyMS.P50 / c.LatencyMS.P50),
+			times(c.Throughput.AnswersPerS / first.Throughput.AnswersPerS)})
+	}
+	return draw(w, rows)
+}
+
+func times(x float64) string { return fmt.Sprintf("%.1f×", x) }
+
+// spread is a median with its quartiles.
+func spread(q bench.Quartiles, text func(float64) string) string {
+	return fmt.Sprintf("%s [%s – %s]", text(q.Median), text(q.Low), text(q.High))
+}
+
+func ratio(x float64) string { return fmt.Sprintf("%.2f", x) }
+
+// duration gives seconds three digits and a unit.
+func duration(seconds float64) string {
+	for _, u := range []struct {
+		name  string
+		scale float64
+	}{{"ns", 1e9}, {"µs", 1e6}, {"ms", 1e3}} {
+		switch v := seconds * u.scale; {
+		case v < 9.995:
+			return fmt.Sprintf("%.2f %s", v, u.name)
+		case v < 99.95:
+			return fmt.Sprintf("%.1f %s", v, u.name)
+		case v < 999.5:
+			return fmt.Sprintf("%.0f %s", v, u.name)
+		}
+	}
+	return fmt.Sprintf("%.2f s", seconds)
+}
+
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// draw sets a table, its first row the heads and its first column to the left, with rules above, below and under the heads.
+func draw(w io.Writer, rows [][]string) error {
+	aligns := make([]tw.Align, len(rows[0]))
+	for i := range aligns {
+		aligns[i] = tw.AlignRight
+	}
+	aligns[0] = tw.AlignLeft
+	cells := tw.CellConfig{
+		Formatting: tw.CellFormatting{AutoFormat: tw.Off, AutoWrap: tw.WrapNone},
+		Alignment:  tw.CellAlignment{PerColumn: aligns},
+	}
+	var out bytes.Buffer
+	table := tablewriter.NewTable(&out,
+		tablewriter.WithConfig(tablewriter.Config{Header: cells, Row: cells, Behavior: tw.Behavior{TrimSpace: tw.On}}),
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders: tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.On, Bottom: tw.On},
+			Symbols: tw.NewSymbols(tw.StyleLight),
+			Settings: tw.Settings{
+				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+				Lines:      tw.Lines{ShowTop: tw.On, ShowBottom: tw.On, ShowHeaderLine: tw.On},
+			},
+		})),
+	)
+	table.Header(rows[0])
+	if err := table.Bulk(rows[1:]); err != nil {
+		return err
+	}
+	if err := table.Render(); err != nil {
+		return err
+	}
+	for l := range strings.Lines(out.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(l, " \n")); err != nil {
 			return err
 		}
 	}
-	return t.Render()
-}
-
-// span writes the median and quartiles in the unit that suits them.
-func span(q bench.Quartiles) string {
-	unit, scale := "ms", 1e3
-	if q.Median < 1e-5 {
-		unit, scale = "ns", 1e9
-	}
-	return fmt.Sprintf("%.4g %s [%.4g, %.4g]", q.Median*scale, unit, q.Low*scale, q.High*scale)
+	return nil
 }

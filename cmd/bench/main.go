@@ -1,47 +1,96 @@
-// Command bench measures this program beside PyTorch eager on the same libtorch in one run, with the same weights, data and
-// threads. It needs python3 with venv and pip; the first run installs PyTorch in the user's cache folder.
+// Command bench measures this program beside the same work in PyTorch eager, on the same libtorch and in one run, with
+// the same weights, pictures and questions; or, with -m, the size and speed of checkpoints.
 //
-// Exit status: 0 every target is met, 1 it failed, 2 wrong flags, 3 a target is missed.
+// Exit status: 0 it measured, 1 it failed or the two sides' results differ, 2 the command line or a checkpoint is at
+// fault, 3 a target is missed, 130 it was interrupted.
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"espalier/bench"
-	"espalier/pipeline/report"
 )
 
 func main() {
-	threads := flag.Int("threads", 1, "threads of both sides")
-	rounds := flag.Int("rounds", 5, "rounds, each of both sides in turn")
-	peers := flag.String("peers", "bench/peers", "the `folder` of the Python side")
-	out := flag.String("json", "", "write the figures to a `file`, too")
-	flag.Parse()
-	if flag.NArg() > 0 || *threads < 1 || *rounds < 1 {
-		fmt.Fprintln(os.Stderr, "bench: threads and rounds are at least 1, and there are no other arguments")
-		os.Exit(2)
-	}
-	rows, err := bench.Run(bench.Options{Threads: *threads, Rounds: *rounds, Peers: *peers,
-		Say: func(line string) { fmt.Fprintln(os.Stderr, line) }})
-	if err == nil {
-		err = draw(os.Stdout, rows)
-	}
-	if err == nil && *out != "" {
-		var text []byte
-		if text, err = json.MarshalIndent(rows, "", "  "); err == nil {
-			err = report.WriteFile(*out, append(text, '\n'))
-		}
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	for _, r := range rows {
-		if !r.Met() {
-			os.Exit(3)
-		}
-	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
+
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var checkpoints folders
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	threads := flags.Int("threads", 1, "threads of both sides")
+	rounds := flags.Int("rounds", 11, "rounds of each measure; the sides take turns")
+	path := flags.String("json", "", "write the figures to this `file` too")
+	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if flags.NArg() > 0 || *threads < 1 || *rounds < 1 {
+		fmt.Fprintln(stderr, "bench: threads and rounds are at least 1, and there are no other arguments; see -help")
+		return 2
+	}
+	result, err := measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
+	if err == nil && *path != "" {
+		err = write(*path, result)
+	}
+	var checkpoint *bench.CheckpointError
+	report, compared := result.(*bench.Report)
+	switch {
+	case ctx.Err() != nil:
+		return 130
+	case err != nil:
+		fmt.Fprintln(stderr, err)
+		if errors.As(err, &checkpoint) {
+			return 2
+		}
+		return 1
+	case compared && report.Missed():
+		return 3
+	}
+	return 0
+}
+
+// measure runs what the flags ask for and draws it; the result is for the JSON file.
+func measure(ctx context.Context, checkpoints []string, o bench.Options, out io.Writer) (any, error) {
+	show := func(e bench.Event) { fmt.Fprintln(out, line(e)) }
+	if len(checkpoints) > 0 {
+		list, err := bench.Checkpoints(ctx, checkpoints, o, show)
+		if err != nil {
+			return nil, err
+		}
+		return list, drawCheckpoints(out, list)
+	}
+	r, err := bench.Run(ctx, o, show)
+	if err != nil {
+		return nil, err
+	}
+	return r, drawReport(out, r)
+}
+
+func write(path string, result any) error {
+	text, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+// folders collects the values of a flag that may be repeated.
+type folders []string
+
+func (f *folders) String() string         { return fmt.Sprint(*f) }
+func (f *folders) Set(value string) error { *f = append(*f, value); return nil }

@@ -1,0 +1,201 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"espalier/model"
+	"espalier/model/tokenizer"
+	"espalier/pipeline/data"
+	"espalier/pipeline/report"
+	"espalier/torch"
+)
+
+// Checkpoint is a network's size and speed.
+type Checkpoint struct {
+	Folder     string            `json:"folder"`
+	Parameters int64             `json:"parameters"`
+	Bytes      int64             `json:"bytes"`
+	LatencyMS  report.Latency    `json:"latency_ms"` // as in a run's report, up to the answer's token ids
+	Throughput report.Throughput `json:"throughput"`
+}
+
+// CheckpointError says that a checkpoint cannot be measured.
+type CheckpointError struct{ error }
+
+func (e *CheckpointError) Unwrap() error { return e.error }
+
+const (
+	latencyRuns     = 300
+	latencyWarmup   = 20
+	latencyTurn     = 20 // answers of one network before the next one's
+	throughputBatch = 64 // pictures, each with its five questions
+	throughputRuns  = 7
+	promptTokens    = 6 // of a vocabulary that has not the words of the questions
+)
+
+// Checkpoints measures folders of checkpoints in turns, so that what else happens on the machine meets all of them. They
+// answer the questions of the built-in advertisements, drawn at each network's size.
+func Checkpoints(ctx context.Context, folders []string, o Options, events func(Event)) ([]Checkpoint, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	torch.SetNumThreads(1) // of an operation; throughput has a worker for each thread
+	var subjects []*subject
+	defer func() {
+		for _, s := range subjects {
+			s.net.Store().Free()
+		}
+	}()
+	for _, folder := range folders {
+		s, err := openSubject(folder)
+		if err != nil {
+			return nil, &CheckpointError{err}
+		}
+		subjects = append(subjects, s)
+	}
+	for at := 0; at < latencyWarmup+latencyRuns; at += latencyTurn {
+		for _, s := range subjects {
+			if err := s.answerAlone(ctx, at); err != nil {
+				return nil, err
+			}
+		}
+	}
+	events(Note{"latency is measured"})
+	for range throughputRuns + 1 {
+		for _, s := range subjects {
+			if err := s.answerTogether(ctx, o.Threads); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var out []Checkpoint
+	for _, s := range subjects {
+		out = append(out, s.result())
+	}
+	return out, nil
+}
+
+// subject is a network under measurement and what it is asked.
+type subject struct {
+	folder  string
+	net     *model.Blip2
+	pre     model.Preprocessor
+	pixels  []uint8
+	prompts [][][]int
+	eos     int
+	alone   []float64 // seconds of single answers
+	rates   []float64 // answers a second of the batch
+}
+
+func openSubject(folder string) (*subject, error) {
+	net, err := model.Load(folder, torch.CPU)
+	if err != nil {
+		return nil, err
+	}
+	c := net.Config()
+	s := &subject{folder: folder, net: net, eos: c.Text.EOS}
+	if s.pre, err = model.LoadPreprocessor(folder); errors.Is(err, os.ErrNotExist) {
+		s.pre, err = model.AdsPreprocessor(c.Vision.Image), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.pre.Size != c.Vision.Image {
+		return nil, fmt.Errorf("%s: preprocessor_config.json makes pictures of %d, the network sees %d", folder, s.pre.Size, c.Vision.Image)
+	}
+	set, err := data.Open(data.Config{Source: "ads", Size: s.pre.Size, Train: 1, Validation: 1, Test: throughputBatch, OOD: 1})
+	if err != nil {
+		return nil, err
+	}
+	encode := encoder(folder, c.Text.Vocabulary)
+	size := 3 * s.pre.Size * s.pre.Size
+	s.pixels = make([]uint8, throughputBatch*size)
+	for p := range throughputBatch {
+		if err := set.Test.Pixels(p, s.pixels[p*size:(p+1)*size]); err != nil {
+			return nil, err
+		}
+		var prompts [][]int
+		for _, q := range set.Test.Questions(p) {
+			prompts = append(prompts, encode(q.Text))
+		}
+		s.prompts = append(s.prompts, prompts)
+	}
+	return s, nil
+}
+
+// encoder turns questions into token ids: with the checkpoint's own words where it has them, else into some of its ids.
+func encoder(folder string, vocabulary int) func(question string) []int {
+	words, err := tokenizer.LoadWordLevel(filepath.Join(folder, "tokenizer.json"))
+	return func(question string) []int {
+		if err == nil {
+			if ids, err := words.Encode(question); err == nil {
+				return ids
+			}
+		}
+		ids := make([]int, promptTokens)
+		for i := range ids {
+			ids[i] = (i + 2) % vocabulary
+		}
+		return ids
+	}
+}
+
+// generate answers the prompts of a range of pictures.
+func (s *subject) generate(from, to int, prompts [][][]int) error {
+	size := 3 * s.pre.Size * s.pre.Size
+	return torch.Run(func(*torch.Scope) error {
+		_, err := s.net.Generate(s.pre.Pictures(s.pixels[from*size:to*size], torch.CPU), prompts,
+			model.GenerateOptions{MaxTokens: mostTokens, EOS: s.eos})
+		return err
+	})
+}
+
+func (s *subject) answerAlone(ctx context.Context, at int) error {
+	for i := at; i < at+latencyTurn; i++ {
+		p := i % throughputBatch
+		start := time.Now()
+		if err := errors.Join(ctx.Err(), s.generate(p, p+1, [][][]int{{s.prompts[p][i%len(s.prompts[p])]}})); err != nil {
+			return err
+		}
+		if i >= latencyWarmup {
+			s.alone = append(s.alone, time.Since(start).Seconds())
+		}
+	}
+	return nil
+}
+
+// answerTogether answers all questions of all pictures, shared among workers. The first time warms up.
+func (s *subject) answerTogether(ctx context.Context, workers int) error {
+	asked := 0
+	for _, p := range s.prompts {
+		asked += len(p)
+	}
+	start := time.Now()
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range workers {
+		from, to := i*throughputBatch/workers, (i+1)*throughputBatch/workers
+		group.Go(func() error { return errors.Join(ctx.Err(), s.generate(from, to, s.prompts[from:to])) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	s.rates = append(s.rates, float64(asked)/time.Since(start).Seconds())
+	return nil
+}
+
+func (s *subject) result() Checkpoint {
+	ms := slices.Sorted(slices.Values(s.alone))
+	return Checkpoint{
+		Folder: s.folder, Parameters: int64(s.net.Store().Count()), Bytes: int64(s.net.Store().Bytes()),
+		LatencyMS:  report.Latency{P50: quantile(ms, .5) * 1e3, P99: quantile(ms, .99) * 1e3, Batch: 1},
+		Throughput: report.Throughput{AnswersPerS: median(s.rates[1:]), Batch: throughputBatch},
+	}
+}
