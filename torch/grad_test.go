@@ -80,6 +80,29 @@ func TestNoGrad(t *testing.T) {
 	})
 }
 
+func TestInference(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		x := leaf(torch.CPU, []int{2}, 1, 2)
+		var made *torch.Tensor
+		torch.Inference(func() {
+			require.False(t, torch.GradEnabled())
+			torch.Inference(func() {})
+			require.False(t, torch.GradEnabled(), "still inside of the outer one")
+			require.NoError(t, torch.Run(func(*torch.Scope) error {
+				require.False(t, torch.GradEnabled(), "Run inherits it")
+				return nil
+			}))
+			made = torch.Inner(func(*torch.Scope) *torch.Tensor { return x.MulScalar(3) })
+			require.Equal(t, []float64{3, 6}, made.Floats())
+		})
+		require.True(t, torch.GradEnabled())
+		require.True(t, x.MulScalar(2).RequiresGrad())
+		requireError(t, torch.KindRuntime, "Inference tensors cannot be saved for backward", func() { x.Mul(made) })
+		require.Panics(t, func() { torch.Inference(func() { x.Reshape(5) }) })
+		require.True(t, x.MulScalar(2).RequiresGrad(), "also after a panic")
+	})
+}
+
 func TestAutocast(t *testing.T) {
 	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
 		x, w := floats(on, []int{2, 2}, 1, 2, 3, 4), leaf(on, []int{2, 2}, 1, 0, 0, 1)

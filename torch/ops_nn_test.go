@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -87,5 +89,25 @@ func TestAttention(t *testing.T) {
 			{"bool mask", torch.ScaledDotProductAttention(q, k, v, seen, math.Ln2), f32, s, list((7+2*14)/3., 21)},
 			{"added mask", torch.ScaledDotProductAttention(q, k, v, added, math.Ln2), f32, s, list((7+2*14)/3., 10.5)},
 		})
+	})
+}
+
+// On the CPU, autocast stops before attention, whatever the dtype of what went before.
+func TestAttentionUnderAutocast(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		x := leaf(torch.CPU, []int{1, 1, 2, 1}, 1, 0)
+		added := torch.Zeros([]int{2, 2}, torch.BFloat16, torch.CPU)
+		torch.Autocast(torch.CPU, torch.BFloat16, func() {
+			for _, mask := range []*torch.Tensor{nil, added, added.Not()} {
+				q := x.MatMul(torch.Ones([]int{1, 1}, torch.Float32, torch.CPU))
+				require.Equal(t, torch.BFloat16, q.DType())
+				out := torch.ScaledDotProductAttention(q, q, q, mask, math.Ln2)
+				torchtest.Values(t, out, []int{1, 1, 2, 1}, 2/3., .5)
+				require.Equal(t, torch.Float32, out.DType())
+				require.Equal(t, torch.BFloat16, out.MatMul(out.Transpose(2, 3)).DType(), "and goes on behind it")
+				out.Sum().Backward()
+			}
+		})
+		require.Equal(t, torch.Float32, x.Grad().DType())
 	})
 }

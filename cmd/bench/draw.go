@@ -26,11 +26,12 @@ func line(e bench.Event) string {
 
 // drawReport draws the table of the two sides and the facts below it.
 func drawReport(w io.Writer, r *bench.Report) error {
-	rows := [][]string{{"measure", "Go", "Python", "Go / Python", "at most", ""}}
+	rows := [][]string{{"measure", "Go", "Python", "Go / Python", "", "at most", ""}}
 	for _, m := range r.Rows {
-		cells := []string{m.Name, spread(m.Here, duration), "", "", fmt.Sprintf("%.2f", m.Target), ""}
+		cells := []string{m.Name, duration(m.Here.Median), "", "", "", fmt.Sprintf("%.2f", m.Target), ""}
 		if m.There != nil {
-			cells[2], cells[3], cells[5] = spread(*m.There, duration), spread(*m.Ratio, ratio), verdict(m.Reached)
+			cells[2], cells[3], cells[4] = duration(m.There.Median), fmt.Sprintf("%.2f", m.Ratio.Median), fmt.Sprintf("[%.2f – %.2f]", m.Ratio.Low, m.Ratio.High)
+			cells[6] = verdict(m.Reached)
 		}
 		rows = append(rows, cells)
 	}
@@ -52,13 +53,13 @@ func verdict(reached bool) string {
 func facts(r *bench.Report) string {
 	var b strings.Builder
 	m := r.Machine
-	fmt.Fprintf(&b, "  medians with quartiles [25 %% – 75 %%]; threads %d · %s, %d cores, load %.1f · libtorch %s", m.Threads, m.CPU, m.Cores, m.Load, m.LibTorch)
+	fmt.Fprintf(&b, "  medians of the times, and of the ratios round by round with their quartiles; threads: %d\n", m.Threads)
+	fmt.Fprintf(&b, "  %s, %d cores, load %.1f when it began; libtorch %s\n", m.CPU, m.Cores, m.Load, m.LibTorch)
 	if m.Python != "" {
-		fmt.Fprintf(&b, " · Python %s, %s", m.Python, map[bool]string{true: "with the same libtorch_cpu, byte for byte", false: "with another build of libtorch_cpu"}[m.SameLibrary])
+		fmt.Fprintf(&b, "  Python %s, its libtorch_cpu %s\n", m.Python, map[bool]string{true: "the same byte for byte", false: "of another build"}[m.SameLibrary])
 	}
-	b.WriteString("\n")
 	for _, c := range r.Checks {
-		fmt.Fprintf(&b, "  %s: the two sides differ by at most %.2g (allowed %.2g)\n", c.Name, c.Difference, c.Allowed)
+		fmt.Fprintf(&b, "  %s differ by %.2g, %.2g is allowed\n", c.Name, c.Difference, c.Allowed)
 	}
 	return b.String()
 }
@@ -77,13 +78,6 @@ func drawCheckpoints(w io.Writer, list []bench.Checkpoint) error {
 }
 
 func times(x float64) string { return fmt.Sprintf("%.1f×", x) }
-
-// spread is a median with its quartiles.
-func spread(q bench.Quartiles, text func(float64) string) string {
-	return fmt.Sprintf("%s [%s – %s]", text(q.Median), text(q.Low), text(q.High))
-}
-
-func ratio(x float64) string { return fmt.Sprintf("%.2f", x) }
 
 // duration gives seconds three digits and a unit.
 func duration(seconds float64) string {
