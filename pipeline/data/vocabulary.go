@@ -31,23 +31,36 @@ func buildVocabulary(d *Dataset) (*tokenizer.WordLevel, error) {
 // CheckVocabulary finds out whether a loaded teacher's tokenizer fits the data set: it must hold every word of
 // the answers that are learnt (the first of each training question), and all words of at least one accepted
 // answer of each validation and test question, else that question could never be answered right. Where it has
-// no <unk>, it must hold the words of the questions too. Out of distribution, unknown answers are fair. The
-// error names the word, the place and what to do.
+// no <unk>, it must hold the words of the questions too. Out of distribution, unknown answers are fair. A vocabulary
+// that does not fit mostly lacks a word in thousands of places: the error names the first, and counts the rest.
 func CheckVocabulary(tok tokenizer.Tokenizer, d *Dataset) error {
-	var bad faults
+	var first string
+	places, words := 0, map[string]bool{}
+	lack := func(s *Split, i, k int, word, what, text string) {
+		if places++; places == 1 {
+			first = fmt.Sprintf("data: %s: the teacher's vocabulary lacks the word %q of the %s %q", s.pictures.place(i, k), word, what, text)
+		}
+		words[word] = true
+	}
 	for _, s := range d.Splits() {
 		for i, questions := range s.questions {
 			for k, q := range questions {
 				if word := missingIn(tok, q.Text, true); word != "" {
-					bad.add(s.pictures.place(i, k), "the teacher's vocabulary lacks the word %q of the question %q; use its words, or a teacher trained on this data", word, q.Text)
+					lack(s, i, k, word, "question", q.Text)
 				}
 				if word := missingAnswer(tok, s, d, q); word != "" {
-					bad.add(s.pictures.place(i, k), "the teacher's vocabulary lacks the word %q of the answer %q; use its words, or a teacher trained on this data", word, q.Answers[0])
+					lack(s, i, k, word, "answer", q.Answers[0])
 				}
 			}
 		}
 	}
-	return bad.err()
+	switch {
+	case places == 0:
+		return nil
+	case places > 1:
+		first += fmt.Sprintf(" (in all %d words at %d places)", len(words), places)
+	}
+	return errors.New(first + "; use its words, or a teacher trained on this data")
 }
 
 // missingAnswer is a word that keeps the question from being learnt or answered, or "".

@@ -35,6 +35,10 @@ func TestCheckVocabulary(t *testing.T) {
 	assert.ErrorContains(t, err, `train/metadata.jsonl:2: the teacher's vocabulary lacks the word "two"`)
 	assert.NoError(t, CheckVocabulary(words(t, "<unk> one two three four yes"), d), "a word of a question may become <unk>")
 	assert.ErrorContains(t, CheckVocabulary(words(t, "which one two three four yes"), d), `train/metadata.jsonl:3: the teacher's vocabulary lacks the word "odd" of the question`)
+
+	err = CheckVocabulary(words(t, "nothing"), d)
+	assert.ErrorContains(t, err, " words at ")
+	assert.NotContains(t, err.Error(), "\n", "one line, however much is missing")
 }
 
 // The first training answer is the one that is learnt: another one does not make up for it.
