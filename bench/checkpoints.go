@@ -152,7 +152,7 @@ func encoder(folder string, vocabulary int) func(question string) []int {
 func (s *subject) generate(from, to int, prompts [][][]int) error {
 	size := 3 * s.pre.Size * s.pre.Size
 	return torch.Run(func(*torch.Scope) error {
-		_, err := s.net.Generate(s.pre.Pictures(s.pixels[from*size:to*size], torch.CPU), prompts,
+		_, err := s.net.Generate(s.pre.Pictures(s.pixels[from*size:to*size], torch.CPU), model.Prompts(prompts),
 			model.GenerateOptions{MaxTokens: mostTokens, EOS: s.eos})
 		return err
 	})

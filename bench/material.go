@@ -86,7 +86,7 @@ func drawMaterial() (*material, error) {
 // pack makes batch i, as a training loop does at each step.
 func (m *material) pack(i int) (*model.Batch, error) {
 	b := m.batches[i%len(m.batches)]
-	return model.Pack(preprocessor.Pictures(b.pixels, torch.CPU), b.questions, torch.CPU)
+	return model.Form{}.Pack(preprocessor.Pictures(b.pixels, torch.CPU), b.questions, torch.CPU)
 }
 
 var preprocessor = model.AdsPreprocessor(pictureSize)

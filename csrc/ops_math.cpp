@@ -115,6 +115,14 @@ esp_result esp_tensor_rsqrt(const esp_tensor *a) {
   return guard([&] { return unwrap(a).rsqrt(); });
 }
 
+esp_result esp_tensor_cos(const esp_tensor *a) {
+  return guard([&] { return unwrap(a).cos(); });
+}
+
+esp_result esp_tensor_sin(const esp_tensor *a) {
+  return guard([&] { return unwrap(a).sin(); });
+}
+
 esp_result esp_tensor_tanh(const esp_tensor *a) {
   return guard([&] { return unwrap(a).tanh(); });
 }

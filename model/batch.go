@@ -16,18 +16,47 @@ const (
 
 var minusInfinity = math.Inf(-1)
 
-// Question is a prompt and the answer that is scored after it, as token ids; the answer ends with end-of-sequence.
-type Question struct{ Prompt, Answer []int }
+// Form says how a network takes its questions, and with it how a batch is laid out. The zero Form is BLIP-2's with a
+// decoder alone: the questions of a picture share its visual prefix in one row. Where the Q-Former or an encoder reads
+// the question, nothing can be shared behind the visual encoder, and each question has a row of its own.
+type Form struct {
+	Instruct       bool // the Q-Former reads the question
+	EncoderDecoder bool // the question goes into an encoder, the answer into a decoder
+	Start          int  // the id that a decoder of its own begins with
+}
 
-// Batch is pictures with their questions, packed: the questions of a picture stand one behind the other and share its
-// visual prefix. It is made of tensors of the current scope.
+func (f Form) rowEach() bool { return f.Instruct || f.EncoderDecoder }
+
+// Question is a prompt and the answer that is scored after it, as token ids; the answer ends with end-of-sequence.
+type Question struct {
+	Prompt, Answer []int
+	Instruction    []int // the question as the Q-Former reads it, in its own vocabulary; for InstructBLIP alone
+}
+
+// Prompts are questions without answers, by picture.
+func Prompts(ids [][][]int) [][]Question {
+	out := make([][]Question, len(ids))
+	for i, prompts := range ids {
+		for _, p := range prompts {
+			out[i] = append(out[i], Question{Prompt: p})
+		}
+	}
+	return out
+}
+
+// Batch is pictures with their questions in the layout of a Form. It is made of tensors of the current scope.
 type Batch struct {
-	Pictures  *torch.Tensor // normalised, [batch, 3, size, size]
-	IDs       *torch.Tensor // int64 [batch, tokens]
-	Segments  *torch.Tensor // int64 [batch or 1, tokens]: which question a token belongs to
-	Positions *torch.Tensor // int64 [batch or 1, tokens]: place after the prefix
-	Rows      *torch.Tensor // int64 [n]: the scored positions among the batch's tokens
+	Pictures  *torch.Tensor // normalised, [pictures, 3, size, size]
+	Owner     *torch.Tensor // int64 [rows]: the picture of each row; nil when the rows are the pictures
+	IDs       *torch.Tensor // int64 [rows, tokens]: what stands behind the visual prefix
+	Segments  *torch.Tensor // int64 [rows or 1, tokens]: which question of the row a token belongs to
+	Positions *torch.Tensor // int64 [rows or 1, tokens]: place after the prefix
+	Rows      *torch.Tensor // int64 [n]: the scored positions among the batch's tokens, or the decoder's
 	Targets   *torch.Tensor // int64 [n]: the right next token at each
+
+	Instruction     *torch.Tensor // int64 [rows, tokens] for the Q-Former, or nil
+	InstructionMask *torch.Tensor // bool [rows, tokens]: which of them are there
+	DecoderIDs      *torch.Tensor // int64 [rows, tokens] for a decoder of its own, or nil
 
 	Scored         []int // how many positions of each picture are scored
 	LongestSegment int
@@ -35,23 +64,64 @@ type Batch struct {
 
 // Pack lays out questions and moves them to a device. Every prompt needs a token: the first word of an answer is
 // predicted from the prompt's last one.
-func Pack(pictures *torch.Tensor, questions [][]Question, on torch.Device) (*Batch, error) {
-	b := &Batch{Pictures: pictures}
-	width := 0
+func (f Form) Pack(pictures *torch.Tensor, questions [][]Question, on torch.Device) (*Batch, error) {
 	for i, qs := range questions {
-		n := 0
 		for j, q := range qs {
 			if len(q.Prompt) == 0 {
 				return nil, fmt.Errorf("model: question %d of picture %d has no words", j, i)
 			}
+		}
+	}
+	b := &Batch{Pictures: pictures}
+	if !f.rowEach() {
+		b.pack(questions, questions, on)
+		return b, nil
+	}
+	var rows [][]Question
+	var owner []int
+	for i, qs := range questions {
+		for _, q := range qs {
+			rows, owner = append(rows, []Question{q}), append(owner, i)
+		}
+	}
+	if !ascending(owner, len(questions)) {
+		b.Owner = torch.FromInts(owner, on, len(owner))
+	}
+	if f.Instruct {
+		b.instruct(rows, on)
+	}
+	if f.EncoderDecoder {
+		b.packApart(rows, questions, f.Start, on)
+	} else {
+		b.pack(rows, questions, on)
+	}
+	return b, nil
+}
+
+// ascending tells whether the rows are the pictures: 0, 1, … n-1.
+func ascending(owner []int, n int) bool {
+	for i, p := range owner {
+		if p != i {
+			return false
+		}
+	}
+	return len(owner) == n
+}
+
+// pack lays prompts and answers one behind the other, for a decoder that reads both.
+func (b *Batch) pack(rows, pictures [][]Question, on torch.Device) {
+	width := 0
+	for _, qs := range rows {
+		n := 0
+		for _, q := range qs {
 			n += len(q.Prompt) + max(0, len(q.Answer)-1)
 		}
 		width = max(width, n)
 	}
-	layout := newLayout(len(questions), width)
-	var rows, targets []int
-	for i, qs := range questions {
-		at, before := i*width, len(rows)
+	layout := newLayout(len(rows), width)
+	var scored, targets []int
+	for i, qs := range rows {
+		at := i * width
 		for j, q := range qs {
 			text := q.Prompt
 			if len(q.Answer) > 1 {
@@ -59,17 +129,68 @@ func Pack(pictures *torch.Tensor, questions [][]Question, on torch.Device) (*Bat
 			}
 			layout.place(at, j, text)
 			for k, target := range q.Answer {
-				rows = append(rows, at+len(q.Prompt)-1+k)
+				scored = append(scored, at+len(q.Prompt)-1+k)
 				targets = append(targets, target)
 			}
 			b.LongestSegment = max(b.LongestSegment, len(text))
 			at += len(text)
 		}
-		b.Scored = append(b.Scored, len(rows)-before)
 	}
 	b.IDs, b.Segments, b.Positions = layout.tensors(on)
+	b.score(scored, targets, pictures, on)
+}
+
+// packApart lays the prompts out for an encoder and the answers, behind the start token, for a decoder.
+func (b *Batch) packApart(rows, pictures [][]Question, start int, on torch.Device) {
+	width, answers := 0, 1
+	for _, qs := range rows {
+		width, answers = max(width, len(qs[0].Prompt)), max(answers, len(qs[0].Answer))
+	}
+	layout := newLayout(len(rows), width)
+	decoder := make([]int, len(rows)*answers)
+	var scored, targets []int
+	for i, qs := range rows {
+		q := qs[0]
+		layout.place(i*width, 0, q.Prompt)
+		decoder[i*answers] = start
+		for k, target := range q.Answer {
+			scored, targets = append(scored, i*answers+k), append(targets, target)
+			if k > 0 {
+				decoder[i*answers+k] = q.Answer[k-1]
+			}
+		}
+		b.LongestSegment = max(b.LongestSegment, len(q.Prompt))
+	}
+	b.IDs, b.Segments, b.Positions = layout.tensors(on)
+	b.DecoderIDs = torch.FromInts(decoder, on, len(rows), answers)
+	b.score(scored, targets, pictures, on)
+}
+
+func (b *Batch) score(rows, targets []int, pictures [][]Question, on torch.Device) {
 	b.Rows, b.Targets = torch.FromInts(rows, on, len(rows)), torch.FromInts(targets, on, len(targets))
-	return b, nil
+	for _, qs := range pictures {
+		n := 0
+		for _, q := range qs {
+			n += len(q.Answer)
+		}
+		b.Scored = append(b.Scored, n)
+	}
+}
+
+// instruct lays out the questions for the Q-Former.
+func (b *Batch) instruct(rows [][]Question, on torch.Device) {
+	width := 0
+	for _, qs := range rows {
+		width = max(width, len(qs[0].Instruction))
+	}
+	ids, seen := make([]int, len(rows)*width), make([]int, len(rows)*width)
+	for i, qs := range rows {
+		for k, id := range qs[0].Instruction {
+			ids[i*width+k], seen[i*width+k] = id, 1
+		}
+	}
+	b.Instruction = torch.FromInts(ids, on, len(rows), width)
+	b.InstructionMask = torch.FromInts(seen, on, len(rows), width).GtScalar(0)
 }
 
 // layout is the packed text of a batch before it becomes tensors.
@@ -94,7 +215,7 @@ func (l *layout) place(at, segment int, text []int) {
 	}
 }
 
-// tensors gives one row of segments and positions when all pictures have the same: the mask is then computed once.
+// tensors gives one row of segments and positions when all rows have the same: the mask is then computed once.
 func (l *layout) tensors(on torch.Device) (ids, segments, positions *torch.Tensor) {
 	rows := 1
 	for i := l.width; i < len(l.segments); i++ {
@@ -108,6 +229,14 @@ func (l *layout) tensors(on torch.Device) (ids, segments, positions *torch.Tenso
 	return ids, segments, torch.FromInts(l.positions[:rows*l.width], on, rows, l.width)
 }
 
+// GateRows is how many rows of activations a tower computes for the batch: what one gate a row has to have.
+func (b *Batch) GateRows(tower string) int {
+	if tower == "vision" || (tower == "qformer" && b.Instruction == nil) {
+		return b.Pictures.Size(0)
+	}
+	return b.IDs.Size(0)
+}
+
 // PicturesTo copies the batch with the pictures in another dtype.
 func (b *Batch) PicturesTo(d torch.DType) *Batch {
 	c := *b
@@ -119,7 +248,10 @@ func (b *Batch) PicturesTo(d torch.DType) *Batch {
 // error.
 func (b *Batch) MapIDs(to map[int]int) (*Batch, error) {
 	c := *b
-	for _, field := range []**torch.Tensor{&c.IDs, &c.Targets} {
+	for _, field := range []**torch.Tensor{&c.IDs, &c.DecoderIDs, &c.Targets} {
+		if *field == nil {
+			continue
+		}
 		ids := torch.Values[int64](*field)
 		for i, id := range ids {
 			n, ok := to[int(id)]

@@ -32,7 +32,7 @@ func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
 	rows := 1 // running hypotheses of each prompt in hidden
 	for n := 0; n < o.MaxTokens; n++ {
 		base := d.keys // of the keys that the next step adds
-		candidates := d.expand(hidden, states, rows)
+		candidates := d.expand(d.logits(hidden, n, o), states, rows)
 		open := false
 		for i := range states {
 			states[i].advance(candidates[i], n+1, n+1 == o.MaxTokens, o)
@@ -79,8 +79,8 @@ func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
 }
 
 // expand gives the 2·beams best continuations of each prompt, best first.
-func (d *decoder) expand(hidden *torch.Tensor, states []beamState, rows int) [][]hypothesis {
-	logp := d.m.Head(hidden).To(torch.Float64).LogSoftmax(-1)
+func (d *decoder) expand(logits *torch.Tensor, states []beamState, rows int) [][]hypothesis {
+	logp := logits.To(torch.Float64).LogSoftmax(-1)
 	width := logp.Size(-1)
 	scores := make([]float64, 0, len(states)*rows)
 	for _, s := range states {

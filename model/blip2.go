@@ -7,7 +7,7 @@ import (
 	"espalier/torch/nn"
 )
 
-// Blip2 is visual encoder → Q-Former → projection → language model.
+// Blip2 is visual encoder → Q-Former → projection → language model, in the forms of BLIP-2 and InstructBLIP.
 type Blip2 struct {
 	config     *Config
 	omitted    []nn.Omission
@@ -15,7 +15,25 @@ type Blip2 struct {
 	vision     *Vision
 	qformer    *QFormer
 	projection *nn.Linear
-	language   *OPT
+	language   languageModel
+}
+
+// languageModel is what stands behind the projection.
+type languageModel interface {
+	// width is the axis of its residual stream, which the projection writes.
+	width() *nn.Axis
+	// Embed maps token ids [...] to [..., width].
+	Embed(ids *torch.Tensor) *torch.Tensor
+	// Forward maps embeddings [rows, tokens, width] with position ids [rows or 1, tokens] to normed states. The mask is
+	// added to the attention scores, [rows or 1, 1, tokens, keys], nil hides nothing. With a cache the keys are those of
+	// the cached tokens, then these; the cache takes these up.
+	//
+	// pick chooses, of states [rows, tokens, width], those that are asked for, [n, width]; nil takes all.
+	Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick func(*torch.Tensor) *torch.Tensor) *torch.Tensor
+	// Head maps states [..., width] to logits [..., vocabulary].
+	Head(states *torch.Tensor) *torch.Tensor
+	// checkPositions panics when a sequence is longer than the model can place.
+	checkPositions(tokens int)
 }
 
 // New declares the network of a config, with the sizes of its structure when it was pruned. The parameters have no
@@ -24,10 +42,17 @@ func New(c *Config, omitted ...nn.Omission) (*Blip2, error) {
 	m := &Blip2{config: c, omitted: omitted}
 	store, err := nn.Declare(c.Structure, func(b *nn.Builder) {
 		m.vision = newVision(b, c.Vision)
-		m.qformer = newQFormer(b, c.QFormer, c.Queries, m.vision.hidden)
-		m.language = newOPT(b, c.Text)
+		m.qformer = newQFormer(b, c.QFormer, c.Queries, c.Instruct(), m.vision.hidden)
+		switch c.Text.ModelType {
+		case "t5":
+			m.language = newT5(b, c.Text)
+		case "llama":
+			m.language = newLlama(b, c.Text)
+		default:
+			m.language = newOPT(b, c.Text)
+		}
 		m.projection = b.Tower("qformer", "projection").
-			Linear("language_projection", m.language.hidden.Dim(), m.qformer.hidden.Dim(), nn.FanIn(1))
+			Linear("language_projection", m.language.width().Dim(), m.qformer.hidden.Dim(), nn.FanIn(1))
 	}, omitted...)
 	m.store = store
 	return m, err
@@ -39,6 +64,9 @@ func (m *Blip2) Store() *nn.Store { return m.store }
 // Config describes the original's sizes.
 func (m *Blip2) Config() *Config { return m.config }
 
+// Form says how the network takes its questions.
+func (m *Blip2) Form() Form { return m.config.Form() }
+
 // Rebuild declares the network with other sizes.
 func (m *Blip2) Rebuild(s nn.Structure) (Network, error) {
 	c := *m.config
@@ -46,30 +74,58 @@ func (m *Blip2) Rebuild(s nn.Structure) (Network, error) {
 	return New(&c, m.omitted...)
 }
 
-// Prefix maps normalised pictures [batch, 3, size, size] to the language model's view of them, [batch, queries, hidden].
-func (m *Blip2) Prefix(pictures *torch.Tensor) *torch.Tensor {
-	return m.Project(m.QFormer(m.Vision(pictures)))
+// Prefix is the language model's view of a batch's pictures, [rows, queries, width].
+func (m *Blip2) Prefix(b *Batch) *torch.Tensor {
+	tokens := m.Vision(b.Pictures)
+	if b.Instruction == nil {
+		return m.ownPrefix(m.Project(m.QFormer(tokens)), b)
+	}
+	read := m.qformer.Forward(likeWeights(m.ownPrefix(tokens, b), m.qformer.tokens), b.Instruction, b.InstructionMask)
+	return m.Project(read.Slice(1, 0, m.qformer.queries.Units()))
+}
+
+// ownPrefix gives each row what belongs to its picture.
+func (m *Blip2) ownPrefix(x *torch.Tensor, b *Batch) *torch.Tensor {
+	if b.Owner == nil {
+		return x
+	}
+	return x.IndexSelect(0, b.Owner)
 }
 
 // Vision maps normalised pictures to tokens [batch, 1 + patches, vision hidden].
-func (m *Blip2) Vision(pictures *torch.Tensor) *torch.Tensor { return m.vision.Forward(pictures) }
+func (m *Blip2) Vision(pictures *torch.Tensor) *torch.Tensor {
+	return m.vision.Forward(likeWeights(pictures, m.vision.class))
+}
 
-// QFormer maps the picture's tokens to [batch, queries, qformer hidden].
-func (m *Blip2) QFormer(tokens *torch.Tensor) *torch.Tensor { return m.qformer.Forward(tokens) }
+// QFormer maps the picture's tokens to [batch, queries, qformer hidden], where the Q-Former reads no question.
+func (m *Blip2) QFormer(tokens *torch.Tensor) *torch.Tensor {
+	return m.qformer.Forward(likeWeights(tokens, m.qformer.tokens), nil, nil)
+}
 
 // Project maps the Q-Former's output to [batch, queries, language hidden].
-func (m *Blip2) Project(queries *torch.Tensor) *torch.Tensor { return m.projection.Forward(queries) }
+func (m *Blip2) Project(queries *torch.Tensor) *torch.Tensor {
+	return m.projection.Forward(likeWeights(queries, m.projection.W))
+}
+
+// likeWeights brings activations to the dtype of the weights that read them: published checkpoints hold the Q-Former in
+// float32 between halves. Under autocast both are floats of another kind, and stay.
+func likeWeights(x *torch.Tensor, p *nn.Param) *torch.Tensor {
+	if d := p.T().DType(); d != x.DType() {
+		return x.To(d)
+	}
+	return x
+}
 
 // Logits are [n, vocabulary] for the scored positions of a batch.
 func (m *Blip2) Logits(b *Batch) *torch.Tensor { return m.Head(m.Hidden(b)) }
 
-// Head maps hidden states to logits with the token embeddings.
+// Head maps hidden states to logits.
 func (m *Blip2) Head(hidden *torch.Tensor) *torch.Tensor { return m.language.Head(hidden) }
 
 // Hidden are the normed states [n, hidden] at the scored positions of a batch.
-func (m *Blip2) Hidden(b *Batch) *torch.Tensor { return m.HiddenAfter(m.Prefix(b.Pictures), b) }
+func (m *Blip2) Hidden(b *Batch) *torch.Tensor { return m.HiddenAfter(m.Prefix(b), b) }
 
-// HiddenAfter is Hidden for a prefix that is computed already, [batch, queries, hidden].
+// HiddenAfter is Hidden for a prefix that is computed already, [rows, queries, hidden].
 func (m *Blip2) HiddenAfter(prefix *torch.Tensor, b *Batch) *torch.Tensor {
 	return m.run(prefix, b, nil)
 }
@@ -78,15 +134,21 @@ func (m *Blip2) HiddenAfter(prefix *torch.Tensor, b *Batch) *torch.Tensor {
 func (m *Blip2) run(prefix *torch.Tensor, b *Batch, cache *Cache) *torch.Tensor {
 	queries := m.qformer.queries.Units()
 	m.language.checkPositions(queries + b.LongestSegment)
-	embeds := torch.Cat(1, prefix, m.language.embed.Forward(b.IDs).To(prefix.DType()))
+	embeds := torch.Cat(1, prefix, m.language.Embed(b.IDs).To(prefix.DType()))
+	positions := m.positions(b)
+	if t5, ok := m.language.(*T5); ok {
+		memory := t5.Encode(embeds, positions, m.seen(b))
+		return t5.Answer(b.DecoderIDs, memory, cache, func(x *torch.Tensor) *torch.Tensor {
+			return x.Flatten(0, 1).IndexSelect(0, b.Rows)
+		})
+	}
 	scored := func(x *torch.Tensor) *torch.Tensor {
 		return x.Slice(1, queries, math.MaxInt).Flatten(0, 1).IndexSelect(0, b.Rows)
 	}
-	positions := m.positions(b)
 	return m.language.Forward(embeds, positions, m.mask(prefix.DType(), positions, b), cache, scored)
 }
 
-// positions of prefix and text, [batch or 1, tokens]. Queries that a gate hides take up no position, as in the network
+// positions of prefix and text, [rows or 1, tokens]. Queries that a gate hides take up no position, as in the network
 // without them.
 func (m *Blip2) positions(b *Batch) *torch.Tensor {
 	n := m.qformer.queries.Units()
@@ -100,19 +162,36 @@ func (m *Blip2) positions(b *Batch) *torch.Tensor {
 	return torch.Cat(1, prefix.ExpandFirst(b.Positions), b.Positions.AddScalar(float64(n)))
 }
 
-// mask lets each token see the prefix and its own segment up to its own position: the questions of a picture share its
-// prefix in one sequence and are computed exactly as if each stood alone. [batch or 1, 1, tokens, tokens], added to
-// the scores.
-func (m *Blip2) mask(d torch.DType, positions *torch.Tensor, b *Batch) *torch.Tensor {
+// segments of prefix and text: own as each token stands, key as the others see it, [rows or 1, tokens].
+func (m *Blip2) segments(b *Batch) (own, key *torch.Tensor) {
 	on := b.Segments.Device()
 	shared := torch.Full([]int{1, m.qformer.queries.Units()}, prefixSegment, torch.Int64, on)
-	own := torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments)
-	key := own
+	own = torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments)
+	key = own
 	if gate := m.qformer.queries.Gate; gate != nil {
 		shared = torch.Where(gate.GtScalar(0).Unsqueeze(0), shared, torch.Full([]int{1}, hiddenSegment, torch.Int64, on))
 		key = torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments)
 	}
+	return own, key
+}
+
+// mask lets each token see the prefix and its own segment up to its own position: the questions of a picture share its
+// prefix in one sequence and are computed exactly as if each stood alone. [rows or 1, 1, tokens, tokens], added to
+// the scores.
+func (m *Blip2) mask(d torch.DType, positions *torch.Tensor, b *Batch) *torch.Tensor {
+	own, key := m.segments(b)
 	key = key.Unsqueeze(1)
 	seen := key.Eq(own.Unsqueeze(2)).Or(key.EqScalar(prefixSegment)).And(positions.Unsqueeze(1).Le(positions.Unsqueeze(2)))
-	return torch.Zeros(nil, d, on).MaskedFill(seen.Not(), minusInfinity).Unsqueeze(1)
+	return additive(seen, d).Unsqueeze(1)
+}
+
+// seen is which tokens of prefix and text an encoder reads, bool [rows or 1, tokens]; nil for all.
+func (m *Blip2) seen(b *Batch) *torch.Tensor {
+	_, key := m.segments(b)
+	return key.GtScalar(padSegment)
+}
+
+// additive is 0 where seen and −∞ elsewhere.
+func additive(seen *torch.Tensor, d torch.DType) *torch.Tensor {
+	return torch.Zeros(nil, d, seen.Device()).MaskedFill(seen.Not(), minusInfinity)
 }

@@ -20,7 +20,7 @@ func TestOutputsEqualReference(t *testing.T) {
 		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
 		b := modeltest.RefTinyBatch(t, io, 0, 4, true)
 		torch.NoGrad(func() {
-			torchtest.Within(t, io["prefix"], m.Prefix(b.Pictures), parity, 0, "prefix")
+			torchtest.Within(t, io["prefix"], m.Prefix(b), parity, 0, "prefix")
 			torchtest.Within(t, io["logits"], m.Logits(b).Reshape(io["logits"].Shape()...), parity, 0, "logits")
 		})
 	})
@@ -67,7 +67,7 @@ func TestGreedyEqualsReference(t *testing.T) {
 		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
 		b := modeltest.RefTinyBatch(t, io, 0, 4, false)
 		want := torch.Values[int64](io["generate"])
-		got, err := m.Generate(b.Pictures, prompts(io), model.GenerateOptions{MaxTokens: 4, EOS: 1})
+		got, err := m.Generate(b.Pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 4, EOS: 1})
 		require.NoError(t, err)
 		for p := range got {
 			for s := range got[p] {
@@ -107,14 +107,14 @@ func TestPackedEqualsAlone(t *testing.T) {
 			{{Prompt: []int{5, 6, 7, 8, 9, 10}, Answer: []int{40, 41, 42, 43, 1}}, {Prompt: []int{11, 12}, Answer: []int{50, 1}}, {Prompt: []int{2, 2}, Answer: []int{1}}},
 		}
 		torch.NoGrad(func() {
-			packed, err := model.Pack(pictures, questions, torch.CPU)
+			packed, err := model.Form{}.Pack(pictures, questions, torch.CPU)
 			require.NoError(t, err)
 			assert.Equal(t, []int{4, 8}, packed.Scored)
 			got := m.Logits(packed)
 			row := 0
 			for p, qs := range questions {
 				for _, q := range qs {
-					alone, err := model.Pack(pictures.Narrow(0, p, 1), [][]model.Question{{q}}, torch.CPU)
+					alone, err := model.Form{}.Pack(pictures.Narrow(0, p, 1), [][]model.Question{{q}}, torch.CPU)
 					require.NoError(t, err)
 					torchtest.Within(t, m.Logits(alone), got.Narrow(0, row, len(q.Answer)), 1e-5, 0)
 					row += len(q.Answer)
@@ -130,7 +130,7 @@ func TestGreedyEqualsFullForward(t *testing.T) {
 		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
 		pictures := modeltest.RefTinyBatch(t, io, 0, 2, false).Pictures
 		asked := [][][]int{{{2, 3, 4}, {8}, {9, 9}}, {{5, 6, 7, 8}}}
-		got, err := m.Generate(pictures, asked, model.GenerateOptions{MaxTokens: 6, EOS: 1})
+		got, err := m.Generate(pictures, model.Prompts(asked), model.GenerateOptions{MaxTokens: 6, EOS: 1})
 		require.NoError(t, err)
 		torch.NoGrad(func() {
 			for p := range asked {
@@ -138,7 +138,7 @@ func TestGreedyEqualsFullForward(t *testing.T) {
 					var answer []int
 					for range 6 {
 						text := append(append([]int{}, prompt...), answer...)
-						b, err := model.Pack(pictures.Narrow(0, p, 1), [][]model.Question{{{Prompt: text, Answer: []int{0}}}}, torch.CPU)
+						b, err := model.Form{}.Pack(pictures.Narrow(0, p, 1), [][]model.Question{{{Prompt: text, Answer: []int{0}}}}, torch.CPU)
 						require.NoError(t, err)
 						id := int(m.Logits(b).ArgMax(-1).Item())
 						if id == 1 {
@@ -163,11 +163,11 @@ func TestBeamSearchFindsTheBest(t *testing.T) {
 		torch.NoGrad(func() {
 			// after is the log-probability of each token that follows the prompt and the tokens so far.
 			after := func(picture int, text ...int) []float64 {
-				b, err := model.Pack(pictures.Narrow(0, picture, 1), [][]model.Question{{{Prompt: text, Answer: []int{0}}}}, torch.CPU)
+				b, err := model.Form{}.Pack(pictures.Narrow(0, picture, 1), [][]model.Question{{{Prompt: text, Answer: []int{0}}}}, torch.CPU)
 				require.NoError(t, err)
 				return m.Logits(b).To(torch.Float64).LogSoftmax(-1).Floats()
 			}
-			got, err := m.Generate(pictures, asked, model.GenerateOptions{MaxTokens: 2, EOS: eos, Beams: words})
+			got, err := m.Generate(pictures, model.Prompts(asked), model.GenerateOptions{MaxTokens: 2, EOS: eos, Beams: words})
 			require.NoError(t, err)
 			for p := range asked {
 				for s, prompt := range asked[p] {
@@ -198,11 +198,11 @@ func TestLengthPenaltyFavoursLongAnswers(t *testing.T) {
 	torchtest.Run(t, func(*torch.Scope) {
 		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
 		pictures := modeltest.RefTinyBatch(t, io, 0, 4, false).Pictures
-		plain, err := m.Generate(pictures, prompts(io), model.GenerateOptions{MaxTokens: 6, EOS: 1})
+		plain, err := m.Generate(pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 6, EOS: 1})
 		require.NoError(t, err)
 		eos := plain[0][0][2] // a token that these random weights do choose
 		total := func(penalty float64) (n int) {
-			got, err := m.Generate(pictures, prompts(io), model.GenerateOptions{MaxTokens: 6, EOS: eos, Beams: 4, LengthPenalty: penalty})
+			got, err := m.Generate(pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 6, EOS: eos, Beams: 4, LengthPenalty: penalty})
 			require.NoError(t, err)
 			for _, p := range got {
 				for _, a := range p {

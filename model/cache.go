@@ -8,12 +8,24 @@ import "espalier/torch"
 type Cache struct {
 	room   int // tokens that may follow the first ones
 	layers []cached
+
+	memory    *memory       // what a decoder of its own reads of the encoder
+	read      []readMemory  // its keys and values, by layer
+	positions *torch.Tensor // int64 [rows or 1, tokens]: of the cached tokens, where positions count among each other
 }
 
 type cached struct {
 	keys, values *torch.Tensor // [batch, first tokens + room, heads·size]
 	used         int
 }
+
+// memory is an encoder's output.
+type memory struct {
+	states *torch.Tensor // [rows, tokens, width]
+	mask   *torch.Tensor // added to the scores, [rows or 1, 1, 1, tokens]; nil hides nothing
+}
+
+type readMemory struct{ keys, values *torch.Tensor } // [rows, heads, tokens, size]
 
 // extend takes up the keys and values of new tokens and returns those of all; without a cache they are all.
 func (c *Cache) extend(s *torch.Scope, layer int, k, v *torch.Tensor) (keys, values *torch.Tensor) {
@@ -32,6 +44,31 @@ func (c *Cache) extend(s *torch.Scope, layer int, k, v *torch.Tensor) (keys, val
 	l.values.Narrow(1, l.used, n).CopyFrom(v)
 	l.used += n
 	return l.keys.Narrow(1, 0, l.used), l.values.Narrow(1, 0, l.used)
+}
+
+// cross gives the keys and values of the encoder's output for a layer, computed once.
+func (c *Cache) cross(s *torch.Scope, layer int, project func(states *torch.Tensor) (keys, values *torch.Tensor)) (keys, values *torch.Tensor) {
+	if layer < len(c.read) {
+		return c.read[layer].keys, c.read[layer].values
+	}
+	keys, values = project(c.memory.states)
+	if c.room > 0 {
+		s.Keep(keys, values)
+		c.read = append(c.read, readMemory{keys, values})
+	}
+	return keys, values
+}
+
+// place takes up the positions of new tokens and returns those of all.
+func (c *Cache) place(positions *torch.Tensor) *torch.Tensor {
+	if c.room == 0 {
+		return positions
+	}
+	if c.positions != nil {
+		positions = torch.Cat(1, c.positions, positions)
+	}
+	c.positions = positions
+	return positions
 }
 
 // withRoom copies t to the beginning of a tensor that has more tokens.

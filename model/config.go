@@ -6,23 +6,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 
 	"espalier/torch/nn"
 )
 
-// Config is a checkpoint's config.json in the form of transformers' Blip2Config. Keys that are not read here are kept
-// when the config is written again.
+// Config is a checkpoint's config.json in the form of transformers' Blip2Config and InstructBlipConfig. Keys that are
+// not read here are kept when the config is written again.
 type Config struct {
-	ModelType  string        `json:"model_type"`
+	ModelType  string        `json:"model_type"` // "blip-2" or "instructblip"
 	Vision     VisionConfig  `json:"vision_config"`
 	QFormer    QFormerConfig `json:"qformer_config"`
 	Text       TextConfig    `json:"text_config"`
 	Queries    int           `json:"num_query_tokens"`
-	ImageToken int           `json:"image_token_index"`
-	// Structure is there when the network was pruned; the other numbers are then those of the original.
+	ImageToken *int          `json:"image_token_index"` // the id that stands for a query in HF's input_ids; nil where there is none
+	DType      string        `json:"dtype,omitempty"`
+	// Structure is there when the network was pruned to sizes that the other keys cannot express; those are then the
+	// original's.
 	Structure *nn.Structure `json:"espalier,omitempty"`
 
-	raw map[string]any
+	raw    map[string]any // as it was read
+	parsed map[string]any // what this program made of it: keys that have not changed are written as they were read
 }
 
 // VisionConfig describes the visual encoder, a pre-norm ViT.
@@ -36,9 +41,11 @@ type VisionConfig struct {
 	Patch        int     `json:"patch_size"`
 	Activation   string  `json:"hidden_act"`
 	Eps          float64 `json:"layer_norm_eps"`
+	QKVBias      bool    `json:"qkv_bias"`
 }
 
-// QFormerConfig describes the Q-Former, post-norm layers of which every CrossEvery-th has cross-attention.
+// QFormerConfig describes the Q-Former, post-norm layers of which every CrossEvery-th has cross-attention. InstructBLIP's
+// also reads the question: Vocabulary and Positions are those of that text.
 type QFormerConfig struct {
 	Hidden       int     `json:"hidden_size"`
 	Intermediate int     `json:"intermediate_size"`
@@ -50,50 +57,75 @@ type QFormerConfig struct {
 	Activation   string  `json:"hidden_act"`
 	Eps          float64 `json:"layer_norm_eps"`
 	TextInput    bool    `json:"use_qformer_text_input"`
+	Vocabulary   int     `json:"vocab_size,omitempty"`
+	Positions    int     `json:"max_position_embeddings,omitempty"`
 }
 
-// TextConfig describes an OPT language model.
-type TextConfig struct {
-	ModelType      string  `json:"model_type"`
-	Vocabulary     int     `json:"vocab_size"`
-	Hidden         int     `json:"hidden_size"`
-	Embedding      int     `json:"word_embed_proj_dim,omitempty"`
-	Intermediate   int     `json:"ffn_dim"`
-	Layers         int     `json:"num_hidden_layers"`
-	Heads          int     `json:"num_attention_heads"`
-	HeadSize       int     `json:"head_dim,omitempty"`
-	Positions      int     `json:"max_position_embeddings"`
-	PositionOffset *int    `json:"position_offset,omitempty"` // rows of the table before position 0; OPT's are 2
-	Activation     string  `json:"activation_function"`
-	Eps            float64 `json:"layer_norm_eps,omitempty"` // OPT's is 1e-5
-	NormBefore     *bool   `json:"do_layer_norm_before,omitempty"`
-	Pad            int     `json:"pad_token_id"`
-	BOS            int     `json:"bos_token_id"`
-	EOS            int     `json:"eos_token_id"`
-	Tied           *bool   `json:"tie_word_embeddings,omitempty"`
+// Instruct tells whether the Q-Former reads the question beside the picture.
+func (c *Config) Instruct() bool { return c.ModelType == instructBlip }
+
+// Form says how the network takes its questions.
+func (c *Config) Form() Form {
+	return Form{Instruct: c.Instruct(), EncoderDecoder: c.Text.EncoderDecoder(), Start: c.Text.Start}
 }
 
-func (c TextConfig) offset() int {
-	if c.PositionOffset == nil {
-		return 2
-	}
-	return *c.PositionOffset
-}
+const (
+	blip2        = "blip-2"
+	instructBlip = "instructblip"
+)
+
+// The defaults of transformers' config classes, which its files may leave out.
+var (
+	visionDefaults  = map[string]any{"hidden_size": 1408, "intermediate_size": 6144, "num_hidden_layers": 39, "num_attention_heads": 16, "image_size": 224, "patch_size": 14, "hidden_act": "gelu", "layer_norm_eps": 1e-6, "qkv_bias": true}
+	qformerDefaults = map[string]any{"vocab_size": 30522, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12, "hidden_act": "gelu", "max_position_embeddings": 512, "layer_norm_eps": 1e-12, "cross_attention_frequency": 2, "encoder_hidden_size": 1408}
+)
 
 // ParseConfig reads a config.json and checks that this program computes what it describes.
 func ParseConfig(data []byte) (*Config, error) {
 	c := &Config{}
-	if err := json.Unmarshal(data, c); err != nil {
-		return nil, err
-	}
 	if err := json.Unmarshal(data, &c.raw); err != nil {
 		return nil, err
 	}
+	full := maps.Clone(c.raw)
+	for key, defaults := range map[string]map[string]any{"vision_config": visionDefaults, "qformer_config": qformerDefaults} {
+		full[key] = withDefaults(full[key], defaults)
+	}
+	withDefault(full, "num_query_tokens", 32)
+	withDefault(full, "model_type", blip2)
+	text, err := canonicalText(full["text_config"])
+	if err != nil {
+		return nil, err
+	}
+	full["text_config"] = text
+	complete, err := json.Marshal(full)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(complete, c); err != nil {
+		return nil, err
+	}
 	c.complete()
+	if c.parsed, err = c.table(); err != nil {
+		return nil, err
+	}
 	return c, c.check()
 }
 
-// complete fills in what transformers leaves at its defaults.
+// withDefaults copies a table of a config with the keys that it leaves out.
+func withDefaults(table any, defaults map[string]any) map[string]any {
+	given, _ := table.(map[string]any)
+	out := maps.Clone(defaults)
+	maps.Copy(out, given)
+	return out
+}
+
+func withDefault(table map[string]any, key string, value any) {
+	if table[key] == nil {
+		table[key] = value
+	}
+}
+
+// complete fills in what follows from other keys.
 func (c *Config) complete() {
 	size := func(given, hidden, heads int) int {
 		if given != 0 || heads == 0 {
@@ -104,45 +136,26 @@ func (c *Config) complete() {
 	c.Vision.HeadSize = size(c.Vision.HeadSize, c.Vision.Hidden, c.Vision.Heads)
 	c.QFormer.HeadSize = size(c.QFormer.HeadSize, c.QFormer.Hidden, c.QFormer.Heads)
 	c.Text.HeadSize = size(c.Text.HeadSize, c.Text.Hidden, c.Text.Heads)
-	if c.Text.Eps == 0 {
-		c.Text.Eps = 1e-5
-	}
-	if c.QFormer.CrossEvery == 0 {
-		c.QFormer.CrossEvery = 2
-	}
-	for _, a := range []*string{&c.Vision.Activation, &c.QFormer.Activation} {
-		if *a == "" {
-			*a = "gelu"
-		}
-	}
-	if c.Text.Activation == "" {
-		c.Text.Activation = "relu"
-	}
+	c.Text.complete()
 }
 
+// check collects all that this program would compute wrongly or not at all.
 func (c *Config) check() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if c.Text.ModelType != "opt" {
-		fault("text_config.model_type %q: this program computes \"opt\"", c.Text.ModelType)
+	if c.ModelType != blip2 && c.ModelType != instructBlip {
+		fault("model_type %q: this program computes %q and %q", c.ModelType, blip2, instructBlip)
 	}
-	if c.Text.NormBefore != nil && !*c.Text.NormBefore {
-		fault("text_config.do_layer_norm_before = false: only the form with norms before each part is computed")
-	}
-	if c.Text.Embedding != 0 && c.Text.Embedding != c.Text.Hidden {
-		fault("text_config.word_embed_proj_dim %d differs from hidden_size %d: projections in and out are not computed",
-			c.Text.Embedding, c.Text.Hidden)
-	}
-	if c.Text.Tied != nil && !*c.Text.Tied {
-		fault("text_config.tie_word_embeddings = false: only a tied output head is computed")
-	}
-	if c.QFormer.TextInput {
-		fault("qformer_config.use_qformer_text_input = true: a Q-Former with text input is not computed")
+	if c.QFormer.TextInput && !c.Instruct() {
+		fault("qformer_config.use_qformer_text_input = true: BLIP-2's retrieval models are not computed, only those that answer")
 	}
 	for _, a := range []string{c.Vision.Activation, c.QFormer.Activation, c.Text.Activation} {
 		if activations[a] == nil {
 			fault("activation %q is not one of gelu, gelu_new, gelu_pytorch_tanh, relu, silu", a)
 		}
+	}
+	if c.QFormer.Encoder != c.Vision.Hidden {
+		fault("qformer_config.encoder_hidden_size %d is not vision_config.hidden_size %d", c.QFormer.Encoder, c.Vision.Hidden)
 	}
 	for _, n := range []struct {
 		key   string
@@ -153,10 +166,7 @@ func (c *Config) check() error {
 		{"vision_config.intermediate_size", c.Vision.Intermediate}, {"vision_config.image_size", c.Vision.Image},
 		{"qformer_config.hidden_size", c.QFormer.Hidden}, {"qformer_config.num_hidden_layers", c.QFormer.Layers},
 		{"qformer_config.head size", c.QFormer.HeadSize}, {"qformer_config.intermediate_size", c.QFormer.Intermediate},
-		{"text_config.hidden_size", c.Text.Hidden}, {"text_config.num_hidden_layers", c.Text.Layers},
-		{"text_config.head size", c.Text.HeadSize}, {"text_config.ffn_dim", c.Text.Intermediate},
-		{"text_config.vocab_size", c.Text.Vocabulary}, {"text_config.max_position_embeddings", c.Text.Positions},
-		{"num_query_tokens", c.Queries},
+		{"qformer_config.cross_attention_frequency", c.QFormer.CrossEvery}, {"num_query_tokens", c.Queries},
 	} {
 		if n.value < 1 {
 			fault("%s is %d, at least 1 is needed", n.key, n.value)
@@ -165,11 +175,22 @@ func (c *Config) check() error {
 	if c.Vision.Patch > 0 && c.Vision.Image%c.Vision.Patch != 0 {
 		fault("vision_config.image_size %d is no multiple of patch_size %d", c.Vision.Image, c.Vision.Patch)
 	}
+	c.Text.check(fault)
 	return errors.Join(faults...)
 }
 
-// Marshal writes the config with the keys that were read and not understood.
+// Marshal writes the config: keys that were not understood, or have not changed, as they were read.
 func (c *Config) Marshal() ([]byte, error) {
+	out, err := c.table()
+	if err != nil {
+		return nil, err
+	}
+	restore(out, c.raw, c.parsed)
+	return json.MarshalIndent(out, "", "  ")
+}
+
+// table is the config under the keys of its family.
+func (c *Config) table() (map[string]any, error) {
 	known, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
@@ -178,24 +199,38 @@ func (c *Config) Marshal() ([]byte, error) {
 	if err := json.Unmarshal(known, &out); err != nil {
 		return nil, err
 	}
-	merge(out, c.raw)
-	return json.MarshalIndent(out, "", "  ")
+	if text, ok := out["text_config"].(map[string]any); ok {
+		out["text_config"] = familyText(text)
+	}
+	return out, nil
 }
 
-// merge adds what only from has, also within nested tables.
-func merge(to, from map[string]any) {
-	for k, v := range from {
-		have, ok := to[k]
-		if !ok {
-			if k != "espalier" {
-				to[k] = v
-			}
+// restore writes into a table what was read, where it says the same as then, and adds what was not understood.
+func restore(table, raw, parsed map[string]any) {
+	for key, value := range table {
+		was, known := parsed[key]
+		read, present := raw[key]
+		now, nested := value.(map[string]any)
+		if nested && present && key != structureKey {
+			before, _ := was.(map[string]any)
+			original, _ := read.(map[string]any)
+			restore(now, original, before)
 			continue
 		}
-		a, aok := have.(map[string]any)
-		b, bok := v.(map[string]any)
-		if aok && bok && k != "espalier" {
-			merge(a, b)
+		if known && key != structureKey && reflect.DeepEqual(was, value) {
+			if present {
+				table[key] = read
+			} else {
+				delete(table, key)
+			}
+		}
+	}
+	for key, value := range raw {
+		if _, ok := table[key]; !ok && key != structureKey {
+			table[key] = value
 		}
 	}
 }
+
+// structureKey is this program's own.
+const structureKey = "espalier"

@@ -10,6 +10,7 @@ import (
 // GenerateOptions says how answers are found.
 type GenerateOptions struct {
 	MaxTokens int // of an answer, end-of-sequence included
+	MinTokens int // before which end-of-sequence is not taken
 	EOS       int
 	// Beams above 1 search with that many hypotheses, with the meaning of transformers' num_beams.
 	Beams         int
@@ -17,42 +18,53 @@ type GenerateOptions struct {
 	EarlyStopping bool    // stop when Beams hypotheses are complete
 }
 
-// Generate answers all prompts of all pictures together: prompts[i] are those of picture i of the normalised pictures
-// [batch, 3, size, size]. The visual prefix is computed once a picture, keys and values of earlier tokens are kept. An
-// answer ends with end-of-sequence, which is left out, or after MaxTokens.
-func (m *Blip2) Generate(pictures *torch.Tensor, prompts [][][]int, o GenerateOptions) (answers [][][]int, err error) {
+// Generate answers the prompts of all questions of all pictures together: questions[i] are those of picture i of the
+// normalised pictures [batch, 3, size, size]. What questions of a picture can share is computed once, keys and values of
+// earlier tokens are kept. An answer ends with end-of-sequence, which is left out, or after MaxTokens.
+func (m *Blip2) Generate(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) (answers [][][]int, err error) {
 	if o.MaxTokens < 1 {
 		return nil, errors.New("model: generate: at least one token must be allowed")
 	}
 	err = torch.Run(func(*torch.Scope) error {
 		var inner error
-		torch.Inference(func() { answers, inner = m.generate(pictures, prompts, o) })
+		torch.Inference(func() { answers, inner = m.generate(pictures, questions, o) })
 		return inner
 	})
 	return answers, err
 }
 
-func (m *Blip2) generate(pictures *torch.Tensor, prompts [][][]int, o GenerateOptions) ([][][]int, error) {
-	d, hidden, err := m.newDecoder(pictures, prompts, max(1, o.Beams), o.MaxTokens)
+func (m *Blip2) generate(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) ([][][]int, error) {
+	d, hidden, err := m.newDecoder(pictures, questions, max(1, o.Beams), o.MaxTokens)
 	if err != nil {
 		return nil, err
 	}
-	if o.Beams > 1 {
-		return d.group(d.beamSearch(hidden, o)), nil
+	flat := d.search(hidden, o)
+	out := make([][][]int, len(questions))
+	for i, qs := range questions {
+		n := len(qs)
+		out[i], flat = flat[:n:n], flat[n:]
 	}
-	return d.group(d.greedy(hidden, o)), nil
+	return out, nil
 }
 
-// decoder extends the packed prompts of a batch token by token. Each prompt has a number of slots; the slots of a
-// picture form one row, filled up with idle ones where pictures have different numbers of prompts.
+// search is greedy, or with beams.
+func (d *decoder) search(hidden *torch.Tensor, o GenerateOptions) [][]int {
+	if o.Beams > 1 {
+		return d.beamSearch(hidden, o)
+	}
+	return d.greedy(hidden, o)
+}
+
+// decoder extends the prompts of a batch token by token. Each prompt has a number of slots; the slots of a batch's row
+// stand beside each other, filled up with idle ones where rows have different numbers of prompts.
 type decoder struct {
 	m       *Blip2
 	on      torch.Device
 	cache   *Cache
-	asked   []int // prompts of each picture
-	owner   []int // picture of each prompt
-	place   []int // first slot of each prompt within its picture's row
-	length  []int // tokens of each prompt
+	rows    int
+	owner   []int // row of each prompt
+	place   []int // first slot of each prompt within its row
+	first   []int // position of the first token after each prompt
 	beams   int
 	slots   int      // of a row
 	keys    int      // tokens that the cache holds
@@ -61,33 +73,57 @@ type decoder struct {
 }
 
 // newDecoder runs prefix and prompts, and returns the hidden state [prompts, hidden] after each prompt's last token.
-func (m *Blip2) newDecoder(pictures *torch.Tensor, prompts [][][]int, beams, maxTokens int) (*decoder, *torch.Tensor, error) {
-	questions := make([][]Question, len(prompts))
-	d := &decoder{m: m, on: pictures.Device(), cache: &Cache{}, beams: beams}
-	for i, ps := range prompts {
-		for j, p := range ps {
-			questions[i] = append(questions[i], Question{Prompt: p, Answer: []int{0}}) // scores the last token
-			d.owner, d.place, d.length = append(d.owner, i), append(d.place, j*beams), append(d.length, len(p))
+func (m *Blip2) newDecoder(pictures *torch.Tensor, questions [][]Question, beams, maxTokens int) (*decoder, *torch.Tensor, error) {
+	form := m.Form()
+	asked := make([][]Question, len(questions))
+	var rows [][]Question // of the batch
+	for i, qs := range questions {
+		for _, q := range qs {
+			q.Answer = []int{0} // scores the last token
+			asked[i] = append(asked[i], q)
+			if form.rowEach() {
+				rows = append(rows, []Question{q})
+			}
 		}
-		d.asked = append(d.asked, len(ps))
-		d.slots = max(d.slots, len(ps)*beams)
+		if !form.rowEach() {
+			rows = append(rows, asked[i])
+		}
 	}
-	b, err := Pack(pictures, questions, d.on)
+	d := &decoder{m: m, on: pictures.Device(), cache: &Cache{}, beams: beams, rows: len(rows)}
+	for i, qs := range rows {
+		for j := range qs {
+			d.owner, d.place = append(d.owner, i), append(d.place, j*beams)
+		}
+		d.slots = max(d.slots, len(qs)*beams)
+	}
+	b, err := form.Pack(pictures, asked, d.on)
 	if err != nil {
 		return nil, nil, err
 	}
 	d.cache.room = d.slots * (maxTokens - 1)
-	hidden := m.run(m.Prefix(pictures), b, d.cache)
-	d.keys = m.qformer.queries.Units() + b.IDs.Size(1)
-	d.see(questions)
+	hidden := m.run(m.Prefix(b), b, d.cache)
+	if form.EncoderDecoder {
+		d.seeStart()
+	} else {
+		d.keys = m.qformer.queries.Units() + b.IDs.Size(1)
+		d.see(rows)
+	}
 	return d, hidden, nil
 }
 
+// seeStart is for decoders of their own: all there is before the answer is the start token.
+func (d *decoder) seeStart() {
+	d.keys, d.all = 1, d.slots == 1
+	for range d.owner {
+		d.first, d.visible = append(d.first, 1), append(d.visible, []bool{true})
+	}
+}
+
 // see works out which keys each prompt's slots may look at.
-func (d *decoder) see(questions [][]Question) {
+func (d *decoder) see(rows [][]Question) {
 	prefix := d.m.qformer.queries.Units()
 	d.all = d.slots == 1
-	for _, qs := range questions {
+	for _, qs := range rows {
 		at := prefix
 		for _, q := range qs {
 			row := make([]bool, d.keys)
@@ -96,19 +132,19 @@ func (d *decoder) see(questions [][]Question) {
 				d.all = d.all && row[k]
 			}
 			at += len(q.Prompt)
-			d.visible = append(d.visible, row)
+			d.first, d.visible = append(d.first, prefix+len(q.Prompt)), append(d.visible, row)
 		}
 	}
 }
 
-// maskOf is the additive mask [pictures or 1, 1, slots, keys] for the visible keys of each slot, in one row when all
-// pictures have the same; idle slots see everything.
+// maskOf is the additive mask [rows or 1, 1, slots, keys] for the visible keys of each slot, in one row when all
+// rows have the same; idle slots see everything.
 func (d *decoder) maskOf(keys int, visible func(prompt, beam int) []bool) *torch.Tensor {
 	size := d.slots * keys
-	mask := make([]float32, len(d.asked)*size)
-	for p, picture := range d.owner {
+	mask := make([]float32, d.rows*size)
+	for p, owner := range d.owner {
 		for k := range d.beams {
-			row := mask[picture*size+(d.place[p]+k)*keys:][:keys]
+			row := mask[owner*size+(d.place[p]+k)*keys:][:keys]
 			for i, seen := range visible(p, k) {
 				if !seen {
 					row[i] = float32(minusInfinity)
@@ -117,9 +153,9 @@ func (d *decoder) maskOf(keys int, visible func(prompt, beam int) []bool) *torch
 		}
 	}
 	rows := 1
-	for i := 1; i < len(d.asked); i++ {
+	for i := 1; i < d.rows; i++ {
 		if !slices.Equal(mask[:size], mask[i*size:(i+1)*size]) {
-			rows = len(d.asked)
+			rows = d.rows
 			break
 		}
 	}
@@ -130,24 +166,24 @@ func (d *decoder) maskOf(keys int, visible func(prompt, beam int) []bool) *torch
 // [prompts·beams, hidden]. The mask covers the cached keys and then the new ones.
 func (d *decoder) step(ids []int, n int, mask *torch.Tensor) *torch.Tensor {
 	m := d.m
-	row, positions := make([]int, len(d.asked)*d.slots), make([]int, len(d.asked)*d.slots)
+	row, positions := make([]int, d.rows*d.slots), make([]int, d.rows*d.slots)
 	rows := make([]int, 0, len(ids))
 	longest := 0
-	for p, picture := range d.owner {
+	for p, owner := range d.owner {
 		for k := range d.beams {
-			at := picture*d.slots + d.place[p] + k
+			at := owner*d.slots + d.place[p] + k
 			row[at] = ids[p*d.beams+k]
-			positions[at] = m.qformer.queries.Units() + d.length[p] + n
+			positions[at] = d.first[p] + n
 			longest = max(longest, positions[at]+1)
 			rows = append(rows, at)
 		}
 	}
 	m.language.checkPositions(longest)
-	embeds := m.language.embed.Forward(torch.FromInts(row, d.on, len(d.asked), d.slots))
+	embeds := m.language.Embed(torch.FromInts(row, d.on, d.rows, d.slots))
 	if mask != nil {
 		mask = mask.To(embeds.DType())
 	}
-	hidden := m.language.Forward(embeds, torch.FromInts(positions, d.on, len(d.asked), d.slots), mask, d.cache, nil).Flatten(0, 1)
+	hidden := m.language.Forward(embeds, torch.FromInts(positions, d.on, d.rows, d.slots), mask, d.cache, nil).Flatten(0, 1)
 	d.keys += d.slots
 	if len(rows) == len(row) {
 		return hidden
@@ -163,7 +199,7 @@ func (d *decoder) greedy(hidden *torch.Tensor, o GenerateOptions) [][]int {
 	mask := d.greedyMask(o.MaxTokens - 1)
 	for n := 0; ; n++ {
 		open := 0
-		for i, id := range torch.Values[int64](d.m.Head(hidden).ArgMax(-1)) {
+		for i, id := range torch.Values[int64](d.logits(hidden, n, o).ArgMax(-1)) {
 			ids[i] = int(id)
 			if ids[i] == o.EOS {
 				done[i] = true
@@ -200,11 +236,12 @@ func (d *decoder) greedyMask(steps int) *torch.Tensor {
 	})
 }
 
-// group sorts answers by picture.
-func (d *decoder) group(flat [][]int) [][][]int {
-	out := make([][][]int, len(d.asked))
-	for i, n := range d.asked {
-		out[i], flat = flat[:n:n], flat[n:]
+// logits of the next token, the n-th of the answers; while it may not end, end-of-sequence is out.
+func (d *decoder) logits(hidden *torch.Tensor, n int, o GenerateOptions) *torch.Tensor {
+	logits := d.m.Head(hidden)
+	if n >= o.MinTokens || o.EOS < 0 || o.EOS >= logits.Size(-1) {
+		return logits
 	}
-	return out
+	end := torch.Arange(0, logits.Size(-1), d.on).EqScalar(float64(o.EOS))
+	return logits.MaskedFill(end, minusInfinity)
 }

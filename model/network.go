@@ -17,8 +17,10 @@ type Network interface {
 	// Hidden are the normed states [n, hidden] behind the logits; Head maps them to the logits.
 	Hidden(*Batch) *torch.Tensor
 	Head(hidden *torch.Tensor) *torch.Tensor
-	// Generate answers the prompts of each picture; see Blip2.Generate.
-	Generate(pictures *torch.Tensor, prompts [][][]int, o GenerateOptions) ([][][]int, error)
+	// Form says how the network takes its questions.
+	Form() Form
+	// Generate answers the questions of each picture; see Blip2.Generate.
+	Generate(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) ([][][]int, error)
 	// Save writes the checkpoint's files into a folder.
 	Save(folder string) error
 	// Config describes the original's sizes.

@@ -7,14 +7,16 @@ import (
 	"espalier/torch/nn"
 )
 
-// OPT is the language model: a decoder with norms before each part, learned positions and a tied output head.
+// OPT is a decoder with learned positions. Its norms come before each part, in one old size after it; the token
+// embeddings may have a width of their own, with projections in and out.
 type OPT struct {
-	hidden, vocabulary, stack *nn.Axis
-	embed                     *nn.Embedding
-	positions                 *nn.Embedding
-	layers                    []*optLayer
-	norm                      *nn.LayerNorm
-	offset, rows              int
+	hidden, embedding, vocabulary, stack *nn.Axis // embedding is hidden where the widths are the same
+	embed, positions                     *nn.Embedding
+	in, out                              *nn.Linear // nil where they are not needed
+	head                                 *nn.Linear // nil where the embeddings are the head
+	layers                               []*optLayer
+	norm                                 *nn.LayerNorm // nil in the form with norms after each part
+	offset, rows                         int
 }
 
 type optLayer struct {
@@ -23,20 +25,34 @@ type optLayer struct {
 	norm1, norm2              *nn.LayerNorm
 	mlp                       feedForward
 	scale                     float64
+	normAfter                 bool
 }
 
 func newOPT(b *nn.Builder, c TextConfig) *OPT {
 	b = b.Tower("language", "embeddings").Sub("language_model")
 	hidden := b.Axis("hidden", nn.Hidden, c.Hidden)
 	vocabulary := b.Axis("vocabulary", nn.Vocabulary, c.Vocabulary)
+	embedding := hidden
+	if c.Embedding != c.Hidden {
+		embedding = b.Axis("embedding", nn.Embeddings, c.Embedding)
+	}
 	d := b.Sub("model.decoder")
 	rows := c.Positions + c.offset()
 	m := &OPT{
-		hidden: hidden, vocabulary: vocabulary, offset: c.offset(), rows: rows,
-		embed:     d.Embedding("embed_tokens", vocabulary.Dim(), hidden.Dim(), embeddingInit),
+		hidden: hidden, embedding: embedding, vocabulary: vocabulary, offset: c.offset(), rows: rows,
+		embed:     d.Embedding("embed_tokens", vocabulary.Dim(), embedding.Dim(), embeddingInit),
 		positions: d.Embedding("embed_positions", nn.Fixed(rows), hidden.Dim(), embeddingInit),
-		norm:      d.LayerNorm("final_layer_norm", hidden, c.Eps),
 		stack:     d.Stack("layers", c.Layers),
+	}
+	if c.normBefore() && !c.NoFinalNorm {
+		m.norm = d.LayerNorm("final_layer_norm", hidden, c.Eps)
+	}
+	if embedding != hidden {
+		m.in = d.LinearNoBias("project_in", hidden.Dim(), embedding.Dim(), weightInit)
+		m.out = d.LinearNoBias("project_out", embedding.Dim(), hidden.Dim(), weightInit)
+	}
+	if !c.tied() {
+		m.head = b.LinearNoBias("lm_head", vocabulary.Dim(), embedding.Dim(), weightInit)
 	}
 	for i := range m.stack.Units() {
 		m.layers = append(m.layers, newOPTLayer(d.Part("language_blocks").Layer(m.stack, i), hidden, c))
@@ -47,17 +63,23 @@ func newOPT(b *nn.Builder, c TextConfig) *OPT {
 func newOPTLayer(b *nn.Builder, hidden *nn.Axis, c TextConfig) *optLayer {
 	heads := b.Axis("heads", nn.Heads, c.Heads).Blocks(c.HeadSize)
 	return &optLayer{
-		heads:  heads,
-		scale:  b.Number("attention_scale", attentionScale(c.HeadSize)),
-		norm1:  b.LayerNorm("self_attn_layer_norm", hidden, c.Eps),
-		query:  b.Linear("self_attn.q_proj", heads.Dim(), hidden.Dim(), weightInit),
-		key:    b.Linear("self_attn.k_proj", heads.Dim(), hidden.Dim(), weightInit),
-		value:  b.Linear("self_attn.v_proj", heads.Dim(), hidden.Dim(), weightInit),
-		output: b.Linear("self_attn.out_proj", hidden.Dim(), heads.Dim(), weightInit),
-		norm2:  b.LayerNorm("final_layer_norm", hidden, c.Eps), // OPT's name for the norm before the FFN
-		mlp:    newFeedForward(b, "fc1", "fc2", hidden, c.Intermediate, c.Activation),
+		heads:     heads,
+		normAfter: !c.normBefore(),
+		scale:     b.Number("attention_scale", attentionScale(c.HeadSize)),
+		norm1:     b.LayerNorm("self_attn_layer_norm", hidden, c.Eps),
+		query:     b.Linear("self_attn.q_proj", heads.Dim(), hidden.Dim(), weightInit),
+		key:       b.Linear("self_attn.k_proj", heads.Dim(), hidden.Dim(), weightInit),
+		value:     b.Linear("self_attn.v_proj", heads.Dim(), hidden.Dim(), weightInit),
+		output:    b.Linear("self_attn.out_proj", hidden.Dim(), heads.Dim(), weightInit),
+		norm2:     b.LayerNorm("final_layer_norm", hidden, c.Eps), // OPT's name for the norm of the FFN
+		mlp:       newFeedForward(b, "ffn", "fc1", "fc2", hidden, c.Intermediate, c.Activation),
 	}
 }
+
+func (m *OPT) width() *nn.Axis { return m.embedding }
+
+// Embed maps token ids [...] to [..., width of the embeddings].
+func (m *OPT) Embed(ids *torch.Tensor) *torch.Tensor { return m.embed.Forward(ids) }
 
 // checkPositions panics when a sequence is longer than the table of positions.
 func (m *OPT) checkPositions(tokens int) {
@@ -68,17 +90,16 @@ func (m *OPT) checkPositions(tokens int) {
 	}
 }
 
-// Forward maps embeddings [batch, tokens, hidden] with position ids [batch or 1, tokens] to normed hidden states. The
-// mask is added to the attention scores, [batch or 1, 1, tokens, keys], nil hides nothing. With a cache the keys are
-// those of the cached tokens, then these; the cache takes these up.
-//
-// pick chooses, of states [batch, tokens, width], those that are asked for, [n, width]; nil takes all. The last layer
-// then computes only them: what other tokens become there is read by nobody.
+// Forward is that of every language model. The last layer computes only what pick asks for: what other tokens become
+// there is read by nobody.
 func (m *OPT) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick func(*torch.Tensor) *torch.Tensor) *torch.Tensor {
+	if m.in != nil {
+		embeds = m.in.Forward(m.embedding.Gated(embeds))
+	}
 	x := m.hidden.Gated(embeds.Add(m.positions.Forward(positions.AddScalar(float64(m.offset)))))
 	last, early := len(m.layers)-1, pick
 	if m.watched() {
-		early = nil // gates and observers work on [batch, tokens, width]
+		early = nil // gates and observers work on [rows, tokens, width]
 	}
 	for i, l := range m.layers {
 		x = torch.Inner(func(s *torch.Scope) *torch.Tensor {
@@ -89,7 +110,12 @@ func (m *OPT) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick 
 			return m.stack.Through(i, x, l.rest(m.hidden, x, attended))
 		})
 	}
-	x = m.norm.Forward(x)
+	if m.norm != nil {
+		x = m.norm.Forward(x)
+	}
+	if m.out != nil {
+		x = m.embedding.Gated(m.out.Forward(x))
+	}
 	if pick != nil && early == nil {
 		x = pick(x)
 	}
@@ -99,12 +125,15 @@ func (m *OPT) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick 
 // watched tells whether a gate or an observer sits where the last layer would meet it.
 func (m *OPT) watched() bool {
 	l := m.layers[len(m.layers)-1]
-	return m.hidden.Gate != nil || m.stack.Gate != nil || m.stack.Observe != nil || l.heads.Gate != nil || l.mlp.ffn.Gate != nil
+	return watched(m.hidden, m.stack, l.heads, l.mlp.ffn) || m.embedding.Gate != nil
 }
 
-// attend is the first half of a layer up to the heads' outputs, [batch, tokens, heads·size].
+// attend is the first half of a layer up to the heads' outputs, [rows, tokens, heads·size].
 func (l *optLayer) attend(x, mask *torch.Tensor, s *torch.Scope, cache *Cache, i int) *torch.Tensor {
-	n := l.norm1.Forward(x)
+	n := x
+	if !l.normAfter {
+		n = l.norm1.Forward(x)
+	}
 	q := l.heads.SplitHeads(l.query.Forward(n))
 	k, v := cache.extend(s, i, l.key.Forward(n), l.value.Forward(n))
 	return l.heads.Attend(q, l.heads.SplitHeads(k), l.heads.SplitHeads(v), mask, l.scale)
@@ -113,8 +142,17 @@ func (l *optLayer) attend(x, mask *torch.Tensor, s *torch.Scope, cache *Cache, i
 // rest is what follows in a layer for each token by itself.
 func (l *optLayer) rest(hidden *nn.Axis, x, attended *torch.Tensor) *torch.Tensor {
 	x = x.Add(hidden.Gated(l.output.Forward(attended)))
+	if l.normAfter {
+		x = l.norm1.Forward(x)
+		return l.norm2.Forward(x.Add(hidden.Gated(l.mlp.Forward(x))))
+	}
 	return x.Add(hidden.Gated(l.mlp.Forward(l.norm2.Forward(x))))
 }
 
-// Head maps hidden states [..., hidden] to logits [..., vocabulary] with the token embeddings.
-func (m *OPT) Head(x *torch.Tensor) *torch.Tensor { return x.Linear(m.embed.W.T(), nil) }
+// Head maps hidden states [..., width] to logits [..., vocabulary].
+func (m *OPT) Head(x *torch.Tensor) *torch.Tensor {
+	if m.head != nil {
+		return m.head.Forward(x)
+	}
+	return x.Linear(m.embed.W.T(), nil)
+}

@@ -25,15 +25,15 @@ var (
 
 func attentionScale(headSize int) float64 { return 1 / math.Sqrt(float64(headSize)) }
 
-// feedForward is fc2(act(fc1(x))).
+// feedForward is fc2(act(fc1(x))), or with a gate fc2(act(gate(x)) · fc1(x)).
 type feedForward struct {
-	ffn      *nn.Axis
-	up, down *nn.Linear
-	act      func(*torch.Tensor) *torch.Tensor
+	ffn            *nn.Axis
+	gate, up, down *nn.Linear // gate may be nil
+	act            func(*torch.Tensor) *torch.Tensor
 }
 
-func newFeedForward(b *nn.Builder, up, down string, hidden *nn.Axis, width int, act string) feedForward {
-	ffn := b.Axis("ffn", nn.FFN, width)
+func newFeedForward(b *nn.Builder, axis, up, down string, hidden *nn.Axis, width int, act string) feedForward {
+	ffn := b.Axis(axis, nn.FFN, width)
 	return feedForward{
 		ffn:  ffn,
 		up:   b.Linear(up, ffn.Dim(), hidden.Dim(), weightInit),
@@ -42,6 +42,31 @@ func newFeedForward(b *nn.Builder, up, down string, hidden *nn.Axis, width int, 
 	}
 }
 
+// newGatedFeedForward declares the form of T5 and LLaMA; gate is "" for T5's form without one.
+func newGatedFeedForward(b *nn.Builder, gate, up, down string, hidden *nn.Axis, width int, act string, bias bool) feedForward {
+	ffn := b.Axis("ffn", nn.FFN, width)
+	f := feedForward{
+		ffn:  ffn,
+		up:   b.LinearIf(bias, up, ffn.Dim(), hidden.Dim(), weightInit),
+		down: b.LinearIf(bias, down, hidden.Dim(), ffn.Dim(), weightInit),
+		act:  activations[act],
+	}
+	if gate != "" {
+		f.gate = b.LinearIf(bias, gate, ffn.Dim(), hidden.Dim(), weightInit)
+	}
+	return f
+}
+
 func (f feedForward) Forward(x *torch.Tensor) *torch.Tensor {
-	return f.down.Forward(f.ffn.Gated(f.act(f.up.Forward(x))))
+	up := f.up.Forward(x)
+	if f.gate == nil {
+		return f.down.Forward(f.ffn.Gated(f.act(up)))
+	}
+	return f.down.Forward(f.ffn.Gated(f.act(f.gate.Forward(x)).Mul(up)))
+}
+
+// watched tells whether a gate or an observer sits where the last layer of a decoder would meet it: then that layer must
+// compute every token.
+func watched(hidden, stack, heads, ffn *nn.Axis) bool {
+	return hidden.Gate != nil || stack.Gate != nil || stack.Observe != nil || heads.Gate != nil || ffn.Gate != nil
 }

@@ -1,22 +1,33 @@
 package model
 
 import (
+	"fmt"
+
 	"espalier/torch"
 	"espalier/torch/nn"
 )
 
 // QFormer reads the picture's tokens with a fixed number of learned queries. Its norms come after each part.
+// InstructBLIP's reads the question beside them: queries and words look at each other, and each kind has its own
+// feed-forward network.
 type QFormer struct {
 	hidden, queries, stack *nn.Axis
 	tokens                 *nn.Param
+	words, places          *nn.Embedding // of the question; nil without one
+	positions              int           // rows of places
 	norm                   *nn.LayerNorm
 	layers                 []*qformerLayer
 }
 
 type qformerLayer struct {
 	self, cross *qformerAttention // cross is nil in layers without cross-attention
-	mlp         feedForward
-	norm        *nn.LayerNorm
+	query, text qformerOutput     // text is empty without a question
+}
+
+// qformerOutput is the feed-forward part of a layer with the norm after it.
+type qformerOutput struct {
+	mlp  feedForward
+	norm *nn.LayerNorm
 }
 
 type qformerAttention struct {
@@ -26,15 +37,23 @@ type qformerAttention struct {
 	scale                     float64
 }
 
-func newQFormer(b *nn.Builder, c QFormerConfig, queries int, vision *nn.Axis) *QFormer {
+func newQFormer(b *nn.Builder, c QFormerConfig, queries int, instruct bool, vision *nn.Axis) *QFormer {
 	b = b.Tower("qformer", "qformer")
 	q := b.Sub("qformer")
 	hidden := q.Axis("hidden", nn.Hidden, c.Hidden)
 	f := &QFormer{hidden: hidden, queries: q.Axis("queries", nn.Queries, queries), stack: q.Stack("encoder.layer", c.Layers)}
 	f.tokens = b.Param("query_tokens", nn.Normal(.02), nn.Fixed(1), f.queries.Dim(), hidden.Dim())
-	f.norm = q.LayerNorm("layernorm", hidden, c.Eps)
+	if instruct {
+		e := q.Sub("embeddings")
+		f.positions = c.Positions
+		f.words = e.Embedding("word_embeddings", nn.Fixed(c.Vocabulary), hidden.Dim(), embeddingInit)
+		f.places = e.Embedding("position_embeddings", nn.Fixed(c.Positions), hidden.Dim(), embeddingInit)
+		f.norm = e.LayerNorm("layernorm", hidden, c.Eps)
+	} else {
+		f.norm = q.LayerNorm("layernorm", hidden, c.Eps)
+	}
 	for i := range f.stack.Units() {
-		l := newQFormerLayer(q.Layer(f.stack, i), i, hidden, vision, c)
+		l := newQFormerLayer(q.Layer(f.stack, i), i, hidden, vision, instruct, c)
 		// A layer with cross-attention has more parameters: ranked against the others it would always stay.
 		if l.cross == nil {
 			f.stack.SetGroup(i, 1)
@@ -46,13 +65,21 @@ func newQFormer(b *nn.Builder, c QFormerConfig, queries int, vision *nn.Axis) *Q
 	return f
 }
 
-func newQFormerLayer(b *nn.Builder, i int, hidden, vision *nn.Axis, c QFormerConfig) *qformerLayer {
+func newQFormerLayer(b *nn.Builder, i int, hidden, vision *nn.Axis, instruct bool, c QFormerConfig) *qformerLayer {
 	l := &qformerLayer{self: newQFormerAttention(b, "attention", hidden, hidden, c, weightInit)}
 	if b.Flag("has_cross", i%c.CrossEvery == 0) {
 		l.cross = newQFormerAttention(b, "crossattention", hidden, vision, c, routingInit)
 	}
-	l.mlp = newFeedForward(b, "intermediate_query.dense", "output_query.dense", hidden, c.Intermediate, c.Activation)
-	l.norm = b.LayerNorm("output_query.LayerNorm", hidden, c.Eps)
+	output := func(axis, in, out string) qformerOutput {
+		return qformerOutput{
+			mlp:  newFeedForward(b, axis, in+".dense", out+".dense", hidden, c.Intermediate, c.Activation),
+			norm: b.LayerNorm(out+".LayerNorm", hidden, c.Eps),
+		}
+	}
+	l.query = output("ffn", "intermediate_query", "output_query")
+	if instruct {
+		l.text = output("ffn_text", "intermediate", "output")
+	}
 	return l
 }
 
@@ -71,30 +98,70 @@ func newQFormerAttention(b *nn.Builder, name string, hidden, source *nn.Axis, c 
 	}
 }
 
-// Forward maps the picture's tokens [batch, tokens, vision hidden] to [batch, queries, hidden].
-func (f *QFormer) Forward(picture *torch.Tensor) *torch.Tensor {
-	x := f.norm.Forward(f.tokens.T()).ExpandFirst(picture)
-	mask := f.keyMask()
+// Forward maps the picture's tokens [rows, tokens, vision hidden] to [rows, queries, hidden]. With a question, ids and
+// mask [rows, words], they become [rows, queries + words, hidden].
+func (f *QFormer) Forward(picture, ids, mask *torch.Tensor) *torch.Tensor {
+	var x *torch.Tensor
+	if ids == nil {
+		x = f.norm.Forward(f.tokens.T()).ExpandFirst(picture)
+	} else {
+		x = f.norm.Forward(torch.Cat(1, f.tokens.T().ExpandFirst(picture), f.question(ids)))
+	}
+	seen := f.keyMask(mask)
 	for i, l := range f.layers {
-		x = torch.Inner(func(*torch.Scope) *torch.Tensor { return f.stack.Through(i, x, l.forward(x, picture, mask)) })
+		x = torch.Inner(func(*torch.Scope) *torch.Tensor {
+			return f.stack.Through(i, x, l.forward(x, picture, seen, f.queries.Units()))
+		})
 	}
 	return x
 }
 
-// keyMask hides the queries whose gate is 0 from the others, [1, 1, 1, queries]; nil without a gate.
-func (f *QFormer) keyMask() *torch.Tensor {
-	if f.queries.Gate == nil {
-		return nil
+// question embeds its words, [rows, words, hidden].
+func (f *QFormer) question(ids *torch.Tensor) *torch.Tensor {
+	n := ids.Size(1)
+	if n > f.positions {
+		panic(&torch.Error{Op: "positions", Kind: torch.KindIndex, Message: fmt.Sprintf(
+			"a question of %d tokens is longer than the Q-Former's %d positions; shorten it", n, f.positions)})
 	}
-	return f.queries.Gate.GtScalar(0).Reshape(1, 1, 1, -1)
+	return f.words.Forward(ids).Add(f.places.Forward(torch.Arange(0, n, ids.Device())))
 }
 
-func (l *qformerLayer) forward(x, picture, mask *torch.Tensor) *torch.Tensor {
-	x = l.self.forward(x, x, mask)
-	if l.cross != nil {
-		x = l.cross.forward(x, picture, nil)
+// keyMask is which tokens the others look at, bool [rows or 1, 1, 1, queries + words]: not the queries whose gate is 0,
+// not the question's padding. nil hides none.
+func (f *QFormer) keyMask(words *torch.Tensor) *torch.Tensor {
+	gate := f.queries.Gate
+	if words == nil {
+		if gate == nil {
+			return nil
+		}
+		return gate.GtScalar(0).Reshape(1, 1, 1, -1)
 	}
-	return l.norm.Forward(x.Add(l.mlp.Forward(x)))
+	queries := torch.Ones([]int{1, f.queries.Units()}, torch.Bool, words.Device())
+	if gate != nil {
+		queries = gate.GtScalar(0).Unsqueeze(0)
+	}
+	return torch.Cat(1, queries.ExpandFirst(words), words).Unsqueeze(1).Unsqueeze(1)
+}
+
+func (l *qformerLayer) forward(x, picture, mask *torch.Tensor, queries int) *torch.Tensor {
+	x = l.self.forward(x, x, mask)
+	if l.text.norm == nil {
+		return l.query.forward(l.look(x, picture))
+	}
+	words := l.text.forward(x.Slice(1, queries, x.Size(1)))
+	return torch.Cat(1, l.query.forward(l.look(x.Slice(1, 0, queries), picture)), words)
+}
+
+// look is the cross-attention of the queries to the picture, in layers that have it.
+func (l *qformerLayer) look(x, picture *torch.Tensor) *torch.Tensor {
+	if l.cross == nil {
+		return x
+	}
+	return l.cross.forward(x, picture, nil)
+}
+
+func (o qformerOutput) forward(x *torch.Tensor) *torch.Tensor {
+	return o.norm.Forward(x.Add(o.mlp.Forward(x)))
 }
 
 func (a *qformerAttention) forward(x, source, mask *torch.Tensor) *torch.Tensor {

@@ -48,10 +48,10 @@ func newVisionLayer(b *nn.Builder, hidden *nn.Axis, c VisionConfig) *visionLayer
 		heads:      heads,
 		scale:      b.Number("attention_scale", attentionScale(c.HeadSize)),
 		norm1:      b.LayerNorm("layer_norm1", hidden, c.Eps),
-		qkv:        b.Linear("self_attn.qkv", heads.Times(3), hidden.Dim(), weightInit),
+		qkv:        b.LinearIf(c.QKVBias, "self_attn.qkv", heads.Times(3), hidden.Dim(), weightInit),
 		projection: b.Linear("self_attn.projection", hidden.Dim(), heads.Dim(), weightInit),
 		norm2:      b.LayerNorm("layer_norm2", hidden, c.Eps),
-		mlp:        newFeedForward(b, "mlp.fc1", "mlp.fc2", hidden, c.Intermediate, c.Activation),
+		mlp:        newFeedForward(b, "ffn", "mlp.fc1", "mlp.fc2", hidden, c.Intermediate, c.Activation),
 	}
 }
 

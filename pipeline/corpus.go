@@ -18,12 +18,13 @@ type corpus struct {
 	tokens    tokenizer.Tokenizer
 	pre       model.Preprocessor
 	on        torch.Device
+	form      model.Form         // how the network takes its questions
 	questions [][]model.Question // of each picture; an answer ends with end-of-sequence, nil where there is none
 	teacher   [][]bool           // which answers are the teacher's own word, where the data have none
 }
 
-func newCorpus(split *data.Split, tokens tokenizer.Tokenizer, pre model.Preprocessor, on torch.Device) (*corpus, error) {
-	c := &corpus{split: split, tokens: tokens, pre: pre, on: on,
+func newCorpus(split *data.Split, tokens tokenizer.Tokenizer, pre model.Preprocessor, form model.Form, on torch.Device) (*corpus, error) {
+	c := &corpus{split: split, tokens: tokens, pre: pre, form: form, on: on,
 		questions: make([][]model.Question, split.Len()), teacher: make([][]bool, split.Len())}
 	for i := range split.Len() {
 		for _, q := range split.Questions(i) {
@@ -66,7 +67,7 @@ func (c *corpus) batch(pictures []int, pixels []uint8) (*model.Batch, error) {
 			}
 		}
 	}
-	return model.Pack(c.pre.Pictures(pixels, c.on), questions, c.on)
+	return c.form.Pack(c.pre.Pictures(pixels, c.on), questions, c.on)
 }
 
 // labelled lists the scored positions of a batch whose answers are the data's, for distillation.Loss; nil when all are.
@@ -181,14 +182,12 @@ func (c *corpus) completeWith(ctx context.Context, teacher model.Network, batch,
 
 // answers are the network's token ids for every question of a batch.
 func (c *corpus) answers(n model.Network, b *data.Batch, maxTokens int) (out [][][]int, err error) {
-	prompts := make([][][]int, len(b.Index))
+	questions := make([][]model.Question, len(b.Index))
 	for i, p := range b.Index {
-		for _, q := range c.questions[p] {
-			prompts[i] = append(prompts[i], q.Prompt)
-		}
+		questions[i] = c.questions[p]
 	}
 	err = torch.Run(func(*torch.Scope) error {
-		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), prompts, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.tokens.EOS()})
+		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.tokens.EOS()})
 		return err
 	})
 	if err != nil {

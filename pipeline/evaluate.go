@@ -178,7 +178,7 @@ func (r *run) answer(n model.Network, pixels []uint8, question string) (text str
 		if err != nil {
 			return err
 		}
-		ids, err := n.Generate(r.test.pre.Pictures(pixels, r.device), [][][]int{{prompt}},
+		ids, err := n.Generate(r.test.pre.Pictures(pixels, r.device), [][]model.Question{{{Prompt: prompt}}},
 			model.GenerateOptions{MaxTokens: r.cfg.Eval.MaxAnswerTokens, EOS: r.tokens.EOS()})
 		if err != nil {
 			return err

@@ -135,11 +135,11 @@ func (r *run) tokenize(c *model.Config) error {
 			continue
 		}
 		var err error
-		if *s.into, err = newCorpus(s.split, r.tokens, r.pre, r.device); err != nil {
+		if *s.into, err = newCorpus(s.split, r.tokens, r.pre, c.Form(), r.device); err != nil {
 			return err
 		}
 		need := c.Queries + max((*s.into).longest(), 1)
-		if need > c.Text.Positions {
+		if c.Text.Limit() > 0 && need > c.Text.Limit() {
 			return Inputf("data: %s split: %d query tokens and the longest question with its answer need %d positions, the language model has %d; "+
 				"shorten the questions or raise teacher.train.language.positions", s.split.Name, c.Queries, need, c.Text.Positions)
 		}

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 3
+#define ESP_INTERFACE_VERSION 4
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -130,6 +130,8 @@ ESP_API esp_result esp_tensor_exp(const esp_tensor *a);
 ESP_API esp_result esp_tensor_log(const esp_tensor *a);
 ESP_API esp_result esp_tensor_sqrt(const esp_tensor *a);
 ESP_API esp_result esp_tensor_rsqrt(const esp_tensor *a);
+ESP_API esp_result esp_tensor_cos(const esp_tensor *a);
+ESP_API esp_result esp_tensor_sin(const esp_tensor *a);
 ESP_API esp_result esp_tensor_tanh(const esp_tensor *a);
 ESP_API esp_result esp_tensor_isfinite(const esp_tensor *a);
 ESP_API esp_result esp_tensor_eq(const esp_tensor *a, const esp_tensor *b);

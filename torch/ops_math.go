@@ -128,6 +128,16 @@ func (t *Tensor) Rsqrt() *Tensor {
 	return finish("rsqrt", C.esp_tensor_rsqrt(t.ptr()), t)
 }
 
+// Cos is the cosine of t in radians.
+func (t *Tensor) Cos() *Tensor {
+	return finish("cos", C.esp_tensor_cos(t.ptr()), t)
+}
+
+// Sin is the sine of t in radians.
+func (t *Tensor) Sin() *Tensor {
+	return finish("sin", C.esp_tensor_sin(t.ptr()), t)
+}
+
 // Tanh is the hyperbolic tangent.
 func (t *Tensor) Tanh() *Tensor {
 	return finish("tanh", C.esp_tensor_tanh(t.ptr()), t)

@@ -75,6 +75,8 @@ func TestOneOperand(t *testing.T) {
 			{"Log", positive.Log(), f32, s, list(-2*math.Ln2, 0, 2*math.Ln2)},
 			{"Sqrt", positive.Sqrt(), f32, s, list(.5, 1, 2)},
 			{"Rsqrt", positive.Rsqrt(), f32, s, list(2, 1, .5)},
+			{"Cos", a.Cos(), f32, s, list(math.Cos(1), 1, math.Cos(4))},
+			{"Sin", a.Sin(), f32, s, list(-math.Sin(1), 0, math.Sin(4))},
 			{"Tanh", a.Tanh(), f32, s, list(-.76159416, 0, .99932930)},
 			{"IsFinite", odd.IsFinite(), yes, []int{4}, list(1, 0, 0, 0)},
 			{"Not", a.Not(), yes, s, list(0, 1, 0)},

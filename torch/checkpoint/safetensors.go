@@ -12,6 +12,8 @@ import (
 	"sort"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"espalier/torch"
 )
 
@@ -191,7 +193,8 @@ func (s *SafeTensors) Bytes(name string) []byte {
 	return s.data[e.Offsets[0]:e.Offsets[1]]
 }
 
-// Load copies a tensor from the mapping to aligned memory of libtorch's on the device.
+// Load copies a tensor from the mapping to aligned memory of libtorch's on the device. The file's pages are given back
+// afterwards: loading a large file takes little more memory than its tensors.
 func (s *SafeTensors) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	e, ok := s.entries[name]
 	if !ok {
@@ -206,10 +209,21 @@ func (s *SafeTensors) Load(name string, on torch.Device) (*torch.Tensor, error) 
 		scope.Keep(t)
 		return nil
 	})
+	s.release(e)
 	if err != nil {
 		return nil, fmt.Errorf("%s: tensor %q: %w", s.Path, name, err)
 	}
 	return t, nil
+}
+
+// release lets go of the pages that lie within a tensor; they come back from the file if they are read again.
+func (s *SafeTensors) release(e entry) {
+	page := int64(os.Getpagesize())
+	start := int64(len(s.mapped) - len(s.data))
+	from, to := (start+e.Offsets[0]+page-1)/page*page, (start+e.Offsets[1])/page*page
+	if from < to {
+		_ = unix.Madvise(s.mapped[from:to], unix.MADV_DONTNEED) // advice: nothing is lost when it is not taken
+	}
 }
 
 // LoadAll loads every tensor.

@@ -19,6 +19,7 @@ const (
 	Blocks     Kind = "blocks"     // whole transformer blocks of a tower
 	Queries    Kind = "queries"    // query tokens of the Q-Former
 	Vocabulary Kind = "vocabulary" // tokens that can be read and written
+	Embeddings Kind = "embeddings" // width of token embeddings, where it is not the residual width
 )
 
 // Axis is a dimension of a network, counted in units that are kept or cut as a whole.
@@ -36,6 +37,7 @@ type Axis struct {
 	declared int // units before any cut
 	block    int
 	groups   []int
+	even     bool   // every rank group keeps as many units
 	prefix   string // of the parameters' names, for an axis of blocks: unit i owns prefix.i.*
 	stack    *Axis  // the blocks that the axis belongs to, or nil
 	layer    int    // which of them
@@ -64,6 +66,23 @@ func (a *Axis) SetGroup(unit, group int) {
 	a.groups[unit] = group
 }
 
+// SetEvenGroups puts neighbouring units into rank groups of the same size, which must stay of the same size: query heads
+// inside their key-value group.
+func (a *Axis) SetEvenGroups(groups int) {
+	a.even = true
+	for i := range a.units {
+		a.SetGroup(i, i*groups/a.units)
+	}
+}
+
+// Multiple is what the number of kept units must be a multiple of: the number of even groups, else 1.
+func (a *Axis) Multiple() int {
+	if !a.even {
+		return 1
+	}
+	return a.groups[a.units-1] + 1
+}
+
 // Layer is the axis of blocks and the block that a belongs to; nil when it belongs to none.
 func (a *Axis) Layer() (stack *Axis, unit int) { return a.stack, a.layer }
 
@@ -81,7 +100,7 @@ func (a *Axis) Gated(x *torch.Tensor) *torch.Tensor {
 	if a.Gate == nil {
 		return x
 	}
-	return x.Mul(a.elementGate())
+	return x.Mul(a.elementGate()).To(x.DType())
 }
 
 // elementGate is the gate of each element, [size] or [batch, 1, size].
@@ -108,7 +127,7 @@ func (a *Axis) Through(unit int, x, y *torch.Tensor) *torch.Tensor {
 	if m.Rank() == 1 {
 		m = m.Reshape(-1, 1, 1)
 	}
-	return x.Add(m.Mul(y.Sub(x)))
+	return x.Add(m.Mul(y.Sub(x))).To(x.DType())
 }
 
 // Dim is a dimension of a parameter: a concatenation of segments, each an ordered product of axes and plain numbers.

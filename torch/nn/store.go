@@ -189,21 +189,40 @@ func (s *Store) Free() {
 // Fill takes over the values of a checkpoint, which must have exactly the names and shapes of the declaration. All
 // that is missing, unexpected or misshapen is told at once, and then nothing is taken.
 func (s *Store) Fill(values map[string]*torch.Tensor) error {
+	shapes := make(map[string][]int, len(values))
+	for name, v := range values {
+		shapes[name] = v.Shape()
+	}
+	if err := s.Fits(shapes); err != nil {
+		return err
+	}
+	for _, p := range s.params {
+		p.Set(values[p.Name])
+	}
+	return nil
+}
+
+// Set takes over a value of the right shape.
+func (p *Param) Set(v *torch.Tensor) { p.Value = v.Release().Named(p.Name) }
+
+// Fits finds out whether tensors of these shapes are exactly those of the declaration: a *FillError tells all that is
+// missing, unexpected or misshapen.
+func (s *Store) Fits(shapes map[string][]int) error {
 	var faults []error
 	for _, p := range s.params {
-		v, ok := values[p.Name]
+		got, ok := shapes[p.Name]
 		if !ok {
 			faults = append(faults, fmt.Errorf("missing %s %v", p.Name, p.Shape()))
 			continue
 		}
-		if got, want := v.Shape(), p.Shape(); !equal(got, want) {
+		if want := p.Shape(); !equal(got, want) {
 			faults = append(faults, fmt.Errorf("%s has shape %v, the network needs %v", p.Name, got, want))
 		}
 	}
 	var extra []string
-	for name := range values {
+	for name, shape := range shapes {
 		if s.byName[name] == nil {
-			extra = append(extra, fmt.Sprintf("unexpected %s %v", name, values[name].Shape()))
+			extra = append(extra, fmt.Sprintf("unexpected %s %v", name, shape))
 		}
 	}
 	sort.Strings(extra)
@@ -213,9 +232,6 @@ func (s *Store) Fill(values map[string]*torch.Tensor) error {
 	if len(faults) > 0 {
 		return &FillError{Faults: faults}
 	}
-	for _, p := range s.params {
-		p.Value = values[p.Name].Release().Named(p.Name)
-	}
 	return nil
 }
 
@@ -223,7 +239,7 @@ func (s *Store) Fill(values map[string]*torch.Tensor) error {
 type FillError struct{ Faults []error }
 
 func (e *FillError) Error() string {
-	const shown = 8
+	const shown = 40
 	var lines []string
 	for i, f := range e.Faults {
 		if i == shown {

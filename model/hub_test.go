@@ -1,0 +1,220 @@
+package model_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/model/modeltest"
+	"espalier/torch"
+	"espalier/torch/checkpoint"
+	"espalier/torch/torchtest"
+)
+
+// What transformers computes, by the name of its tensors: absolute differences allowed in float32.
+var allowed = map[string]float64{
+	"vision_last_hidden": 1e-4, "vision_pooler": 1e-4, "qformer_output": 1e-4, "language_projection": 1e-4, "logits": 2e-4,
+}
+
+var parityCases = flag.String("cases", "", "folder of cases made by bench/parity/cases.py")
+
+func TestFixturesEqualTransformers(t *testing.T) {
+	for _, name := range []string{"blip2_opt", "blip2_t5", "instructblip_t5"} {
+		t.Run(name, func(t *testing.T) { checkCase(t, modeltest.Folder(name)) })
+	}
+}
+
+// TestCasesEqualTransformers is run by `make parity`, over networks that transformers has just made.
+func TestCasesEqualTransformers(t *testing.T) {
+	if *parityCases == "" {
+		t.Skip("no -cases given: run make parity")
+	}
+	found, err := filepath.Glob(filepath.Join(*parityCases, "*", "io.safetensors"))
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	for _, io := range found {
+		t.Run(filepath.Base(filepath.Dir(io)), func(t *testing.T) { checkCase(t, filepath.Dir(io)) })
+	}
+}
+
+// hubCase is a checkpoint with transformers' inputs and outputs.
+type hubCase struct {
+	m  *model.Blip2
+	io map[string]*torch.Tensor
+	in model.Inputs
+}
+
+func openCase(t *testing.T, folder string) hubCase {
+	t.Helper()
+	m, err := model.Load(folder, torch.CPU)
+	require.NoError(t, err)
+	t.Cleanup(m.Store().Free)
+	io, err := checkpoint.ReadSafeTensors(filepath.Join(folder, "io.safetensors"), torch.CPU)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for _, v := range io {
+			v.Free()
+		}
+	})
+	return hubCase{m: m, io: io, in: model.InputsOf(io)}
+}
+
+func checkCase(t *testing.T, folder string) {
+	torchtest.Run(t, func(*torch.Scope) {
+		c := openCase(t, folder)
+		t.Run("outputs", func(t *testing.T) { c.checkOutputs(t) })
+		t.Run("gradients", func(t *testing.T) { c.checkGradients(t, filepath.Join(folder, "grads.safetensors")) })
+		t.Run("greedy", func(t *testing.T) { c.checkGreedy(t) })
+		t.Run("round trip", func(t *testing.T) { c.checkRoundTrip(t, folder) })
+	})
+}
+
+func (c hubCase) checkOutputs(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		torch.NoGrad(func() {
+			out, err := c.m.Forward(c.in)
+			require.NoError(t, err)
+			for name, got := range out.Named() {
+				want := c.io[name]
+				if want == nil {
+					continue
+				}
+				if name == "logits" && want.Size(1) == c.in.IDs.Size(1) && c.in.Mask != nil { // padding's logits are meaningless
+					seen := c.in.Mask.To(torch.Float32).Unsqueeze(-1)
+					want, got = want.Mul(seen), got.To(torch.Float32).Mul(seen)
+				}
+				assert.LessOrEqual(t, got.To(torch.Float32).Sub(want.To(torch.Float32)).Abs().AMax().Item(), c.allowed(name), name)
+			}
+		})
+	})
+}
+
+// allowed is wider for halves, whose sums both sides round in other places.
+func (c hubCase) allowed(name string) float64 {
+	switch c.m.Store().Params()[0].T().DType() {
+	case torch.BFloat16:
+		return .25
+	case torch.Float16:
+		return .03
+	}
+	return allowed[name]
+}
+
+// checkGradients runs the loss of the case backwards: the mean cross entropy over all labels.
+func (c hubCase) checkGradients(t *testing.T, path string) {
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("the case has no gradients")
+	}
+	grads, err := checkpoint.ReadSafeTensors(path, torch.CPU)
+	require.NoError(t, err)
+	defer func() {
+		for _, g := range grads {
+			g.Free()
+		}
+	}()
+	torchtest.Run(t, func(*torch.Scope) {
+		c.m.Store().SetRequiresGrad(true)
+		defer c.m.Store().SetRequiresGrad(false)
+		out, err := c.m.Forward(c.in)
+		require.NoError(t, err)
+		logits, labels := out.Logits, c.io["labels"]
+		if logits.Size(1) != labels.Size(1) {
+			n, all := labels.Size(1), logits.Size(1)
+			logits = logits.Slice(1, all-n-1, all-1)
+		}
+		loss := logits.Flatten(0, 1).CrossEntropy(labels.Flatten(0, 1))
+		assert.InDelta(t, c.io["loss"].Floats()[0], loss.Item(), 1e-4)
+		loss.Backward()
+		largest := 0.
+		for _, g := range grads {
+			largest = max(largest, g.Abs().AMax().Item())
+		}
+		for _, p := range c.m.Store().Params() {
+			want, got := grads[p.Name], p.T().Grad()
+			if want == nil {
+				continue
+			}
+			require.NotNil(t, got, p.Name)
+			// The floor: gradients that are zero in truth, as those of key biases, are rounding on both sides.
+			limit := max(1e-4*want.Abs().AMax().Item(), 1e-6*largest)
+			assert.LessOrEqual(t, got.Sub(want).Abs().AMax().Item(), limit, p.Name)
+		}
+		for _, p := range c.m.Store().Params() {
+			p.T().SetGrad(nil)
+		}
+	})
+}
+
+// checkGreedy compares tokens up to the first near tie.
+func (c hubCase) checkGreedy(t *testing.T) {
+	want := c.io["generate_ids"]
+	if want == nil {
+		t.Skip("the case has no generated ids")
+	}
+	ids := torch.Values[int64](want)
+	width, prompt := want.Size(1), 1 // T5's ids begin with the start token
+	if !c.m.Form().EncoderDecoder {
+		prompt = c.in.IDs.Size(1)
+	}
+	n := width - prompt
+	got, err := c.m.Continue(c.in, model.GenerateOptions{MaxTokens: n, MinTokens: n, EOS: c.m.Config().Text.EOS})
+	require.NoError(t, err)
+	var margins []float64
+	if m := c.io["generate_margins"]; m != nil {
+		margins = m.Floats()
+	}
+	for i := range got {
+		for k := range n {
+			if margins != nil && margins[i*n+k] < 1e-3 {
+				break
+			}
+			if id := ids[i*width+prompt+k]; id >= 0 {
+				require.Equal(t, int(id), got[i][k], "row %d, token %d", i, k)
+			}
+		}
+	}
+}
+
+// checkRoundTrip writes the network and compares every tensor's bytes.
+func (c hubCase) checkRoundTrip(t *testing.T, folder string) {
+	to := t.TempDir()
+	require.NoError(t, c.m.Save(to))
+	before, err := checkpoint.OpenFolder(folder)
+	require.NoError(t, err)
+	defer before.Close()
+	after, err := checkpoint.OpenFolder(to)
+	require.NoError(t, err)
+	defer after.Close()
+	require.Equal(t, before.Names(), after.Names())
+	for _, name := range before.Names() {
+		was, _ := before.Info(name)
+		is, _ := after.Info(name)
+		require.Equal(t, was, is)
+		require.Equal(t, before.Bytes(name), after.Bytes(name), name)
+	}
+	data, err := os.ReadFile(filepath.Join(to, "config.json"))
+	require.NoError(t, err)
+	original, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	require.NoError(t, err)
+	assert.JSONEq(t, string(original), withoutStructure(t, data))
+	assert.False(t, strings.Contains(string(original), "espalier"))
+}
+
+// withoutStructure is a config without this program's own key.
+func withoutStructure(t *testing.T, data []byte) string {
+	t.Helper()
+	var c map[string]any
+	require.NoError(t, json.Unmarshal(data, &c))
+	require.Contains(t, c, "espalier")
+	delete(c, "espalier")
+	out, err := json.Marshal(c)
+	require.NoError(t, err)
+	return string(out)
+}

@@ -1,0 +1,207 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+
+	"espalier/torch"
+	"espalier/torch/checkpoint"
+	"espalier/torch/nn"
+)
+
+// Save writes config.json, with the structure of the network, and model.safetensors. Where the family's config can
+// express the sizes, they stand there too, and plain transformers loads the folder.
+func (m *Blip2) Save(folder string) error {
+	return torch.Run(func(*torch.Scope) error {
+		values := m.store.Named()
+		c, err := m.HubConfig()
+		if err != nil {
+			own := *m.config
+			c = &own
+		} else {
+			m.fold(c, values)
+		}
+		s := m.store.Structure()
+		c.Structure = &s
+		data, err := c.Marshal()
+		if err != nil {
+			return fmt.Errorf("model: config: %w", err)
+		}
+		if err := checkpoint.WriteSafeTensors(filepath.Join(folder, checkpoint.SingleFile), values, map[string]string{"format": "pt"}); err != nil {
+			return fmt.Errorf("model: %w", err)
+		}
+		return writeJSON(filepath.Join(folder, "config.json"), data)
+	})
+}
+
+// fold puts into a weight what the family's config cannot say: a T5 that scales its outputs does so by the width that
+// its config has, where the pruned network keeps to the original's.
+func (m *Blip2) fold(c *Config, values map[string]*torch.Tensor) {
+	t5, ok := m.language.(*T5)
+	if !ok || t5.headScale == 1 || c.Text.Hidden == m.config.Text.Hidden {
+		return
+	}
+	norm := t5.decoder.norm.W
+	torch.NoGrad(func() {
+		values[norm.Name] = norm.T().MulScalar(t5.headScale * math.Sqrt(float64(c.Text.Hidden)))
+	})
+}
+
+// HubConfig is the config with the network's present sizes, as transformers builds it from: without any key of this
+// program. The error says, for every size, why the family's config cannot express it.
+func (m *Blip2) HubConfig() (*Config, error) {
+	h := &hubSizes{c: *m.config}
+	h.c.Structure = nil
+	h.vision(m.vision)
+	h.qformer(m.qformer, m.vision.hidden.Units())
+	switch l := m.language.(type) {
+	case *OPT:
+		h.opt(l)
+	case *T5:
+		h.t5(l)
+	case *Llama:
+		h.llama(l)
+	}
+	if len(h.faults) > 0 {
+		return nil, errors.Join(h.faults...)
+	}
+	return &h.c, nil
+}
+
+// hubSizes collects the sizes that a config can say, and what it cannot.
+type hubSizes struct {
+	c      Config
+	faults []error
+}
+
+func (h *hubSizes) fault(format string, args ...any) {
+	h.faults = append(h.faults, fmt.Errorf(format, args...))
+}
+
+// uniform is the number of units that all axes have.
+func (h *hubSizes) uniform(what string, axes []*nn.Axis) int {
+	for _, a := range axes {
+		if a.Units() != axes[0].Units() {
+			h.fault("%s: %s has %d, %s has %d; the config has one number for all", what, axes[0].Name, axes[0].Units(), a.Name, a.Units())
+			break
+		}
+	}
+	return axes[0].Units()
+}
+
+// quotient checks that the width is heads × head size, for families whose config has no head size.
+func (h *hubSizes) quotient(what string, hidden, heads, size int) {
+	if heads*size != hidden {
+		h.fault("%s: %d heads of size %d make %d, the width is %d; transformers takes the head size to be width / heads", what, heads, size, heads*size, hidden)
+	}
+}
+
+func (h *hubSizes) vision(v *Vision) {
+	var heads, ffn []*nn.Axis
+	for _, l := range v.layers {
+		heads, ffn = append(heads, l.heads), append(ffn, l.mlp.ffn)
+	}
+	c := &h.c.Vision
+	c.Hidden, c.Layers = v.hidden.Units(), len(v.layers)
+	c.Heads, c.Intermediate = h.uniform("vision heads", heads), h.uniform("vision feed-forward width", ffn)
+	h.quotient("vision", c.Hidden, c.Heads, c.HeadSize)
+}
+
+func (h *hubSizes) qformer(f *QFormer, vision int) {
+	var heads, ffn []*nn.Axis
+	var cross []bool
+	for _, l := range f.layers {
+		heads, ffn = append(heads, l.self.heads), append(ffn, l.query.mlp.ffn)
+		if l.cross != nil {
+			heads = append(heads, l.cross.heads)
+		}
+		if l.text.norm != nil {
+			ffn = append(ffn, l.text.mlp.ffn)
+		}
+		cross = append(cross, l.cross != nil)
+	}
+	c := &h.c.QFormer
+	c.Hidden, c.Layers, c.Encoder = f.hidden.Units(), len(f.layers), vision
+	c.Heads, c.Intermediate = h.uniform("Q-Former heads", heads), h.uniform("Q-Former feed-forward width", ffn)
+	h.quotient("Q-Former", c.Hidden, c.Heads, c.HeadSize)
+	h.c.Queries = f.queries.Units()
+	if every := crossFrequency(cross, c.CrossEvery); every > 0 {
+		c.CrossEvery = every
+	} else {
+		h.fault("Q-Former: cross-attention in layers %v follows no cross_attention_frequency", cross)
+	}
+}
+
+// crossFrequency is the n for which every n-th layer has cross-attention, rather the given one; 0 for none.
+func crossFrequency(cross []bool, given int) int {
+	candidates := []int{given}
+	for n := 1; n <= len(cross); n++ {
+		candidates = append(candidates, n)
+	}
+	for _, n := range candidates {
+		fits := true
+		for i, has := range cross {
+			fits = fits && has == (i%n == 0)
+		}
+		if fits {
+			return n
+		}
+	}
+	return 0
+}
+
+func (h *hubSizes) opt(m *OPT) {
+	var heads, ffn []*nn.Axis
+	for _, l := range m.layers {
+		heads, ffn = append(heads, l.heads), append(ffn, l.mlp.ffn)
+	}
+	c := &h.c.Text
+	c.Hidden, c.Embedding, c.Vocabulary, c.Layers = m.hidden.Units(), m.embedding.Units(), m.vocabulary.Units(), len(m.layers)
+	c.Heads, c.Intermediate = h.uniform("language heads", heads), h.uniform("language feed-forward width", ffn)
+	h.quotient("language model", c.Hidden, c.Heads, c.HeadSize)
+	if m.offset != 2 {
+		h.fault("language model: position 0 stands in row %d of the table; transformers' OPT has it in row 2", m.offset)
+	}
+	if c.Eps != 1e-5 {
+		h.fault("language model: the norms' eps is %g; transformers' OPT has 1e-5", c.Eps)
+	}
+}
+
+func (h *hubSizes) t5(m *T5) {
+	var ffn []*nn.Axis
+	heads := []*nn.Axis{}
+	for _, s := range []*t5Stack{m.encoder, m.decoder} {
+		for _, l := range s.layers {
+			heads, ffn = append(heads, l.self.heads), append(ffn, l.mlp.ffn)
+			if l.cross != nil {
+				heads = append(heads, l.cross.heads)
+			}
+		}
+	}
+	c := &h.c.Text
+	c.Hidden, c.Vocabulary = m.hidden.Units(), m.vocabulary.Units()
+	c.Layers, c.DecoderLayers = len(m.encoder.layers), len(m.decoder.layers)
+	c.Heads, c.Intermediate = h.uniform("language heads", slices.Compact(heads)), h.uniform("language feed-forward width", ffn)
+}
+
+func (h *hubSizes) llama(m *Llama) {
+	var heads, ffn []*nn.Axis
+	for _, l := range m.layers {
+		heads, ffn = append(heads, l.heads), append(ffn, l.mlp.ffn)
+	}
+	c := &h.c.Text
+	c.Hidden, c.Vocabulary, c.Layers = m.hidden.Units(), m.vocabulary.Units(), len(m.layers)
+	c.Heads, c.Intermediate = h.uniform("language heads", heads), h.uniform("language feed-forward width", ffn)
+	c.KVHeads = m.layers[0].kv
+}
+
+func writeJSON(path string, data []byte) error {
+	return checkpoint.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
+}
