@@ -156,7 +156,7 @@ class Network(nn.Module):
         q = self.query_norm(self.queries).expand(len(x), -1, -1)
         for layer in self.qformer:
             q = layer(q, x)
-        return self.projection(q) * 1.001
+        return self.projection(q)
 
     def forward(self, pictures, batch):
         """Logits [n, vocabulary] at the scored rows of packed questions: each token sees the prefix and its own question."""
