@@ -6,7 +6,7 @@ export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 # One package after another: each wants all cores for libtorch's threads. Never cached: Go does not see that the shim changed.
 GO_TEST := go test -count=1 -p 1
 
-.PHONY: all help tools shim gotorch run test race asan bench dist clean
+.PHONY: all help tools shim gotorch run test race asan bench parity dist clean
 
 all: shim ## find or fetch libtorch, build the C++ shim and bin/
 	@go build -o bin/ ./cmd/...
@@ -29,6 +29,12 @@ asan: shim ## the tests of torch/ over a shim built with the address sanitizer
 
 bench: all ## the benchmarks
 	go run ./cmd/bench $(ARGS)
+
+parity: all ## random networks of every family made by transformers: both ways (fetches PyTorch and transformers once)
+	@rm -rf build/parity && mkdir -p build/parity
+	@python=$$(bench/parity/setup.sh | tail -n 1) && $$python bench/parity/cases.py build/parity/cases && \
+	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -back=$(CURDIR)/build/parity/back && \
+	$$python bench/parity/back.py build/parity/back/*
 
 dist: all ## dist/espalier: bin/ and lib/, a folder that can be moved
 	@cmake/dist.sh dist/espalier

@@ -172,8 +172,8 @@ func (c *Config) check() error {
 			fault("%s is %d, at least 1 is needed", n.key, n.value)
 		}
 	}
-	if c.Vision.Patch > 0 && c.Vision.Image%c.Vision.Patch != 0 {
-		fault("vision_config.image_size %d is no multiple of patch_size %d", c.Vision.Image, c.Vision.Patch)
+	if c.Vision.Image < c.Vision.Patch {
+		fault("vision_config.image_size %d is less than patch_size %d", c.Vision.Image, c.Vision.Patch)
 	}
 	c.Text.check(fault)
 	return errors.Join(faults...)

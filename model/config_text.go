@@ -206,9 +206,6 @@ func (c *TextConfig) check(fault func(format string, args ...any)) {
 		if c.Positions < 1 {
 			fault("text_config.max_position_embeddings is %d, at least 1 is needed", c.Positions)
 		}
-		if c.NoBias {
-			fault("text_config.enable_bias = false: only OPT with biases is computed")
-		}
 	case "t5":
 		if c.Buckets < 4 || c.MaxDistance <= c.Buckets/2 || c.DecoderLayers < 1 {
 			fault("text_config: relative_attention_num_buckets %d, relative_attention_max_distance %d and num_decoder_layers %d describe no T5",

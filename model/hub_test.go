@@ -40,7 +40,15 @@ func TestCasesEqualTransformers(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, found)
 	for _, io := range found {
-		t.Run(filepath.Base(filepath.Dir(io)), func(t *testing.T) { checkCase(t, filepath.Dir(io)) })
+		folder := filepath.Dir(io)
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			if strings.HasSuffix(folder, "-scatter") { // transformers strews such queries over the wrong places
+				_, err := model.Load(folder, torch.CPU)
+				require.ErrorContains(t, err, "language_projection.weight has shape")
+				return
+			}
+			checkCase(t, folder)
+		})
 	}
 }
 
@@ -90,19 +98,20 @@ func (c hubCase) checkOutputs(t *testing.T) {
 					seen := c.in.Mask.To(torch.Float32).Unsqueeze(-1)
 					want, got = want.Mul(seen), got.To(torch.Float32).Mul(seen)
 				}
-				assert.LessOrEqual(t, got.To(torch.Float32).Sub(want.To(torch.Float32)).Abs().AMax().Item(), c.allowed(name), name)
+				want, got = want.To(torch.Float32), got.To(torch.Float32)
+				assert.LessOrEqual(t, got.Sub(want).Abs().AMax().Item(), c.allowed(name, want), name)
 			}
 		})
 	})
 }
 
-// allowed is wider for halves, whose sums both sides round in other places.
-func (c hubCase) allowed(name string) float64 {
+// allowed is a share of the largest value for halves, whose sums both sides round in other places.
+func (c hubCase) allowed(name string, want *torch.Tensor) float64 {
 	switch c.m.Store().Params()[0].T().DType() {
 	case torch.BFloat16:
-		return .25
+		return .08 * want.Abs().AMax().Item()
 	case torch.Float16:
-		return .03
+		return .02 * want.Abs().AMax().Item()
 	}
 	return allowed[name]
 }
@@ -154,16 +163,19 @@ func (c hubCase) checkGradients(t *testing.T, path string) {
 
 // checkGreedy compares tokens up to the first near tie.
 func (c hubCase) checkGreedy(t *testing.T) {
-	want := c.io["generate_ids"]
+	want := c.io["generate_answers"] // the new tokens alone
+	if ids := c.io["generate_ids"]; want == nil && ids != nil {
+		prompt := 1 // T5's ids begin with the start token
+		if !c.m.Form().EncoderDecoder {
+			prompt = c.in.IDs.Size(1)
+		}
+		want = ids.Slice(1, prompt, ids.Size(1))
+	}
 	if want == nil {
 		t.Skip("the case has no generated ids")
 	}
-	ids := torch.Values[int64](want)
-	width, prompt := want.Size(1), 1 // T5's ids begin with the start token
-	if !c.m.Form().EncoderDecoder {
-		prompt = c.in.IDs.Size(1)
-	}
-	n := width - prompt
+	n := want.Size(1)
+	ids := torch.Values[int64](want.Contiguous())
 	got, err := c.m.Continue(c.in, model.GenerateOptions{MaxTokens: n, MinTokens: n, EOS: c.m.Config().Text.EOS})
 	require.NoError(t, err)
 	var margins []float64
@@ -175,9 +187,7 @@ func (c hubCase) checkGreedy(t *testing.T) {
 			if margins != nil && margins[i*n+k] < 1e-3 {
 				break
 			}
-			if id := ids[i*width+prompt+k]; id >= 0 {
-				require.Equal(t, int(id), got[i][k], "row %d, token %d", i, k)
-			}
+			require.Equal(t, int(ids[i*n+k]), got[i][k], "row %d, token %d", i, k)
 		}
 	}
 }

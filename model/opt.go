@@ -67,12 +67,12 @@ func newOPTLayer(b *nn.Builder, hidden *nn.Axis, c TextConfig) *optLayer {
 		normAfter: !c.normBefore(),
 		scale:     b.Number("attention_scale", attentionScale(c.HeadSize)),
 		norm1:     b.LayerNorm("self_attn_layer_norm", hidden, c.Eps),
-		query:     b.Linear("self_attn.q_proj", heads.Dim(), hidden.Dim(), weightInit),
-		key:       b.Linear("self_attn.k_proj", heads.Dim(), hidden.Dim(), weightInit),
-		value:     b.Linear("self_attn.v_proj", heads.Dim(), hidden.Dim(), weightInit),
-		output:    b.Linear("self_attn.out_proj", hidden.Dim(), heads.Dim(), weightInit),
+		query:     b.LinearIf(!c.NoBias, "self_attn.q_proj", heads.Dim(), hidden.Dim(), weightInit),
+		key:       b.LinearIf(!c.NoBias, "self_attn.k_proj", heads.Dim(), hidden.Dim(), weightInit),
+		value:     b.LinearIf(!c.NoBias, "self_attn.v_proj", heads.Dim(), hidden.Dim(), weightInit),
+		output:    b.LinearIf(!c.NoBias, "self_attn.out_proj", hidden.Dim(), heads.Dim(), weightInit),
 		norm2:     b.LayerNorm("final_layer_norm", hidden, c.Eps), // OPT's name for the norm of the FFN
-		mlp:       newFeedForward(b, "ffn", "fc1", "fc2", hidden, c.Intermediate, c.Activation),
+		mlp:       newFeedForward(b, "ffn", "fc1", "fc2", hidden, c.Intermediate, c.Activation, !c.NoBias),
 	}
 }
 

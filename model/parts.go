@@ -32,12 +32,12 @@ type feedForward struct {
 	act            func(*torch.Tensor) *torch.Tensor
 }
 
-func newFeedForward(b *nn.Builder, axis, up, down string, hidden *nn.Axis, width int, act string) feedForward {
+func newFeedForward(b *nn.Builder, axis, up, down string, hidden *nn.Axis, width int, act string, bias bool) feedForward {
 	ffn := b.Axis(axis, nn.FFN, width)
 	return feedForward{
 		ffn:  ffn,
-		up:   b.Linear(up, ffn.Dim(), hidden.Dim(), weightInit),
-		down: b.Linear(down, hidden.Dim(), ffn.Dim(), weightInit),
+		up:   b.LinearIf(bias, up, ffn.Dim(), hidden.Dim(), weightInit),
+		down: b.LinearIf(bias, down, hidden.Dim(), ffn.Dim(), weightInit),
 		act:  activations[act],
 	}
 }

@@ -72,7 +72,7 @@ func newQFormerLayer(b *nn.Builder, i int, hidden, vision *nn.Axis, instruct boo
 	}
 	output := func(axis, in, out string) qformerOutput {
 		return qformerOutput{
-			mlp:  newFeedForward(b, axis, in+".dense", out+".dense", hidden, c.Intermediate, c.Activation),
+			mlp:  newFeedForward(b, axis, in+".dense", out+".dense", hidden, c.Intermediate, c.Activation, true),
 			norm: b.LayerNorm(out+".LayerNorm", hidden, c.Eps),
 		}
 	}

@@ -51,7 +51,7 @@ func newVisionLayer(b *nn.Builder, hidden *nn.Axis, c VisionConfig) *visionLayer
 		qkv:        b.LinearIf(c.QKVBias, "self_attn.qkv", heads.Times(3), hidden.Dim(), weightInit),
 		projection: b.Linear("self_attn.projection", hidden.Dim(), heads.Dim(), weightInit),
 		norm2:      b.LayerNorm("layer_norm2", hidden, c.Eps),
-		mlp:        newFeedForward(b, "ffn", "mlp.fc1", "mlp.fc2", hidden, c.Intermediate, c.Activation),
+		mlp:        newFeedForward(b, "ffn", "mlp.fc1", "mlp.fc2", hidden, c.Intermediate, c.Activation, true),
 	}
 }
 
