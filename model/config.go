@@ -3,6 +3,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +84,9 @@ var (
 // ParseConfig reads a config.json and checks that this program computes what it describes.
 func ParseConfig(data []byte) (*Config, error) {
 	c := &Config{}
-	if err := json.Unmarshal(data, &c.raw); err != nil {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber() // 1.0 must not come out as 1: transformers refuses it
+	if err := d.Decode(&c.raw); err != nil {
 		return nil, err
 	}
 	full := maps.Clone(c.raw)

@@ -80,6 +80,8 @@ func checkCase(t *testing.T, folder string) {
 		t.Run("outputs", func(t *testing.T) { c.checkOutputs(t) })
 		t.Run("gradients", func(t *testing.T) { c.checkGradients(t, filepath.Join(folder, "grads.safetensors")) })
 		t.Run("greedy", func(t *testing.T) { c.checkGreedy(t) })
+		t.Run("beams", func(t *testing.T) { c.checkBeams(t, folder) })
+		t.Run("export", func(t *testing.T) { c.checkExport(t, folder) })
 		t.Run("round trip", func(t *testing.T) { c.checkRoundTrip(t, folder) })
 	})
 }

@@ -163,6 +163,9 @@ func (h *hubSizes) opt(m *OPT) {
 	c.Hidden, c.Embedding, c.Vocabulary, c.Layers = m.hidden.Units(), m.embedding.Units(), m.vocabulary.Units(), len(m.layers)
 	c.Heads, c.Intermediate = h.uniform("language heads", heads), h.uniform("language feed-forward width", ffn)
 	h.quotient("language model", c.Hidden, c.Heads, c.HeadSize)
+	if m.embedding != m.hidden {
+		h.fault("language model: word_embed_proj_dim %d is not hidden_size %d, to which transformers projects the queries", m.embedding.Units(), m.hidden.Units())
+	}
 	if m.offset != 2 {
 		h.fault("language model: position 0 stands in row %d of the table; transformers' OPT has it in row 2", m.offset)
 	}
@@ -197,6 +200,9 @@ func (h *hubSizes) llama(m *Llama) {
 	c.Hidden, c.Vocabulary, c.Layers = m.hidden.Units(), m.vocabulary.Units(), len(m.layers)
 	c.Heads, c.Intermediate = h.uniform("language heads", heads), h.uniform("language feed-forward width", ffn)
 	c.KVHeads = m.layers[0].kv
+	if c.Hidden%c.Heads != 0 {
+		h.fault("language model: the width %d is no multiple of the %d heads, which transformers' LlamaConfig demands", c.Hidden, c.Heads)
+	}
 }
 
 func writeJSON(path string, data []byte) error {

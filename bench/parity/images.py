@@ -4,8 +4,9 @@
 
 Writes OUT/images/, and for each size OUT/pixels-224.safetensors and OUT/pixels-48.safetensors: for each file, under its
 name, pixel_values [3, size, size] float32 of BlipImageProcessorPil for the picture as transformers' load_image opens it:
-ImageOps.exif_transpose, then convert("RGB"), which drops an alpha channel. Under "direct/NAME", only where it differs, is
-what the processor gives for Image.open's picture itself: not turned, and transparency laid over white.
+ImageOps.exif_transpose, then convert("RGB"), which drops an alpha channel. It keeps a PNG's one transparent colour
+(rgb-clear.png, grey-clear.png), which the processor then makes white. Under "direct/NAME", only where it differs, is what the
+processor gives for Image.open's picture itself: not turned, and all transparency laid over white.
 OUT/images.json: for each file its size, its mode in PIL, and how far the processor on torchvision (BlipImageProcessor) is
 from these values. The same seed makes the same files with the same Pillow. setup.sh makes the Python environment."""
 import argparse, json, os, warnings
@@ -86,6 +87,7 @@ def pngs(f):
     f.save("palette-256.png", Image.fromarray(f.draw((120, 90))).convert("P"))
     f.save("palette-clear.png", Image.fromarray(f.draw((121, 90))).convert("P"), transparency=bytes(i % 256 for i in range(0, 1280, 5)))
     f.save("rgb-clear.png", Image.fromarray(f.draw((77, 60), edges)), transparency=(255, 0, 64))
+    f.save("grey-clear.png", Image.fromarray(f.draw((77, 60), edges)).convert("L"), transparency=0)
     for i, shape in enumerate(((131, 67), (30, 41))):
         a = f.draw(shape, photo)
         f.save(f"rgba-{i}.png", Image.fromarray(np.dstack([a, f.alpha(a)])))
