@@ -16,25 +16,45 @@ import (
 // Names and shapes are checked before anything is read, then one tensor is read at a time, in the dtype of the file.
 // Values that are no numbers are refused, naming the tensor.
 func Load(folder string, on torch.Device) (*Blip2, error) {
-	c, err := LoadConfig(folder)
+	m, files, err := Open(folder)
 	if err != nil {
 		return nil, err
 	}
-	files, err := checkpoint.OpenFolder(folder)
-	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
-	}
 	defer files.Close()
-	c.Text.Tied = headTied(c, files)
-	m, err := New(c)
-	if err != nil {
-		return nil, fmt.Errorf("model: %s: %w", folder, err)
-	}
-	if err := m.read(files, on); err != nil {
-		m.store.Free()
-		return nil, fmt.Errorf("model: %s: %w", folder, err)
+	for _, p := range m.store.Params() {
+		v, err := files.Load(p.Name, on)
+		if err == nil {
+			p.Set(v)
+			err = checkFinite(p.Name, v)
+		}
+		if err != nil {
+			m.store.Free()
+			return nil, fmt.Errorf("model: %s: %w", folder, err)
+		}
 	}
 	return m, nil
+}
+
+// Open declares the network of a checkpoint folder and checks that the files hold exactly its tensors; nothing is read.
+func Open(folder string) (*Blip2, *checkpoint.Folder, error) {
+	c, err := LoadConfig(folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := checkpoint.OpenFolder(folder)
+	if err != nil {
+		return nil, nil, fmt.Errorf("model: %w", err)
+	}
+	c.Text.Tied = headTied(c, files)
+	m, err := New(c)
+	if err == nil {
+		err = m.fits(files)
+	}
+	if err != nil {
+		files.Close()
+		return nil, nil, fmt.Errorf("model: %s: %w", folder, err)
+	}
+	return m, files, nil
 }
 
 // LoadConfig reads a checkpoint folder's config.json.
@@ -71,8 +91,8 @@ func headTied(c *Config, files *checkpoint.Folder) *bool {
 	return &tied
 }
 
-// read fills the network.
-func (m *Blip2) read(files *checkpoint.Folder, on torch.Device) error {
+// fits tells all tensors that are missing, unexpected or misshapen at once.
+func (m *Blip2) fits(files *checkpoint.Folder) error {
 	shapes := map[string][]int{}
 	for _, name := range files.Names() {
 		if m.store.Param(name) == nil && m.redundant(name, files) {
@@ -84,20 +104,7 @@ func (m *Blip2) read(files *checkpoint.Folder, on torch.Device) error {
 			return fmt.Errorf("tensor %s holds %v; weights must be floats", name, info.DType)
 		}
 	}
-	if err := m.store.Fits(shapes); err != nil {
-		return err
-	}
-	for _, p := range m.store.Params() {
-		v, err := files.Load(p.Name, on)
-		if err != nil {
-			return err
-		}
-		p.Set(v)
-		if err := checkFinite(p.Name, v); err != nil {
-			return err
-		}
-	}
-	return nil
+	return m.store.Fits(shapes)
 }
 
 // redundant tells whether a tensor that the network does not declare says nothing new: a copy of the token embeddings

@@ -47,14 +47,20 @@ func fanIn(shape []int) int {
 	return n
 }
 
-// Init draws every parameter, in the order of declaration, and puts it on a device.
-func (s *Store) Init(seed uint64, on torch.Device) error {
+// Init draws every parameter in float32, in the order of declaration, and puts it on a device.
+func (s *Store) Init(seed uint64, on torch.Device) error { return s.InitAs(seed, torch.Float32, on) }
+
+// InitAs is Init with another dtype for what was drawn, one parameter at a time.
+func (s *Store) InitAs(seed uint64, d torch.DType, on torch.Device) error {
 	g := torch.NewGenerator(seed)
-	return torch.Run(func(scope *torch.Scope) error {
-		for _, p := range s.params {
-			v := p.init(g, p.Shape()).ToDevice(on).Contiguous()
-			p.Value = v.Release().Named(p.Name)
+	for _, p := range s.params {
+		err := torch.Run(func(*torch.Scope) error {
+			p.Set(p.init(g, p.Shape()).ToDevice(on).To(d).Contiguous())
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }

@@ -1,0 +1,84 @@
+// Command model does everything about one checkpoint folder: what it holds, what it computes, what it answers.
+//
+//	model inspect  FOLDER
+//	model forward  -m FOLDER -in inputs.safetensors -out outputs.safetensors [-max-new-tokens 6]
+//	model generate -m FOLDER -image x.png -question "…" [-json]
+//	model compare  -in inputs.safetensors FOLDER FOLDER
+//	model random   -config config.json -out FOLDER [-seed 1] [-dtype bfloat16]
+//
+// Exit status: 0 done, 1 it failed, 2 the arguments or a file are at fault.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"espalier/torch"
+)
+
+func main() {
+	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// verb is a subcommand: run gets the parsed flags' remaining arguments.
+type verb struct {
+	use   string
+	setup func(*flag.FlagSet) (run func(args []string, out io.Writer) error)
+}
+
+var verbs = map[string]verb{
+	"inspect":  {"FOLDER: parts, parameters, dtypes and axes of a checkpoint", inspect},
+	"forward":  {"-m FOLDER -in FILE -out FILE: outputs for given inputs", forward},
+	"generate": {"-m FOLDER -image FILE -question TEXT: an answer", generate},
+	"compare":  {"-in FILE FOLDER FOLDER: how far two checkpoints' outputs are apart", compare},
+	"random":   {"-config FILE -out FOLDER: a seeded checkpoint, for trials", random},
+}
+
+// usage is a fault in the arguments.
+type usage struct{ error }
+
+func usagef(format string, args ...any) error { return usage{fmt.Errorf(format, args...)} }
+
+func command(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
+		help(stderr)
+		return 2
+	}
+	v, ok := verbs[args[0]]
+	if !ok {
+		fmt.Fprintf(stderr, "model: there is no %q\n", args[0])
+		help(stderr)
+		return 2
+	}
+	flags := flag.NewFlagSet("model "+args[0], flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	run := v.setup(flags)
+	if err := flags.Parse(args[1:]); err != nil {
+		return 2
+	}
+	err := run(flags.Args(), stdout)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, err)
+	var internal *torch.Error
+	if errors.As(err, &internal) && internal.Kind != torch.KindIndex {
+		return 1
+	}
+	return 2
+}
+
+func help(w io.Writer) {
+	fmt.Fprintln(w, "usage:")
+	for _, name := range []string{"inspect", "forward", "generate", "compare", "random"} {
+		fmt.Fprintf(w, "  model %-8s %s\n", name, verbs[name].use)
+	}
+}
+
+// device is the flag that every computing command has.
+func device(flags *flag.FlagSet) *string {
+	return flags.String("device", "auto", "`cpu`, cuda, cuda:N or auto")
+}

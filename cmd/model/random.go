@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"espalier/model"
+	"espalier/torch"
+)
+
+// Bytes as CLIP's pictures are normalised, which BLIP-2 was trained on.
+var clip = model.Preprocessor{Rescale: 1. / 255, Mean: [3]float64{.48145466, .4578275, .40821073}, Std: [3]float64{.26862954, .26130258, .27577711}}
+
+func random(flags *flag.FlagSet) func([]string, io.Writer) error {
+	config := flags.String("config", "", "config.json `file`, as transformers writes it")
+	to := flags.String("out", "", "`folder` for the checkpoint")
+	seed := flags.Uint64("seed", 1, "of the weights")
+	kind := flags.String("dtype", "float32", "float32, bfloat16 or float16")
+	words := flags.String("tokenizer", "", "`folder` whose tokenizer files are copied, or none")
+	return func(args []string, out io.Writer) error {
+		d, ok := map[string]torch.DType{"float32": torch.Float32, "bfloat16": torch.BFloat16, "float16": torch.Float16}[*kind]
+		switch {
+		case *config == "" || *to == "" || len(args) > 0:
+			return usagef("model random: -config and -out are needed, and nothing more")
+		case !ok:
+			return usagef("model random: -dtype %q is not float32, bfloat16 or float16", *kind)
+		}
+		if _, err := os.Stat(filepath.Join(*to, "config.json")); err == nil {
+			return usagef("model random: %s holds a checkpoint already; remove it or name another folder", *to)
+		}
+		data, err := os.ReadFile(*config)
+		if err != nil {
+			return err
+		}
+		c, err := model.ParseConfig(data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", *config, err)
+		}
+		c.DType = *kind
+		m, err := model.New(c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", *config, err)
+		}
+		defer m.Store().Free()
+		if err := m.Store().InitAs(*seed, d, torch.CPU); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(*to, 0o755); err != nil {
+			return err
+		}
+		pre := clip
+		pre.Size = c.Vision.Image
+		if err := errors.Join(m.Save(*to), pre.Save(*to), copyTokenizer(*words, *to)); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: %s parameters of %s\n", *to, grouped(m.Store().Count()), *kind)
+		return nil
+	}
+}
+
+// copyTokenizer takes over what a tokenizer consists of.
+func copyTokenizer(from, to string) error {
+	if from == "" {
+		return nil
+	}
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if errors.Is(err, os.ErrNotExist) && name != "tokenizer.json" {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
