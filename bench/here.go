@@ -44,11 +44,14 @@ func (h *here) tiny(n int) (seconds []float64, err error) {
 
 // step times n training steps of a copy of the teacher, after one to warm up, and gives the losses of all.
 func (h *here) step(n int, precision torch.DType) (seconds, losses []float64, err error) {
-	net, err := model.Clone(h.networks["teacher"])
+	net, err := model.Share(h.networks["teacher"])
 	if err != nil {
 		return nil, nil, err
 	}
 	defer net.Store().Free()
+	if err := net.Store().Own(); err != nil {
+		return nil, nil, err
+	}
 	var start time.Time
 	o := distillation.Options{Steps: n + 1, LR: learningRate, WeightDecay: weightDecay, Clip: clip, Precision: precision, Device: torch.CPU,
 		Progress: func(step int, loss float64) {

@@ -48,8 +48,18 @@ func Convert(n Network, d torch.DType, on torch.Device) (Network, error) {
 	return c, c.Store().Fill(values)
 }
 
-// Clone copies a network.
-func Clone(n Network) (Network, error) {
-	p := n.Store().Params()[0].T()
-	return Convert(n, p.DType(), p.Device())
+// Share is a network of the same kind over the same memory: it costs nothing, and must be made its own (Store.Own)
+// before it is trained.
+func Share(n Network) (Network, error) {
+	c, err := n.Rebuild(n.Store().Structure())
+	if err != nil {
+		return nil, err
+	}
+	err = torch.Run(func(*torch.Scope) error {
+		for i, p := range c.Store().Params() {
+			p.Share(n.Store().Params()[i].T().Detach())
+		}
+		return nil
+	})
+	return c, err
 }

@@ -30,6 +30,7 @@ type DataConfig struct {
 	Source string // "ads", or empty
 	Root   string // an image-folder data set, or empty
 	Size   int    // side of the square picture that the model sees, pixels
+	Prompt string // what a question becomes, as "Question: {question} Answer:"; empty is the question alone
 
 	// Pictures taken of each split; 0 takes all there are. The built-in source, which can draw any number,
 	// has defaults in place of 0.

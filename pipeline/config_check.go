@@ -14,6 +14,9 @@ func (c *Config) check(t *configTable) {
 	case d.Source == "" && d.Root == "":
 		t.fault("data.source", `there is no data: give source = "ads", or root = a data set's folder`)
 	}
+	if c.Data.Prompt != "" && c.Teacher.Train != nil {
+		t.fault("data.prompt", "a teacher that is trained here reads questions as they are: leave prompt out, or give teacher.checkpoint")
+	}
 	switch m := c.Importance; {
 	case m.Batch > m.Pictures:
 		t.fault("importance.batch", "%d is more than the %d importance.pictures", m.Batch, m.Pictures)

@@ -1,5 +1,7 @@
 package pipeline
 
+import "strings"
+
 // Every key of run.toml is declared once, here: one line gives its name, where it goes and what it may be.
 // The same visit reads a file and writes a configuration out (Resolved), so that the two cannot disagree.
 
@@ -35,6 +37,10 @@ func (d *DataConfig) visit(t *configTable) {
 	t.choice("source", &d.Source, "", "ads")
 	t.text("root", &d.Root)
 	t.integer("size", &d.Size, atLeast(8))
+	t.text("prompt", &d.Prompt)
+	if d.Prompt != "" && !strings.Contains(d.Prompt, "{question}") {
+		t.fault("prompt", `%q lacks {question}, the place of the question`, d.Prompt)
+	}
 	limits := []*int{&d.Train, &d.Validation, &d.Test, &d.OOD}
 	for i, split := range []string{"train", "validation", "test", "ood"} {
 		t.integer(split, limits[i], atLeast(0))

@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"espalier/model"
-	"espalier/model/tokenizer"
 	"espalier/pipeline/data"
 	"espalier/torch"
 )
@@ -15,7 +14,7 @@ import (
 // corpus is a split as a network reads it: pictures with tokenized questions.
 type corpus struct {
 	split     *data.Split
-	tokens    tokenizer.Tokenizer
+	words     vocabularies
 	pre       model.Preprocessor
 	on        torch.Device
 	form      model.Form         // how the network takes its questions
@@ -23,22 +22,21 @@ type corpus struct {
 	teacher   [][]bool           // which answers are the teacher's own word, where the data have none
 }
 
-func newCorpus(split *data.Split, tokens tokenizer.Tokenizer, pre model.Preprocessor, form model.Form, on torch.Device) (*corpus, error) {
-	c := &corpus{split: split, tokens: tokens, pre: pre, form: form, on: on,
+func newCorpus(split *data.Split, words vocabularies, pre model.Preprocessor, form model.Form, on torch.Device) (*corpus, error) {
+	c := &corpus{split: split, words: words, pre: pre, form: form, on: on,
 		questions: make([][]model.Question, split.Len()), teacher: make([][]bool, split.Len())}
 	for i := range split.Len() {
 		for _, q := range split.Questions(i) {
-			prompt, err := tokens.Encode(q.Text)
+			packed, err := words.question(q.Text)
 			if err != nil {
 				return nil, Inputf("data: %s split: question %q: %w", split.Name, q.Text, err)
 			}
-			packed := model.Question{Prompt: prompt}
 			if len(q.Answers) > 0 {
-				answer, err := tokens.Encode(q.Answers[0])
+				answer, err := words.answers.Encode(q.Answers[0])
 				if err != nil {
 					return nil, Inputf("data: %s split: answer %q: %w", split.Name, q.Answers[0], err)
 				}
-				packed.Answer = append(answer, tokens.EOS())
+				packed.Answer = append(answer, words.answers.EOS())
 			}
 			c.questions[i] = append(c.questions[i], packed)
 			c.teacher[i] = append(c.teacher[i], false)
@@ -170,7 +168,7 @@ func (c *corpus) completeWith(ctx context.Context, teacher model.Network, batch,
 		for i, p := range b.Index {
 			for j := range c.questions[p] {
 				if q := &c.questions[p][j]; q.Answer == nil {
-					q.Answer, c.teacher[p][j] = append(answers[i][j], c.tokens.EOS()), true
+					q.Answer, c.teacher[p][j] = append(answers[i][j], c.words.answers.EOS()), true
 					n++
 				}
 			}
@@ -187,7 +185,7 @@ func (c *corpus) answers(n model.Network, b *data.Batch, maxTokens int) (out [][
 		questions[i] = c.questions[p]
 	}
 	err = torch.Run(func(*torch.Scope) error {
-		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.tokens.EOS()})
+		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.words.answers.EOS()})
 		return err
 	})
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"espalier/distillation"
 	"espalier/model"
-	"espalier/model/tokenizer"
 	"espalier/pipeline/data"
 	"espalier/pipeline/report"
 	"espalier/torch"
@@ -30,7 +29,7 @@ type run struct {
 	before  float64 // seconds of earlier starts
 
 	set                          *data.Dataset
-	tokens                       tokenizer.Tokenizer
+	words                        vocabularies
 	pre                          model.Preprocessor
 	train, validation, test, ood *corpus // ood may be nil
 
@@ -135,7 +134,7 @@ func (r *run) tokenize(c *model.Config) error {
 			continue
 		}
 		var err error
-		if *s.into, err = newCorpus(s.split, r.tokens, r.pre, c.Form(), r.device); err != nil {
+		if *s.into, err = newCorpus(s.split, r.words, r.pre, c.Form(), r.device); err != nil {
 			return err
 		}
 		need := c.Queries + max((*s.into).longest(), 1)
@@ -224,10 +223,8 @@ func (r *run) saveModel(n model.Network, folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if w, ok := r.tokens.(*tokenizer.WordLevel); ok {
-		if err := w.Save(filepath.Join(folder, "tokenizer.json")); err != nil {
-			return err
-		}
+	if err := r.words.save(folder); err != nil {
+		return err
 	}
 	if err := r.pre.Save(folder); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"maps"
 	"math"
 
@@ -22,8 +21,8 @@ var kindsOf = map[string][]nn.Kind{"blocks": {nn.Blocks}, "inner": {nn.Heads, nn
 func (s *StageConfig) target(a *nn.Axis, units int) int {
 	t := map[string]TowerKeep{"vision": s.Keep.Vision, "qformer": s.Keep.QFormer, "language": s.Keep.Language}[a.Tower]
 	switch a.Kind {
-	case nn.Heads:
-		return t.Heads.Count(units, 1)
+	case nn.Heads: // query heads that share keys and values stay alike in all groups
+		return min(units, roundUp(t.Heads.Count(units, a.Multiple()), a.Multiple()))
 	case nn.FFN:
 		return t.FFN.Count(units, ffnMultiple)
 	case nn.Hidden:
@@ -49,7 +48,7 @@ func (s *StageConfig) axes(n model.Network) (axes []*nn.Axis, targets map[string
 // checkKeep finds, before anything is trained, what a stage could not keep. Each stage starts from what the ones before
 // left, so their targets count.
 func (c *Config) checkKeep(n model.Network) error {
-	left := map[string]int{} // units by kind and tower after the stages so far
+	left := map[string]int{} // units by axis after the stages so far
 	for _, s := range c.Stages {
 		before := maps.Clone(left)
 		for _, a := range n.Store().Axes() {
@@ -57,15 +56,14 @@ func (c *Config) checkKeep(n model.Network) error {
 				if a.Kind != k {
 					continue
 				}
-				key := fmt.Sprint(k, a.Tower)
-				have, cut := before[key]
+				have, cut := before[a.Name]
 				if !cut {
 					have = a.Units()
 				}
-				left[key] = s.target(a, have)
-				if left[key] > have {
+				left[a.Name] = s.target(a, have)
+				if left[a.Name] > have {
 					return Inputf("stage %q: keep asks for %d of %s, the network then has %d; lower stage.%s.keep.%s",
-						s.Name, left[key], a.Name, have, s.Name, a.Tower)
+						s.Name, left[a.Name], a.Name, have, s.Name, a.Tower)
 				}
 			}
 		}
@@ -73,13 +71,16 @@ func (c *Config) checkKeep(n model.Network) error {
 	return nil
 }
 
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
+
 // unitsAfter is the width after cut number cut (from 1) of cuts, on the way from start to target units: equal shares are
-// cut each time, rounded to a multiple that suits the kind.
-func unitsAfter(kind nn.Kind, start, target, cut, cuts int) int {
+// cut each time, rounded to a multiple that suits the kind; heads in even groups stay
+// even.
+func unitsAfter(kind nn.Kind, groups, start, target, cut, cuts int) int {
 	if cut == cuts {
 		return target
 	}
-	multiple := map[nn.Kind]int{nn.FFN: ffnMultiple, nn.Hidden: hiddenMultiple}[kind]
+	multiple := map[nn.Kind]int{nn.FFN: ffnMultiple, nn.Hidden: hiddenMultiple, nn.Heads: groups}[kind]
 	multiple = max(1, multiple)
 	w := float64(start) * math.Pow(float64(target)/float64(start), float64(cut)/float64(cuts))
 	return min(start, max(target, int(math.Round(w/float64(multiple)))*multiple))

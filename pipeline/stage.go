@@ -59,7 +59,7 @@ func (r *run) studentBefore(stage, cuts int) (model.Network, error) {
 	case stage > 0:
 		return r.loadModel(r.cutFolder(stage-1, r.cfg.Stages[stage-1].Cuts))
 	}
-	return model.Clone(r.teacher)
+	return model.Share(r.teacher)
 }
 
 // stage makes the cuts that are left, each with its share of the distillation, measures, and asks the gate.
@@ -161,7 +161,7 @@ func (r *run) plan(ctx context.Context, index, cut int, student model.Network, s
 	}
 	plan := pruning.Plan{Keep: map[string][]int{}}
 	for _, a := range axes {
-		n := min(a.Units(), unitsAfter(a.Kind, starts[a.Name], s.target(a, starts[a.Name]), cut, s.Cuts))
+		n := min(a.Units(), unitsAfter(a.Kind, a.Multiple(), starts[a.Name], s.target(a, starts[a.Name]), cut, s.Cuts))
 		if plan.Keep[a.Name], err = pruning.Choose(a, scores[a.Name], n); err != nil {
 			return plan, err
 		}
@@ -221,6 +221,9 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 	}
 	if steps == 0 {
 		return nil
+	}
+	if err := student.Store().Own(); err != nil { // the teacher must not learn with it
+		return err
 	}
 	l := r.train.shuffled(ctx, d.Batch, stream(r.cfg.Seed, "distil", index, cut))
 	defer l.Close()

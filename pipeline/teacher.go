@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"espalier/model"
-	"espalier/model/tokenizer"
 	"espalier/pipeline/data"
 	"espalier/torch"
 )
@@ -73,17 +72,18 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	r.teacher = m
-	tokens, err := tokenizer.LoadWordLevel(filepath.Join(folder, "tokenizer.json"))
+	words, err := loadVocabularies(folder, m.Config(), r.cfg.Data.Prompt)
 	if err != nil {
 		return &InputError{err}
 	}
-	if tokens.Size() != m.Config().Text.Vocabulary {
-		return Inputf("%s: tokenizer.json has %d words, the language model %d; they are not of one checkpoint", folder, tokens.Size(), m.Config().Text.Vocabulary)
+	// Published checkpoints round their vocabulary up.
+	if n := words.answers.Size(); n > m.Config().Text.Vocabulary {
+		return Inputf("%s: tokenizer.json has %d words, the language model %d; they are not of one checkpoint", folder, n, m.Config().Text.Vocabulary)
 	}
-	if err := data.CheckVocabulary(tokens, r.set); err != nil {
+	if err := data.CheckVocabulary(words.answers, r.set); err != nil {
 		return &InputError{err}
 	}
-	r.tokens = tokens
+	r.words = words
 	if r.pre, err = model.LoadPreprocessor(folder); err != nil {
 		return &InputError{err}
 	}
@@ -95,8 +95,8 @@ func (r *run) loadTeacher(folder string) error {
 
 // trainedTeacher trains the teacher of [teacher.train], or finds it in the run folder or in the user's cache.
 func (r *run) trainedTeacher(ctx context.Context) error {
-	r.tokens, r.pre = r.set.Tokenizer, model.AdsPreprocessor(r.set.Size)
-	c, err := r.cfg.Teacher.Train.modelConfig(r.set, r.tokens)
+	r.words, r.pre = vocabularies{answers: r.set.Tokenizer, template: r.cfg.Data.Prompt}, model.AdsPreprocessor(r.set.Size)
+	c, err := r.cfg.Teacher.Train.modelConfig(r.set, r.words.answers)
 	if err != nil {
 		return err
 	}

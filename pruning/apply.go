@@ -10,8 +10,9 @@ import (
 	"espalier/torch/nn"
 )
 
-// Apply makes the network that is left when only the plan's units stay. The new network has tensors of its own; the
-// old one is unchanged. With every unit kept the copy is equal bit for bit.
+// Apply makes the network that is left when only the plan's units stay; the old one is unchanged. What is sliced is new,
+// tensors that stay whole share the old network's memory: Store.Own copies them before the new one is trained. With every
+// unit kept both are equal bit for bit.
 func Apply(n model.Network, p Plan) (model.Network, error) {
 	keep, err := p.axes(n)
 	if err != nil {
@@ -22,12 +23,16 @@ func Apply(n model.Network, p Plan) (model.Network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pruning: rebuild: %w", err)
 	}
-	values := map[string]*torch.Tensor{}
+	values, shared := map[string]*torch.Tensor{}, map[string]bool{}
 	err = torch.Run(func(*torch.Scope) error {
 		torch.NoGrad(func() {
 			for _, param := range n.Store().Params() {
 				if name, stays := cut.Name(param); stays {
-					values[name] = sliced(param, keep).Release()
+					v, whole := sliced(param, keep)
+					values[name] = v.Release()
+					if whole {
+						shared[name] = true
+					}
 				}
 			}
 		})
@@ -39,21 +44,25 @@ func Apply(n model.Network, p Plan) (model.Network, error) {
 	if err := after.Store().Fill(values); err != nil {
 		return nil, fmt.Errorf("pruning: slice: %w%s", err, suspects(n, after, keep))
 	}
+	for name := range shared {
+		p := after.Store().Param(name)
+		p.Share(p.Value)
+	}
 	return after, nil
 }
 
-func sliced(p *nn.Param, keep map[*nn.Axis][]int) *torch.Tensor {
-	t := p.T().Detach()
-	whole := true
+// sliced is what stays of a parameter; whole when that is all of it, in the same memory.
+func sliced(p *nn.Param, keep map[*nn.Axis][]int) (t *torch.Tensor, whole bool) {
+	t, whole = p.T().Detach(), true
 	for d, dim := range p.Dims {
-		if kept := dim.Keep(keep); kept != nil {
+		if kept := dim.Keep(keep); kept != nil && len(kept) < dim.Size() {
 			t, whole = t.IndexSelect(d, torch.FromInts(kept, t.Device())), false
 		}
 	}
 	if whole {
-		return t.Clone()
+		return t, true
 	}
-	return t.Contiguous()
+	return t.Contiguous(), false
 }
 
 // suspects names the parameters that look as if their declaration forgot an axis: a dimension that no axis reaches

@@ -89,9 +89,9 @@ func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 			if err != nil {
 				return err
 			}
-			pictures, gates := b.Pictures.Size(0), map[string]*torch.Tensor{}
+			gates := map[string]*torch.Tensor{}
 			for _, a := range axes {
-				gates[a.Name] = torch.Ones([]int{pictures, a.Units()}, torch.Float32, b.Pictures.Device()).SetRequiresGrad(true)
+				gates[a.Name] = torch.Ones([]int{b.GateRows(a.Tower), a.Units()}, torch.Float32, b.Pictures.Device()).SetRequiresGrad(true)
 			}
 			n.Store().SetGates(gates)
 			s.Loss(i, b, n.Logits(b)).Backward()

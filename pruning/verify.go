@@ -103,15 +103,12 @@ func plain(n model.Network, keep map[*nn.Axis][]int, b *model.Batch) (*torch.Ten
 	return in64(n, b, model.Network.Logits)
 }
 
-// in64 calls f with a float64 copy of a network, which is freed again.
+// in64 calls f while the network computes in float64. Its weights are converted block by block and freed again.
 func in64(n model.Network, b *model.Batch, f func(model.Network, *model.Batch) *torch.Tensor) (out *torch.Tensor, err error) {
-	c, err := model.Convert(n, torch.Float64, b.Pictures.Device())
-	if err != nil {
-		return nil, err
-	}
-	defer c.Store().Free()
+	defer n.Store().SetGates(nil)
+	defer n.Store().ComputeIn(torch.Float64)()
 	err = torch.Run(func(s *torch.Scope) error {
-		torch.NoGrad(func() { out = f(c, b.PicturesTo(torch.Float64)) })
+		torch.NoGrad(func() { out = f(n, b.PicturesTo(torch.Float64)) })
 		s.Keep(out)
 		return nil
 	})

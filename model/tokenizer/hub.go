@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // tokenizerJSON is Hugging Face's tokenizer.json, as far as a word-level tokenizer uses it. The parts that
@@ -53,6 +54,9 @@ func (t *WordLevel) Save(path string) error {
 	}
 	return nil
 }
+
+// SaveTo writes the tokenizer as the file tokenizer.json of the folder.
+func (t *WordLevel) SaveTo(folder string) error { return t.Save(filepath.Join(folder, fileTokenizer)) }
 
 // MarshalJSON gives the bytes of the tokenizer.json: the same bytes for the same words.
 func (t *WordLevel) MarshalJSON() ([]byte, error) {

@@ -1,7 +1,9 @@
 // Package tokenizer turns text into token ids and back.
 //
-// It holds the word-level tokenizer of models that are trained here. It reads and writes Hugging Face's
-// tokenizer.json, so that the `tokenizers` library loads what is written.
+// It holds two kinds. [WordLevel] is the tokenizer of models that are trained here. [Subword] reads the
+// tokenizer.json of a Hugging Face checkpoint (byte-level BPE of GPT-2 and OPT, SentencePiece BPE of LLaMA,
+// Unigram of T5, WordPiece of BERT) and gives the ids that the `tokenizers` library gives; what such a file
+// may hold and is not computed here is refused by name. [Load] reads either kind from a folder.
 package tokenizer
 
 import "fmt"
@@ -10,6 +12,9 @@ import "fmt"
 type Tokenizer interface {
 	// Encode gives the ids of the text's tokens, without an end-of-sequence token and without padding.
 	Encode(text string) ([]int, error)
+	// EncodePrompt gives the ids of the text's tokens with the special tokens that a checkpoint expects
+	// around a prompt. A tokenizer without such tokens gives what Encode gives.
+	EncodePrompt(text string) ([]int, error)
 	// Decode gives the text of the ids up to the first end-of-sequence or padding token.
 	Decode(ids []int) string
 	// Size is the number of ids: each is in [0, Size).
@@ -18,6 +23,8 @@ type Tokenizer interface {
 	Pad() int
 	// EOS is the id that ends a sequence.
 	EOS() int
+	// SaveTo writes the files that [Load] reads to an existing folder.
+	SaveTo(folder string) error
 }
 
 // UnknownWordError says that a text holds a word that the vocabulary lacks and has no <unk> for.

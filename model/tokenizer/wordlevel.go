@@ -92,6 +92,9 @@ func (t *WordLevel) Encode(text string) ([]int, error) {
 	return ids, nil
 }
 
+// EncodePrompt is Encode: a word-level tokenizer puts no special tokens around a text.
+func (t *WordLevel) EncodePrompt(text string) ([]int, error) { return t.Encode(text) }
+
 // Decode joins the words of the ids with single spaces and stops at the first <eos> or <pad>. An id outside
 // [0, Size) reads as <unk>: generation over a padded head must not crash a run.
 func (t *WordLevel) Decode(ids []int) string {

@@ -17,9 +17,11 @@ type Param struct {
 	Tower string        // "vision", "qformer" or "language"
 	Value *torch.Tensor // nil until it is initialised or loaded
 
-	init  Init
-	stack *Axis // the blocks that it belongs to, or nil
-	layer int   // which of them
+	init    Init
+	stack   *Axis // the blocks that it belongs to, or nil
+	layer   int   // which of them
+	shared  bool  // another network has the same memory
+	compute *torch.DType
 }
 
 // Shape follows from the axes.
@@ -43,13 +45,16 @@ func (p *Param) Count() int {
 // Layer is the axis of blocks and the block that p belongs to; nil when it belongs to none.
 func (p *Param) Layer() (stack *Axis, unit int) { return p.stack, p.layer }
 
-// T is the value, for use in a forward.
+// T is the value, for use in a forward; under [Store.ComputeIn] in another dtype.
 func (p *Param) T() *torch.Tensor {
 	if p == nil {
 		return nil
 	}
 	if p.Value == nil {
 		panic(&torch.Error{Op: "parameter", Kind: torch.KindMisuse, Message: p.Name + " has no value: initialise or load the network first"})
+	}
+	if p.compute != nil && p.Value.DType() != *p.compute {
+		return p.Value.To(*p.compute)
 	}
 	return p.Value
 }
@@ -203,7 +208,40 @@ func (s *Store) Fill(values map[string]*torch.Tensor) error {
 }
 
 // Set takes over a value of the right shape.
-func (p *Param) Set(v *torch.Tensor) { p.Value = v.Release().Named(p.Name) }
+func (p *Param) Set(v *torch.Tensor) { p.Value, p.shared = v.Release().Named(p.Name), false }
+
+// Share takes over a value whose memory belongs to another network as well.
+func (p *Param) Share(v *torch.Tensor) {
+	p.Set(v)
+	p.shared = true
+}
+
+// Own copies what the network shares with another, so that it can be trained.
+func (s *Store) Own() error {
+	return torch.Run(func(*torch.Scope) error {
+		for _, p := range s.params {
+			if p.shared {
+				shared := p.Value
+				p.Set(shared.Detach().Clone())
+				shared.Free()
+			}
+		}
+		return nil
+	})
+}
+
+// ComputeIn lets forwards see the floats in another dtype until the function that it gives is called. Each use converts,
+// in the scope of its block: a large network is never there twice.
+func (s *Store) ComputeIn(d torch.DType) (restore func()) {
+	for _, p := range s.params {
+		p.compute = &d
+	}
+	return func() {
+		for _, p := range s.params {
+			p.compute = nil
+		}
+	}
+}
 
 // Fits finds out whether tensors of these shapes are exactly those of the declaration: a *FillError tells all that is
 // missing, unexpected or misshapen.
