@@ -142,7 +142,7 @@ func (e *EvalConfig) visit(t *configTable) {
 }
 
 func (e *ExportConfig) visit(t *configTable) {
-	t.choice("format", &e.Format, "espalier")
+	t.choice("format", &e.Format, "espalier", formatTransformers)
 }
 
 // inherit fills a setting that was left out with the run's own.

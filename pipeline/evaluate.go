@@ -202,6 +202,7 @@ const (
 	fewestRepeats  = 7
 	mostRepeats    = 50
 	throughputSpan = 2 * time.Second
+	longestSpan    = 30 * time.Second // of a network that takes seconds for a batch
 )
 
 // throughput times pictures with all their questions, answered together with the run's threads: on the CPU each thread
@@ -227,7 +228,10 @@ func (r *run) throughput(n model.Network) (report.Throughput, error) {
 		}
 	}
 	var rates []float64
-	for begun, warm := time.Now(), false; len(rates) < fewestRepeats || len(rates) < mostRepeats && time.Since(begun) < throughputSpan; {
+	more := func(spent time.Duration) bool {
+		return len(rates) == 0 || len(rates) < fewestRepeats && spent < longestSpan || len(rates) < mostRepeats && spent < throughputSpan
+	}
+	for begun, warm := time.Now(), false; more(time.Since(begun)); {
 		start := time.Now()
 		var group errgroup.Group
 		for _, share := range shares {

@@ -59,11 +59,18 @@ func TestEveryFamilyRuns(t *testing.T) {
 			a, b := strings.Index(tiny, "[teacher.train]"), strings.Index(tiny, "[[stage]]")
 			text := tiny[:a] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + tiny[b:]
 			text = strings.Replace(text, "keep = { vision = 1, language = 1 }", "keep = { vision = 1, qformer = 2, language = 1 }", 1)
+			text = strings.Replace(text, `vision = { heads = 2, ffn = "50%" }, language`, `vision = { heads = 2, ffn = "50%" }, qformer = { heads = 3, ffn = "50%" }, language`, 1)
 			out := filepath.Join(t.TempDir(), "run")
-			cfg, err := Parse("family.toml", text, "output="+out)
+			cfg, err := Parse("family.toml", text, "output="+out, "export.format=transformers")
 			require.NoError(t, err)
-			r, err := Run(context.Background(), cfg, func(Event) {})
+			var notes []string
+			r, err := Run(context.Background(), cfg, func(e Event) {
+				if n, ok := e.(Note); ok {
+					notes = append(notes, n.Text)
+				}
+			})
 			require.NoError(t, err)
+			assert.Contains(t, strings.Join(notes, "\n"), "export: qformer heads 3 → 2 and width 12 → 12", "what was bent is said")
 			require.Len(t, r.Stages, 3)
 			for _, s := range r.Stages {
 				assert.LessOrEqual(t, s.SliceMaskMaxDiff, 1e-9, s.Name)
@@ -73,6 +80,9 @@ func TestEveryFamilyRuns(t *testing.T) {
 			require.NoError(t, err)
 			defer m.Store().Free()
 			assert.Equal(t, int(r.Student.Parameters), m.Store().Count())
+			hub, err := m.HubConfig()
+			require.NoError(t, err, "transformers can say these sizes")
+			assert.Equal(t, hub.QFormer.Hidden, m.Config().QFormer.Hidden, "and the file does")
 		})
 	}
 }

@@ -162,7 +162,7 @@ func (r *run) plan(ctx context.Context, index, cut int, student model.Network, s
 	plan := pruning.Plan{Keep: map[string][]int{}}
 	for _, a := range axes {
 		n := min(a.Units(), unitsAfter(a.Kind, a.Multiple(), starts[a.Name], s.target(a, starts[a.Name]), cut, s.Cuts))
-		if plan.Keep[a.Name], err = pruning.Choose(a, scores[a.Name], n); err != nil {
+		if plan.Keep[a.Name], err = r.cfg.choose(student, a, scores[a.Name], n); err != nil {
 			return plan, err
 		}
 	}

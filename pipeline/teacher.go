@@ -30,6 +30,13 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 		return err
 	}
 	r.teacher.Store().SetRequiresGrad(false)
+	notes, err := r.cfg.fitExport(r.teacher)
+	for _, n := range notes {
+		r.events.Emit(Note{n})
+	}
+	if err != nil {
+		return err
+	}
 	if err := r.cfg.checkKeep(r.teacher); err != nil {
 		return err
 	}

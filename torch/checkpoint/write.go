@@ -9,7 +9,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"unsafe"
 
 	"espalier/torch"
 )
@@ -35,12 +37,8 @@ func WriteSafeTensors(path string, tensors map[string]*torch.Tensor, metadata ma
 			return err
 		}
 		for _, n := range names {
-			raw, err := rawBytes(tensors[n])
-			if err != nil {
+			if err := writeRaw(w, tensors[n]); err != nil {
 				return fmt.Errorf("tensor %q: %w", n, err)
-			}
-			if _, err := w.Write(raw); err != nil {
-				return err
 			}
 		}
 		return nil
@@ -57,12 +55,18 @@ func inFileOrder(tensors map[string]*torch.Tensor) []string {
 	return names
 }
 
-func rawBytes(t *torch.Tensor) (raw []byte, err error) {
-	err = torch.Run(func(*torch.Scope) error {
-		raw = t.Raw()
-		return nil
+// writeRaw writes a tensor's elements, from where they are if they lie there in order: a copy of every tensor of a large
+// network would wait for Go's collector.
+func writeRaw(w io.Writer, t *torch.Tensor) error {
+	return torch.Run(func(*torch.Scope) error {
+		if t.Device() != torch.CPU || !t.IsContiguous() || t.Bytes() == 0 {
+			_, err := w.Write(t.Raw())
+			return err
+		}
+		_, err := w.Write(unsafe.Slice((*byte)(t.DataPointer()), t.Bytes()))
+		runtime.KeepAlive(t)
+		return err
 	})
-	return raw, err
 }
 
 // makeHeader keeps the order of names, which a Go map would lose; it is padded to a multiple of 8.

@@ -1,0 +1,130 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+
+	"espalier/model"
+	"espalier/pruning"
+	"espalier/torch/nn"
+)
+
+// formatTransformers asks for a student that plain transformers loads.
+const formatTransformers = "transformers"
+
+// hubNetwork is a network that knows whether transformers' config can say its sizes.
+type hubNetwork interface {
+	HubConfig() (*model.Config, error)
+}
+
+// fitExport bends what the stages keep so that the final student's sizes can stand in the config of the teacher's family,
+// and says what it changed. What cannot be bent is an error, before anything is trained.
+func (c *Config) fitExport(teacher model.Network) (notes []string, err error) {
+	if c.Export.Format != formatTransformers {
+		return nil, nil
+	}
+	for _, tower := range towers {
+		if note := c.fitTower(teacher, tower); note != "" {
+			notes = append(notes, note)
+		}
+	}
+	final, err := c.finalNetwork(teacher)
+	if err != nil {
+		return notes, err
+	}
+	hub, ok := final.(hubNetwork)
+	if !ok {
+		return notes, Inputf("export.format = %q: this kind of network has no form in transformers", c.Export.Format)
+	}
+	if _, err := hub.HubConfig(); err != nil {
+		return notes, Inputf("export.format = %q: the student would not fit: %w; cut heads in a stage inner and widths in a stage hidden, "+
+			"or leave out export.format", c.Export.Format, err)
+	}
+	return notes, nil
+}
+
+// keepOf is what a stage keeps of a tower.
+func (s *StageConfig) keepOf(tower string) *TowerKeep {
+	return map[string]*TowerKeep{"vision": &s.Keep.Vision, "qformer": &s.Keep.QFormer, "language": &s.Keep.Language}[tower]
+}
+
+// fitTower makes the width of a tower heads × head size, where its config says no head size, or a multiple of the heads,
+// which LLaMA's demands. The width that was asked for decides: it makes most of the size.
+func (c *Config) fitTower(n model.Network, tower string) string {
+	var heads, hidden *nn.Axis
+	for _, a := range n.Store().Axes() {
+		switch {
+		case a.Tower != tower:
+		case a.Kind == nn.Hidden:
+			hidden = a
+		case a.Kind == nn.Heads && heads == nil:
+			heads = a
+		}
+	}
+	inner, last := -1, -1 // the last stages that cut heads and widths
+	h, w := heads.Units(), hidden.Units()
+	for i := range c.Stages {
+		s := &c.Stages[i]
+		switch keep := s.keepOf(tower); {
+		case s.Name == "inner" && !keep.Heads.Whole():
+			inner, h = i, s.target(heads, h)
+		case s.Name == "hidden" && !keep.Units.Whole():
+			last, w = i, s.target(hidden, w)
+		}
+	}
+	size := heads.Block()
+	kind := n.Config().Text.ModelType
+	switch {
+	case last < 0:
+		return "" // widths stay: what heads cannot be is told by fitExport
+	case tower == "language" && kind == "t5":
+		return ""
+	case tower == "language" && kind == "llama":
+		if w%h == 0 {
+			return ""
+		}
+		to := min(hidden.Units()/h, int(math.Round(float64(w)/float64(h)))) * h
+		c.Stages[last].keepOf(tower).Units = Keep{Units: to}
+		return fmt.Sprintf("export: %s width %d → %d: transformers' LlamaConfig wants a multiple of the %d heads", tower, w, to, h)
+	case h*size == w || inner < 0:
+		return ""
+	}
+	to := min(max(1, int(math.Round(float64(w)/float64(size)))), heads.Units())
+	for i := range c.Stages {
+		if s := &c.Stages[i]; s.Name == "inner" && !s.keepOf(tower).Heads.Whole() {
+			s.keepOf(tower).Heads = Keep{Units: to}
+		}
+	}
+	c.Stages[last].keepOf(tower).Units = Keep{Units: to * size}
+	return fmt.Sprintf("export: %s heads %d → %d and width %d → %d: transformers takes the head size, here %d, to be width / heads",
+		tower, h, to, w, to*size, size)
+}
+
+// finalNetwork declares the network that the stages will leave; it has no values.
+func (c *Config) finalNetwork(n model.Network) (model.Network, error) {
+	for i := range c.Stages {
+		s := &c.Stages[i]
+		keep := map[*nn.Axis][]int{}
+		axes, targets := s.axes(n)
+		for _, a := range axes {
+			for u := range min(a.Units(), targets[a.Name]) {
+				keep[a] = append(keep[a], u)
+			}
+		}
+		next, err := n.Rebuild(n.Store().Cut(keep).Structure)
+		if err != nil {
+			return nil, err
+		}
+		n = next
+	}
+	return n, nil
+}
+
+// choose picks the units that stay; under export to transformers the Q-Former's layers must follow the frequency of its
+// cross-attention.
+func (c *Config) choose(n model.Network, a *nn.Axis, scores []float64, units int) ([]int, error) {
+	if c.Export.Format == formatTransformers && a.Kind == nn.Blocks && a.Tower == "qformer" {
+		return pruning.ChoosePattern(a, scores, units, n.Config().QFormer.CrossEvery)
+	}
+	return pruning.Choose(a, scores, units)
+}
