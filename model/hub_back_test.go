@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
-	"espalier/model/modeltest"
 	"espalier/pruning"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
@@ -168,40 +166,4 @@ func (c hubCase) checkExport(t *testing.T, folder string) {
 			require.NoError(t, checkpoint.WriteSafeTensors(filepath.Join(to, "forward.safetensors"), files, nil))
 		})
 	})
-}
-
-// A random plan over every axis of every family must verify: the cut network computes what the masked one did.
-func TestFamiliesVerify(t *testing.T) {
-	for _, name := range []string{"blip2_opt", "blip2_t5", "instructblip_t5"} {
-		t.Run(name, func(t *testing.T) {
-			torchtest.Run(t, func(*torch.Scope) {
-				c := openCase(t, modeltest.Folder(name))
-				plan := expressible(c.m)
-				for _, a := range c.m.Store().Axes() {
-					if a.Kind == nn.Queries {
-						plan.Keep[a.Name] = []int{0, 2}
-					}
-				}
-				cut, err := pruning.Apply(c.m, plan)
-				require.NoError(t, err)
-				defer cut.Store().Free()
-				diff, err := pruning.Verify(c.m, cut, plan, func() (*model.Batch, error) { return questionsFor(c) })
-				require.NoError(t, err)
-				assert.LessOrEqual(t, diff, pruning.Tolerance)
-				assert.NotEmpty(t, slices.Collect(maps.Keys(plan.Keep)))
-			})
-		})
-	}
-}
-
-// questionsFor packs made-up questions about the case's pictures, two about the first and one about the second.
-func questionsFor(c hubCase) (*model.Batch, error) {
-	question := func(from, n int) model.Question {
-		q := model.Question{Answer: []int{7, 9, c.m.Config().Text.EOS}}
-		for i := range n {
-			q.Prompt, q.Instruction = append(q.Prompt, 3+from+i), append(q.Instruction, 5+from+2*i)
-		}
-		return q
-	}
-	return c.m.Form().Pack(c.in.Pictures.Slice(0, 0, 2), [][]model.Question{{question(0, 4), question(5, 2)}, {question(9, 3)}}, torch.CPU)
 }

@@ -73,7 +73,7 @@ func suspects(before, after model.Network, keep map[*nn.Axis][]int) string {
 		for d, dim := range p.Dims {
 			for a, units := range keep {
 				size := a.Size()
-				if len(units) == a.Units() || contains(dim.Axes(), a.Name) || dim.Size()%size != 0 || !sameFamily(p, a) {
+				if len(units) == a.Units() || contains(dim.Axes(), a.Name) || (dim.Size()%size != 0 && dim.Size() != a.Units()) || !sameFamily(p, a) {
 					continue
 				}
 				found = append(found, fmt.Sprintf("%s (dimension %d) still has %d, as %s had before the cut", p.Name, d, dim.Size(), a.Name))
