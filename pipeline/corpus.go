@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"espalier/model"
+	"espalier/model/prompt"
 	"espalier/pipeline/data"
 	"espalier/torch"
 )
@@ -14,7 +15,7 @@ import (
 // corpus is a split as a network reads it: pictures with tokenized questions.
 type corpus struct {
 	split     *data.Split
-	words     vocabularies
+	words     prompt.Words
 	pre       model.Preprocessor
 	on        torch.Device
 	form      model.Form         // how the network takes its questions
@@ -22,21 +23,21 @@ type corpus struct {
 	teacher   [][]bool           // which answers are the teacher's own word, where the data have none
 }
 
-func newCorpus(split *data.Split, words vocabularies, pre model.Preprocessor, form model.Form, on torch.Device) (*corpus, error) {
+func newCorpus(split *data.Split, words prompt.Words, pre model.Preprocessor, form model.Form, on torch.Device) (*corpus, error) {
 	c := &corpus{split: split, words: words, pre: pre, form: form, on: on,
 		questions: make([][]model.Question, split.Len()), teacher: make([][]bool, split.Len())}
 	for i := range split.Len() {
 		for _, q := range split.Questions(i) {
-			packed, err := words.question(q.Text)
+			packed, err := words.Question(q.Text)
 			if err != nil {
 				return nil, Inputf("data: %s split: question %q: %w", split.Name, q.Text, err)
 			}
 			if len(q.Answers) > 0 {
-				answer, err := words.answers.Encode(q.Answers[0])
+				answer, err := words.Answers.Encode(q.Answers[0])
 				if err != nil {
 					return nil, Inputf("data: %s split: answer %q: %w", split.Name, q.Answers[0], err)
 				}
-				packed.Answer = append(answer, words.answers.EOS())
+				packed.Answer = append(answer, words.Answers.EOS())
 			}
 			c.questions[i] = append(c.questions[i], packed)
 			c.teacher[i] = append(c.teacher[i], false)
@@ -168,7 +169,7 @@ func (c *corpus) completeWith(ctx context.Context, teacher model.Network, batch,
 		for i, p := range b.Index {
 			for j := range c.questions[p] {
 				if q := &c.questions[p][j]; q.Answer == nil {
-					q.Answer, c.teacher[p][j] = append(answers[i][j], c.words.answers.EOS()), true
+					q.Answer, c.teacher[p][j] = append(answers[i][j], c.words.Answers.EOS()), true
 					n++
 				}
 			}
@@ -185,7 +186,7 @@ func (c *corpus) answers(n model.Network, b *data.Batch, maxTokens int) (out [][
 		questions[i] = c.questions[p]
 	}
 	err = torch.Run(func(*torch.Scope) error {
-		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.words.answers.EOS()})
+		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.words.Answers.EOS()})
 		return err
 	})
 	if err != nil {

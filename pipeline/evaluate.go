@@ -30,7 +30,7 @@ func (r *run) mark(ctx context.Context, n model.Network, c *corpus) (marks, erro
 		}
 		for i, p := range b.Index {
 			for j, q := range c.split.Questions(p) {
-				out[p] = append(out[p], data.Correct(c.words.answers.Decode(answers[i][j]), q.Answers))
+				out[p] = append(out[p], data.Correct(c.words.Answers.Decode(answers[i][j]), q.Answers))
 			}
 		}
 		done += len(b.Index)
@@ -174,16 +174,16 @@ func (r *run) latency(n model.Network) (report.Latency, error) {
 // answer is the whole way from a picture's bytes and a question to the answer's text.
 func (r *run) answer(n model.Network, pixels []uint8, question string) (text string, err error) {
 	err = torch.Run(func(*torch.Scope) error {
-		q, err := r.words.question(question)
+		q, err := r.words.Question(question)
 		if err != nil {
 			return err
 		}
 		ids, err := n.Generate(r.test.pre.Pictures(pixels, r.device), [][]model.Question{{q}},
-			model.GenerateOptions{MaxTokens: r.cfg.Eval.MaxAnswerTokens, EOS: r.words.answers.EOS()})
+			model.GenerateOptions{MaxTokens: r.cfg.Eval.MaxAnswerTokens, EOS: r.words.Answers.EOS()})
 		if err != nil {
 			return err
 		}
-		text = r.words.answers.Decode(ids[0][0])
+		text = r.words.Answers.Decode(ids[0][0])
 		return nil
 	})
 	return text, err

@@ -14,6 +14,7 @@ import (
 
 	"espalier/distillation"
 	"espalier/model"
+	"espalier/model/prompt"
 	"espalier/pipeline/data"
 	"espalier/pipeline/report"
 	"espalier/torch"
@@ -29,7 +30,7 @@ type run struct {
 	before  float64 // seconds of earlier starts
 
 	set                          *data.Dataset
-	words                        vocabularies
+	words                        prompt.Words
 	pre                          model.Preprocessor
 	train, validation, test, ood *corpus // ood may be nil
 
@@ -223,7 +224,7 @@ func (r *run) saveModel(n model.Network, folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := r.words.save(folder); err != nil {
+	if err := r.words.Save(folder); err != nil {
 		return err
 	}
 	if err := r.pre.Save(folder); err != nil {

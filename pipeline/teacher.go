@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"espalier/model"
+	"espalier/model/prompt"
 	"espalier/pipeline/data"
 	"espalier/torch"
 )
@@ -79,15 +80,15 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	r.teacher = m
-	words, err := loadVocabularies(folder, m.Config(), r.cfg.Data.Prompt)
+	words, err := prompt.Load(folder, m.Config(), r.cfg.Data.Prompt)
 	if err != nil {
 		return &InputError{err}
 	}
 	// Published checkpoints round their vocabulary up.
-	if n := words.answers.Size(); n > m.Config().Text.Vocabulary {
+	if n := words.Answers.Size(); n > m.Config().Text.Vocabulary {
 		return Inputf("%s: tokenizer.json has %d words, the language model %d; they are not of one checkpoint", folder, n, m.Config().Text.Vocabulary)
 	}
-	if err := data.CheckVocabulary(words.answers, r.set); err != nil {
+	if err := data.CheckVocabulary(words.Answers, r.set); err != nil {
 		return &InputError{err}
 	}
 	r.words = words
@@ -102,8 +103,8 @@ func (r *run) loadTeacher(folder string) error {
 
 // trainedTeacher trains the teacher of [teacher.train], or finds it in the run folder or in the user's cache.
 func (r *run) trainedTeacher(ctx context.Context) error {
-	r.words, r.pre = vocabularies{answers: r.set.Tokenizer, template: r.cfg.Data.Prompt}, model.AdsPreprocessor(r.set.Size)
-	c, err := r.cfg.Teacher.Train.modelConfig(r.set, r.words.answers)
+	r.words, r.pre = prompt.Words{Answers: r.set.Tokenizer, Template: r.cfg.Data.Prompt}, model.AdsPreprocessor(r.set.Size)
+	c, err := r.cfg.Teacher.Train.modelConfig(r.set, r.words.Answers)
 	if err != nil {
 		return err
 	}

@@ -5,11 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"espalier/model"
 	"espalier/model/image"
-	"espalier/model/tokenizer"
+	"espalier/model/prompt"
 	"espalier/torch"
 )
 
@@ -24,6 +23,7 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	folder := flags.String("m", "", "checkpoint `folder`")
 	picture := flags.String("image", "", "PNG, JPEG or WebP `file`")
 	question := flags.String("question", "", "what is asked")
+	template := flags.String("prompt", "", "what the question becomes, as `\"Question: {question} Answer:\"`; empty is the question alone")
 	tokens := flags.Int("max-new-tokens", 16, "of the answer, end-of-sequence included")
 	beams := flags.Int("num-beams", 1, "hypotheses; 1 is greedy")
 	asJSON := flags.Bool("json", false, "print question, answer and ids as JSON")
@@ -32,7 +32,7 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if *folder == "" || *picture == "" || *question == "" || len(args) > 0 {
 			return usagef("model generate: -m, -image and -question are needed, and nothing more")
 		}
-		a, err := ask(*folder, *picture, *question, *on, model.GenerateOptions{MaxTokens: *tokens, Beams: *beams})
+		a, err := ask(*folder, *picture, *question, *template, *on, model.GenerateOptions{MaxTokens: *tokens, Beams: *beams})
 		if err != nil {
 			return err
 		}
@@ -44,12 +44,16 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	}
 }
 
-func ask(folder, picture, question, on string, o model.GenerateOptions) (*answer, error) {
+func ask(folder, picture, question, template, on string, o model.GenerateOptions) (*answer, error) {
 	where, err := torch.ParseDevice(on)
 	if err != nil {
 		return nil, err
 	}
-	words, err := tokenizer.LoadWordLevel(filepath.Join(folder, "tokenizer.json"))
+	c, err := model.LoadConfig(folder)
+	if err != nil {
+		return nil, err
+	}
+	words, err := prompt.Load(folder, c, template)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +65,7 @@ func ask(folder, picture, question, on string, o model.GenerateOptions) (*answer
 	if err != nil {
 		return nil, err
 	}
-	prompt, err := words.Encode(question)
+	q, err := words.Question(question)
 	if err != nil {
 		return nil, err
 	}
@@ -70,15 +74,15 @@ func ask(folder, picture, question, on string, o model.GenerateOptions) (*answer
 		return nil, err
 	}
 	defer m.Store().Free()
-	o.EOS = words.EOS()
+	o.EOS = words.Answers.EOS()
 	a := &answer{Question: question}
 	err = torch.Run(func(*torch.Scope) error {
 		pixels := pre.Pictures(rgb.Resize(pre.Size, pre.Size).Pix, where)
-		ids, err := m.Generate(pixels, [][]model.Question{{{Prompt: prompt}}}, o)
+		ids, err := m.Generate(pixels, [][]model.Question{{q}}, o)
 		if err != nil {
 			return err
 		}
-		a.IDs, a.Answer = append([]int{}, ids[0][0]...), words.Decode(ids[0][0])
+		a.IDs, a.Answer = append([]int{}, ids[0][0]...), words.Answers.Decode(ids[0][0])
 		return nil
 	})
 	return a, err
