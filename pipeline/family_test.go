@@ -24,12 +24,10 @@ var languages = map[string]string{
 	"llama": `{"model_type": "llama", "hidden_size": 32, "head_dim": 6, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": %d, "pad_token_id": 0, "eos_token_id": 1}`,
 }
 
-// familyTeacher writes a random network of a family with the vocabulary of "ads".
-func familyTeacher(t *testing.T, kind, language string) string {
+// familyNetwork draws a small network of a family.
+func familyNetwork(t *testing.T, kind, language string, vocabulary int) *model.Blip2 {
 	t.Helper()
-	set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 1, Validation: 1, Test: 1, OOD: 1})
-	require.NoError(t, err)
-	text := fmt.Sprintf(languages[language], set.Tokenizer.Size())
+	text := fmt.Sprintf(languages[language], vocabulary)
 	require.True(t, json.Valid([]byte(text)))
 	c, err := model.ParseConfig([]byte(fmt.Sprintf(`{"model_type": %q, "num_query_tokens": 4,
 		"vision_config": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 48, "patch_size": 12},
@@ -39,8 +37,17 @@ func familyTeacher(t *testing.T, kind, language string) string {
 	require.NoError(t, err)
 	m, err := model.New(c)
 	require.NoError(t, err)
-	defer m.Store().Free()
+	t.Cleanup(m.Store().Free)
 	require.NoError(t, m.Store().Init(5, torch.CPU))
+	return m
+}
+
+// familyTeacher writes a network of a family with the vocabulary of "ads".
+func familyTeacher(t *testing.T, kind, language string) string {
+	t.Helper()
+	set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 1, Validation: 1, Test: 1, OOD: 1})
+	require.NoError(t, err)
+	m := familyNetwork(t, kind, language, set.Tokenizer.Size())
 	folder := filepath.Join(t.TempDir(), "teacher")
 	require.NoError(t, m.Save(folder))
 	require.NoError(t, model.AdsPreprocessor(48).Save(folder))
