@@ -93,12 +93,14 @@ func (r *run) stage(ctx context.Context, index int) (model.Network, error) {
 
 // startSizes are the units of each axis when the stage began: the widths between cuts are reckoned from them.
 func (r *run) startSizes(index int) (map[string]int, error) {
-	n, err := r.studentBefore(index, 0)
+	if index == 0 {
+		return r.teacher.Store().Structure().Axes, nil
+	}
+	c, err := model.LoadConfig(r.cutFolder(index-1, r.cfg.Stages[index-1].Cuts)) // the sizes alone: a large network is not loaded for them
 	if err != nil {
 		return nil, err
 	}
-	defer n.Store().Free()
-	return n.Store().Structure().Axes, nil
+	return c.Structure.Axes, nil
 }
 
 // cut scores, plans, slices, proves and distils once, and saves the student.
