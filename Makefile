@@ -30,10 +30,10 @@ asan: shim ## the tests of torch/ over a shim built with the address sanitizer
 bench: all ## the benchmarks
 	go run ./cmd/bench $(ARGS)
 
-parity: all ## random networks of every family made by transformers: both ways (fetches PyTorch and transformers once)
+parity: all ## random networks of every family made by transformers, both ways, and pictures (fetches PyTorch and transformers once)
 	@rm -rf build/parity && mkdir -p build/parity
-	@python=$$(bench/parity/setup.sh | tail -n 1) && $$python bench/parity/cases.py build/parity/cases && \
-	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -back=$(CURDIR)/build/parity/back && \
+	@python=$$(bench/parity/setup.sh | tail -n 1) && $$python bench/parity/cases.py build/parity/cases && $$python bench/parity/images.py build/parity/pictures && \
+	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -pictures=$(CURDIR)/build/parity/pictures -back=$(CURDIR)/build/parity/back && \
 	$$python bench/parity/back.py build/parity/back/*
 
 dist: all ## dist/espalier: bin/ and lib/, a folder that can be moved

@@ -2,7 +2,9 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -18,44 +20,114 @@ type Preprocessor struct {
 	Std     [3]float64
 }
 
+// ClipPreprocessor normalises as CLIP does: BLIP-2's checkpoints.
+func ClipPreprocessor(size int) Preprocessor {
+	return Preprocessor{Size: size, Rescale: 1. / 255,
+		Mean: [3]float64{.48145466, .4578275, .40821073}, Std: [3]float64{.26862954, .26130258, .27577711}}
+}
+
 // AdsPreprocessor maps bytes to (byte − 127.5) / 64: the networks trained by this program.
 func AdsPreprocessor(size int) Preprocessor {
 	return Preprocessor{Size: size, Rescale: 1. / 255, Mean: [3]float64{.5, .5, .5}, Std: [3]float64{64. / 255, 64. / 255, 64. / 255}}
 }
 
+// preprocessorFile is preprocessor_config.json, as transformers' BlipImageProcessor writes it.
 type preprocessorFile struct {
-	Type    string         `json:"image_processor_type"`
-	Size    map[string]int `json:"size"`
-	Rescale float64        `json:"rescale_factor"`
-	Mean    [3]float64     `json:"image_mean"`
-	Std     [3]float64     `json:"image_std"`
+	Type      string          `json:"image_processor_type"`
+	Size      json.RawMessage `json:"size"`
+	Rescale   *float64        `json:"rescale_factor"`
+	Mean      *[3]float64     `json:"image_mean"`
+	Std       *[3]float64     `json:"image_std"`
+	Resample  *int            `json:"resample,omitempty"`
+	DoResize  *bool           `json:"do_resize,omitempty"`
+	DoRescale *bool           `json:"do_rescale,omitempty"`
+	DoNorm    *bool           `json:"do_normalize,omitempty"`
 }
+
+// The files that may hold it: processor_config.json is what transformers 5 writes, with the pictures' part inside.
+const (
+	preprocessorName = "preprocessor_config.json"
+	processorName    = "processor_config.json"
+)
 
 // Save writes preprocessor_config.json.
 func (p Preprocessor) Save(folder string) error {
-	data, err := json.MarshalIndent(preprocessorFile{Type: "BlipImageProcessor", Size: map[string]int{"height": p.Size, "width": p.Size},
-		Rescale: p.Rescale, Mean: p.Mean, Std: p.Std}, "", "  ")
+	data, err := json.MarshalIndent(preprocessorFile{Type: "BlipImageProcessor", Size: fmt.Appendf(nil, `{"height":%d,"width":%[1]d}`, p.Size),
+		Rescale: &p.Rescale, Mean: &p.Mean, Std: &p.Std}, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(folder, "preprocessor_config.json"), data)
+	return writeJSON(filepath.Join(folder, preprocessorName), data)
 }
 
-// LoadPreprocessor reads preprocessor_config.json.
+// LoadPreprocessor reads preprocessor_config.json or, where there is none, processor_config.json. What a file leaves
+// out is as in transformers' BlipImageProcessor, and what is not computed here is refused.
 func LoadPreprocessor(folder string) (Preprocessor, error) {
-	path := filepath.Join(folder, "preprocessor_config.json")
+	path := filepath.Join(folder, preprocessorName)
 	data, err := os.ReadFile(path)
-	if err != nil {
-		return Preprocessor{}, fmt.Errorf("model: %w", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		path = filepath.Join(folder, processorName)
+		var whole struct {
+			Pictures json.RawMessage `json:"image_processor"`
+		}
+		if data, err = os.ReadFile(path); errors.Is(err, fs.ErrNotExist) {
+			return Preprocessor{}, fmt.Errorf("model: %s has neither %s nor %s: %w; copy it from the checkpoint's origin", folder, preprocessorName, processorName, err)
+		} else if err == nil {
+			if err = json.Unmarshal(data, &whole); err == nil && whole.Pictures == nil {
+				err = errors.New(`no "image_processor" in it`)
+			}
+			data = whole.Pictures
+		}
 	}
-	var f preprocessorFile
-	if err := json.Unmarshal(data, &f); err != nil {
+	if err != nil {
 		return Preprocessor{}, fmt.Errorf("model: %s: %w", path, err)
 	}
-	if f.Size["height"] != f.Size["width"] || f.Size["height"] < 1 || f.Rescale == 0 || f.Std[0]*f.Std[1]*f.Std[2] == 0 {
-		return Preprocessor{}, fmt.Errorf("model: %s: a square size, rescale_factor, image_mean and image_std are needed", path)
+	p, err := parsePreprocessor(data)
+	if err != nil {
+		return Preprocessor{}, fmt.Errorf("model: %s: %w", path, err)
 	}
-	return Preprocessor{Size: f.Size["height"], Rescale: f.Rescale, Mean: f.Mean, Std: f.Std}, nil
+	return p, nil
+}
+
+func parsePreprocessor(data []byte) (p Preprocessor, err error) {
+	var f preprocessorFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return p, err
+	}
+	const bicubic = 3
+	if f.Resample != nil && *f.Resample != bicubic {
+		return p, fmt.Errorf("resample is %d, only bicubic resizing (3) is computed here", *f.Resample)
+	}
+	if f.DoResize != nil && !*f.DoResize {
+		return p, errors.New("do_resize is false, but a network sees pictures of one size; set it to true")
+	}
+	p = ClipPreprocessor(384)
+	if len(f.Size) > 0 && json.Unmarshal(f.Size, &p.Size) != nil {
+		var size struct{ Height, Width int }
+		if err := json.Unmarshal(f.Size, &size); err != nil || size.Height != size.Width || size.Height < 1 {
+			return p, fmt.Errorf("size is %s, want a square: {\"height\": 224, \"width\": 224}", f.Size)
+		}
+		p.Size = size.Height
+	}
+	if f.Rescale != nil {
+		p.Rescale = *f.Rescale
+	}
+	if f.Mean != nil {
+		p.Mean = *f.Mean
+	}
+	if f.Std != nil {
+		p.Std = *f.Std
+	}
+	if f.DoRescale != nil && !*f.DoRescale {
+		p.Rescale = 1
+	}
+	if f.DoNorm != nil && !*f.DoNorm {
+		p.Mean, p.Std = [3]float64{}, [3]float64{1, 1, 1}
+	}
+	if p.Size < 1 || p.Rescale == 0 || p.Std[0]*p.Std[1]*p.Std[2] == 0 {
+		return p, fmt.Errorf("size %d, rescale_factor %g and image_std %v must not be zero", p.Size, p.Rescale, p.Std)
+	}
+	return p, nil
 }
 
 // Pictures turns bytes [count, 3, size, size] into the normalised float32 tensor that a network reads.

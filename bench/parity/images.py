@@ -4,9 +4,10 @@
 
 Writes OUT/images/, and for each size OUT/pixels-224.safetensors and OUT/pixels-48.safetensors: for each file, under its
 name, pixel_values [3, size, size] float32 of BlipImageProcessorPil for the picture as transformers' load_image opens it:
-ImageOps.exif_transpose, then convert("RGB"), which drops an alpha channel. It keeps a PNG's one transparent colour
-(rgb-clear.png, grey-clear.png), which the processor then makes white. Under "direct/NAME", only where it differs, is what the
-processor gives for Image.open's picture itself: not turned, and all transparency laid over white.
+ImageOps.exif_transpose, then convert("RGB"), which drops an alpha channel. Of a PNG's one transparent colour
+(rgb-clear.png, grey-clear.png) convert keeps a note, which is dropped here too: the processor would make it white. 16-bit
+greys, which convert cuts off at 255, are shifted to their high byte first. Under "direct/NAME", only where it differs, is
+what the processor gives for Image.open's picture itself: not turned, and all transparency laid over white.
 OUT/images.json: for each file its size, its mode in PIL, and how far the processor on torchvision (BlipImageProcessor) is
 from these values. The same seed makes the same files with the same Pillow. setup.sh makes the Python environment."""
 import argparse, json, os, warnings
@@ -141,7 +142,11 @@ def main():
         for name in sorted(files.names):
             direct = Image.open(os.path.join(folder, name))
             line = about.setdefault(name, dict(width=direct.width, height=direct.height, mode=direct.mode))
-            image = ImageOps.exif_transpose(direct).convert("RGB")
+            image = ImageOps.exif_transpose(direct)
+            if image.mode == "I;16":
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            image = image.convert("RGB")
+            image.info.pop("transparency", None)
             pixels[name] = values(pil, image)
             untouched = values(pil, direct)
             if not torch.equal(untouched, pixels[name]):

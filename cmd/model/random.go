@@ -12,9 +12,6 @@ import (
 	"espalier/torch"
 )
 
-// Bytes as CLIP's pictures are normalised, which BLIP-2 was trained on.
-var clip = model.Preprocessor{Rescale: 1. / 255, Mean: [3]float64{.48145466, .4578275, .40821073}, Std: [3]float64{.26862954, .26130258, .27577711}}
-
 func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 	config := flags.String("config", "", "config.json `file`, as transformers writes it")
 	to := flags.String("out", "", "`folder` for the checkpoint")
@@ -52,8 +49,7 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if err := os.MkdirAll(*to, 0o755); err != nil {
 			return err
 		}
-		pre := clip
-		pre.Size = c.Vision.Image
+		pre := model.ClipPreprocessor(c.Vision.Image)
 		if err := errors.Join(m.Save(*to), pre.Save(*to), copyTokenizer(*words, *to)); err != nil {
 			return err
 		}

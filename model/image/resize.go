@@ -8,8 +8,12 @@ const precision = 32 - 8 - 2
 // Resize scales to width × height, whatever the proportions were, with PIL's bicubic filter: widened when
 // shrinking, so that nothing aliases. The arithmetic is that of Pillow's libImaging/Resample.c, to the bit, with
 // rows first as in every Pillow up to 12 (13 starts with the columns of tall pictures, which differs where a value
-// between the passes is clipped). A picture that has the size already is returned as it is.
+// between the passes is clipped). Pillow has one exception: pictures more than a hundred times as tall as wide are
+// shrunk by columns first. A picture that has the size already is returned as it is.
 func (p *RGB) Resize(width, height int) *RGB {
+	if p.Height > 100*p.Width && height < p.Height {
+		p = p.resizeColumns(height)
+	}
 	if p.Width != width {
 		p = p.resizeRows(width)
 	}

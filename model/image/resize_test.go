@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -53,4 +54,22 @@ func BenchmarkResize(b *testing.B) {
 func TestTaps(t *testing.T) {
 	assert.Equal(t, taps{0, []int32{1847353, 2625797, -278846}}, bicubicTaps(3, 7)[2])
 	assert.Equal(t, taps{0, []int32{-128031, 189486, 1157403, 1756589, 1157403, 189486, -128031}}, bicubicTaps(7, 3)[1])
+}
+
+// Pillow's Image.resize shrinks a picture more than a hundred times as tall as wide by its columns first; the values
+// between the passes are clipped, so the order shows.
+func TestResizeOfTallPictures(t *testing.T) {
+	for height, columnsFirst := range map[int]bool{200: false, 201: true} {
+		p, r := New(2, height), rand.New(rand.NewPCG(1, 2))
+		for i := range p.Pix {
+			p.Pix[i] = uint8(255 * r.IntN(2))
+		}
+		rows, columns := p.resizeRows(9).resizeColumns(9), p.resizeColumns(9).resizeRows(9)
+		require.NotEqual(t, rows, columns)
+		want := rows
+		if columnsFirst {
+			want = columns
+		}
+		assert.Equal(t, want, p.Resize(9, 9), height)
+	}
 }

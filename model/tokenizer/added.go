@@ -16,8 +16,8 @@ type addedTokens struct {
 	raw, clean *trie // nil: none
 }
 
-// newAddedTokens gives the ids as `tokenizers` does, the model's own or else the next free one, and refuses a
-// file that says otherwise.
+// newAddedTokens gives the ids as `tokenizers` does: the model's own or else the next free one, whatever id the
+// file states. They are what a network was trained with.
 func newAddedTokens(list []addedToken, m model, n normalizer) (*addedTokens, error) {
 	a := &addedTokens{tokens: map[int]addedToken{}, texts: map[int]string{}, special: map[string]bool{}}
 	next := m.size()
@@ -33,9 +33,6 @@ func newAddedTokens(list []addedToken, m model, n normalizer) (*addedTokens, err
 		if !known {
 			id = next
 			next++
-		}
-		if id != t.ID {
-			return nil, fmt.Errorf("the added token %q has the id %d, but `tokenizers` gives it the id %d; number the added tokens without gaps after the %d of the model", t.Content, t.ID, id, m.size())
 		}
 		if _, taken := a.tokens[id]; taken {
 			return nil, fmt.Errorf("two added tokens share the id %d; save the tokenizer again", id)

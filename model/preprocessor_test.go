@@ -1,0 +1,105 @@
+package model_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/model/image"
+	"espalier/torch"
+	"espalier/torch/checkpoint"
+	"espalier/torch/torchtest"
+)
+
+var parityPictures = flag.String("pictures", "", "folder made by bench/parity/images.py")
+
+// TestPicturesEqualTransformers is run by `make parity`: pixel_values from the file on, of every kind of picture.
+// In levels of 255, PNG is off by one at most, JPEG and WebP by four, and by half of one on average.
+func TestPicturesEqualTransformers(t *testing.T) {
+	if *parityPictures == "" {
+		t.Skip("no -pictures given: run make parity")
+	}
+	for _, size := range []string{"48", "224"} {
+		all, err := checkpoint.ReadSafeTensors(filepath.Join(*parityPictures, "pixels-"+size+".safetensors"), torch.CPU)
+		require.NoError(t, err)
+		folder := t.TempDir()
+		write(t, folder, "processor_config.json", `{"image_processor": {"size": {"height": `+size+`, "width": `+size+`}, "resample": 3}}`)
+		pre, err := model.LoadPreprocessor(folder)
+		require.NoError(t, err)
+		compared := 0
+		for name, want := range all {
+			defer want.Free()
+			if strings.HasPrefix(name, "direct/") {
+				continue
+			}
+			compared++
+			worst, mean := 1.001, 1.001
+			if !strings.HasSuffix(name, ".png") {
+				worst, mean = 4.001, .5
+			}
+			rgb, err := image.Load(filepath.Join(*parityPictures, "images", name))
+			require.NoError(t, err)
+			torchtest.Run(t, func(*torch.Scope) {
+				got := pre.Pictures(rgb.Resize(pre.Size, pre.Size).Pix, torch.CPU).Reshape(3, pre.Size, pre.Size)
+				levels := torch.From([]float32{float32(255 * pre.Std[0]), float32(255 * pre.Std[1]), float32(255 * pre.Std[2])}, torch.CPU, 3, 1, 1)
+				gap := got.Sub(want).Abs().Mul(levels)
+				assert.LessOrEqual(t, gap.AMax().Item(), worst, "%s at %s", name, size)
+				assert.LessOrEqual(t, gap.Mean().Item(), mean, "%s at %s, on average", name, size)
+			})
+		}
+		require.Greater(t, compared, 50)
+	}
+}
+
+func TestPreprocessorFiles(t *testing.T) {
+	clip := model.ClipPreprocessor(224)
+	const size = `"size": {"height": 224, "width": 224}`
+	for name, c := range map[string]struct {
+		file, text string
+		want       model.Preprocessor
+	}{
+		"transformers 4":    {"preprocessor_config.json", `{` + size + `, "resample": 3, "do_resize": true, "do_convert_rgb": true}`, clip},
+		"transformers 5":    {"processor_config.json", `{"image_processor": {` + size + `}, "num_query_tokens": 32}`, clip},
+		"one number":        {"preprocessor_config.json", `{"size": 224}`, clip},
+		"nothing said":      {"preprocessor_config.json", `{}`, model.ClipPreprocessor(384)},
+		"not rescaled":      {"preprocessor_config.json", `{` + size + `, "do_rescale": false, "do_normalize": false}`, model.Preprocessor{Size: 224, Rescale: 1, Std: [3]float64{1, 1, 1}}},
+		"values of its own": {"preprocessor_config.json", `{` + size + `, "rescale_factor": 0.5, "image_mean": [1, 2, 3], "image_std": [4, 5, 6]}`, model.Preprocessor{Size: 224, Rescale: .5, Mean: [3]float64{1, 2, 3}, Std: [3]float64{4, 5, 6}}},
+	} {
+		folder := t.TempDir()
+		write(t, folder, c.file, c.text)
+		got, err := model.LoadPreprocessor(folder)
+		require.NoError(t, err, name)
+		assert.Equal(t, c.want, got, name)
+	}
+	for text, want := range map[string]string{
+		`{"resample": 2}`:                        "only bicubic",
+		`{"do_resize": false}`:                   "do_resize",
+		`{"size": {"shortest_edge": 224}}`:       "want a square",
+		`{"size": {"height": 224, "width": 96}}`: "want a square",
+		`{"image_std": [0, 1, 1]}`:               "must not be zero",
+		`[`:                                      "unexpected end",
+	} {
+		folder := t.TempDir()
+		write(t, folder, "preprocessor_config.json", text)
+		_, err := model.LoadPreprocessor(folder)
+		require.ErrorContains(t, err, want, text)
+		require.ErrorContains(t, err, "preprocessor_config.json")
+	}
+	folder := t.TempDir()
+	_, err := model.LoadPreprocessor(folder)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	write(t, folder, "processor_config.json", `{"num_query_tokens": 32}`)
+	_, err = model.LoadPreprocessor(folder)
+	require.ErrorContains(t, err, "image_processor")
+}
+
+func write(t *testing.T, folder, name, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
+}
