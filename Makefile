@@ -33,6 +33,7 @@ bench: all ## the benchmarks
 parity: all ## random networks of every family made by transformers, both ways, and pictures (fetches PyTorch and transformers once)
 	@rm -rf build/parity && mkdir -p build/parity
 	@python=$$(bench/parity/setup.sh | tail -n 1) && $$python bench/parity/cases.py build/parity/cases && $$python bench/parity/images.py build/parity/pictures && \
+	$$python bench/parity/asked.py build/parity/asked && $(GO_TEST) ./cmd/model -run EqualTransformers -args -asked=$(CURDIR)/build/parity/asked && \
 	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -pictures=$(CURDIR)/build/parity/pictures -back=$(CURDIR)/build/parity/back && \
 	$$python bench/parity/back.py build/parity/back/*
 

@@ -49,7 +49,7 @@ func (h *here) step(n int, precision torch.DType) (seconds, losses []float64, er
 		return nil, nil, err
 	}
 	defer net.Store().Free()
-	if err := net.Store().Own(); err != nil {
+	if err := net.Store().Own(torch.Float32); err != nil {
 		return nil, nil, err
 	}
 	var start time.Time

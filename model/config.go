@@ -29,6 +29,8 @@ type Config struct {
 
 	raw    map[string]any // as it was read
 	parsed map[string]any // what this program made of it: keys that have not changed are written as they were read
+
+	generation []byte // generation_config.json, for other programs
 }
 
 // VisionConfig describes the visual encoder, a pre-norm ViT.
@@ -180,6 +182,31 @@ func (c *Config) check() error {
 	}
 	c.Text.check(fault)
 	return errors.Join(faults...)
+}
+
+// inFloat32 is the config of weights that were trained further in float32: where it still says half precision,
+// transformers would round them.
+func (c *Config) inFloat32() *Config {
+	out := *c
+	correct := func(table map[string]any) map[string]any {
+		table = maps.Clone(table)
+		for _, key := range []string{"dtype", "torch_dtype"} { // transformers' key from 5 on, and before
+			if d := table[key]; d == "bfloat16" || d == "float16" {
+				table[key] = "float32"
+			}
+		}
+		return table
+	}
+	out.raw, out.parsed = correct(c.raw), correct(c.parsed)
+	for key, value := range out.raw {
+		if table, ok := value.(map[string]any); ok {
+			out.raw[key] = correct(table)
+		}
+	}
+	if out.DType != "" {
+		out.DType = "float32"
+	}
+	return &out
 }
 
 // Marshal writes the config: keys that were not understood, or have not changed, as they were read.

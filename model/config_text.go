@@ -23,6 +23,7 @@ type TextConfig struct {
 	Pad          int     `json:"pad_token_id"`
 	BOS          int     `json:"bos_token_id"`
 	EOS          int     `json:"eos_token_id"`
+	Ends         []int   `json:"eos_token_ids,omitempty"` // where eos_token_id is a list: all of it; EOS is the first
 	Tied         *bool   `json:"tie_word_embeddings,omitempty"`
 
 	// OPT's.
@@ -98,6 +99,9 @@ func canonicalText(table any) (map[string]any, error) {
 			delete(out, k)
 		}
 	}
+	if ends, ok := out["eos_token_id"].([]any); ok && len(ends) > 0 {
+		out["eos_token_id"], out["eos_token_ids"] = ends[0], ends
+	}
 	return out, nil
 }
 
@@ -143,7 +147,8 @@ func familyText(table map[string]any) map[string]any {
 			table[theirs] = v
 		}
 	}
-	delete(table, "no_bias") // enable_bias says it
+	delete(table, "no_bias")       // enable_bias says it
+	delete(table, "eos_token_ids") // eos_token_id says it
 	return table
 }
 

@@ -217,6 +217,12 @@ func (c hubCase) checkRoundTrip(t *testing.T, folder string) {
 	require.NoError(t, err)
 	assert.JSONEq(t, string(original), withoutStructure(t, data))
 	assert.False(t, strings.Contains(string(original), "espalier"))
+	original, err = os.ReadFile(filepath.Join(folder, "generation_config.json"))
+	if err == nil {
+		data, err = os.ReadFile(filepath.Join(to, "generation_config.json"))
+		require.NoError(t, err)
+		assert.Equal(t, string(original), string(data))
+	}
 }
 
 // withoutStructure is a config without this program's own key.

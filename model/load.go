@@ -2,7 +2,9 @@ package model
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,8 +70,14 @@ func LoadConfig(folder string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %s: %w", path, err)
 	}
+	if c.generation, err = os.ReadFile(filepath.Join(folder, generationName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("model: %w", err)
+	}
 	return c, nil
 }
+
+// generationName is a file that transformers writes beside a config.
+const generationName = "generation_config.json"
 
 // headName is the output head, where it is not the token embeddings.
 const headName = "language_model.lm_head.weight"

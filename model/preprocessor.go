@@ -18,6 +18,8 @@ type Preprocessor struct {
 	Rescale float64
 	Mean    [3]float64
 	Std     [3]float64
+
+	files map[string][]byte // as they were read
 }
 
 // ClipPreprocessor normalises as CLIP does: BLIP-2's checkpoints.
@@ -50,42 +52,58 @@ const (
 	processorName    = "processor_config.json"
 )
 
-// Save writes preprocessor_config.json.
+// Save writes the files that it was read from, byte for byte, or else preprocessor_config.json.
 func (p Preprocessor) Save(folder string) error {
-	data, err := json.MarshalIndent(preprocessorFile{Type: "BlipImageProcessor", Size: fmt.Appendf(nil, `{"height":%d,"width":%[1]d}`, p.Size),
-		Rescale: &p.Rescale, Mean: &p.Mean, Std: &p.Std}, "", "  ")
-	if err != nil {
-		return err
+	files := p.files
+	if files == nil {
+		data, err := json.MarshalIndent(preprocessorFile{Type: "BlipImageProcessor", Size: fmt.Appendf(nil, `{"height":%d,"width":%[1]d}`, p.Size),
+			Rescale: &p.Rescale, Mean: &p.Mean, Std: &p.Std}, "", "  ")
+		if err != nil {
+			return err
+		}
+		files = map[string][]byte{preprocessorName: append(data, '\n')}
 	}
-	return writeJSON(filepath.Join(folder, preprocessorName), data)
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+			return fmt.Errorf("model: %w", err)
+		}
+	}
+	return nil
 }
 
 // LoadPreprocessor reads preprocessor_config.json or, where there is none, processor_config.json. What a file leaves
 // out is as in transformers' BlipImageProcessor, and what is not computed here is refused.
-func LoadPreprocessor(folder string) (Preprocessor, error) {
-	path := filepath.Join(folder, preprocessorName)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		path = filepath.Join(folder, processorName)
+func LoadPreprocessor(folder string) (p Preprocessor, err error) {
+	files := map[string][]byte{}
+	for _, name := range []string{preprocessorName, processorName} {
+		data, err := os.ReadFile(filepath.Join(folder, name))
+		if err == nil {
+			files[name] = data
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return p, fmt.Errorf("model: %w", err)
+		}
+	}
+	name, data := preprocessorName, files[preprocessorName]
+	if data == nil {
+		name = processorName
+		if files[name] == nil {
+			return p, fmt.Errorf("model: %s has neither %s nor %s: %w; copy it from the checkpoint's origin", folder, preprocessorName, processorName, fs.ErrNotExist)
+		}
 		var whole struct {
 			Pictures json.RawMessage `json:"image_processor"`
 		}
-		if data, err = os.ReadFile(path); errors.Is(err, fs.ErrNotExist) {
-			return Preprocessor{}, fmt.Errorf("model: %s has neither %s nor %s: %w; copy it from the checkpoint's origin", folder, preprocessorName, processorName, err)
-		} else if err == nil {
-			if err = json.Unmarshal(data, &whole); err == nil && whole.Pictures == nil {
-				err = errors.New(`no "image_processor" in it`)
-			}
-			data = whole.Pictures
+		if err = json.Unmarshal(files[name], &whole); err == nil && whole.Pictures == nil {
+			err = errors.New(`there is no "image_processor" in it`)
 		}
+		data = whole.Pictures
+	}
+	if err == nil {
+		p, err = parsePreprocessor(data)
 	}
 	if err != nil {
-		return Preprocessor{}, fmt.Errorf("model: %s: %w", path, err)
+		return p, fmt.Errorf("model: %s: %w", filepath.Join(folder, name), err)
 	}
-	p, err := parsePreprocessor(data)
-	if err != nil {
-		return Preprocessor{}, fmt.Errorf("model: %s: %w", path, err)
-	}
+	p.files = files
 	return p, nil
 }
 

@@ -75,7 +75,12 @@ func TestPreprocessorFiles(t *testing.T) {
 		write(t, folder, c.file, c.text)
 		got, err := model.LoadPreprocessor(folder)
 		require.NoError(t, err, name)
-		assert.Equal(t, c.want, got, name)
+		assert.Equal(t, c.want, model.Preprocessor{Size: got.Size, Rescale: got.Rescale, Mean: got.Mean, Std: got.Std}, name)
+		to := t.TempDir()
+		require.NoError(t, got.Save(to))
+		written, err := os.ReadFile(filepath.Join(to, c.file))
+		require.NoError(t, err)
+		assert.Equal(t, c.text, string(written), "as it was read")
 	}
 	for text, want := range map[string]string{
 		`{"resample": 2}`:                        "only bicubic",

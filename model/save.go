@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -27,6 +28,9 @@ func (m *Blip2) Save(folder string) error {
 		}
 		s := m.store.Structure()
 		c.Structure = &s
+		if m.full() {
+			c = c.inFloat32()
+		}
 		data, err := c.Marshal()
 		if err != nil {
 			return fmt.Errorf("model: config: %w", err)
@@ -34,8 +38,18 @@ func (m *Blip2) Save(folder string) error {
 		if err := checkpoint.WriteSafeTensors(filepath.Join(folder, checkpoint.SingleFile), values, map[string]string{"format": "pt"}); err != nil {
 			return fmt.Errorf("model: %w", err)
 		}
+		if m.config.generation != nil {
+			if err := os.WriteFile(filepath.Join(folder, generationName), m.config.generation, 0o644); err != nil {
+				return fmt.Errorf("model: %w", err)
+			}
+		}
 		return writeJSON(filepath.Join(folder, "config.json"), data)
 	})
+}
+
+// full tells whether every weight is float32.
+func (m *Blip2) full() bool {
+	return !slices.ContainsFunc(m.store.Params(), func(p *nn.Param) bool { return p.Value.DType() != torch.Float32 })
 }
 
 // fold puts into a weight what the family's config cannot say: a T5 that scales its outputs does so by the width that

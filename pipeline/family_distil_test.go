@@ -78,7 +78,7 @@ func TestDistillationRecoversEveryFamily(t *testing.T) {
 				}
 				after, err := pruning.Apply(student, plan)
 				require.NoError(t, err)
-				require.NoError(t, after.Store().Own())
+				require.NoError(t, after.Store().Own(torch.Float32))
 				if student != teacher {
 					student.Store().Free()
 				}

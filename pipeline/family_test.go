@@ -42,12 +42,18 @@ func familyNetwork(t *testing.T, kind, language string, vocabulary int) *model.B
 	return m
 }
 
-// familyTeacher writes a network of a family with the vocabulary of "ads".
+// familyTeacher writes a network of a family with the vocabulary of "ads"; LLaMA's in bfloat16.
 func familyTeacher(t *testing.T, kind, language string) string {
 	t.Helper()
 	set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 1, Validation: 1, Test: 1, OOD: 1})
 	require.NoError(t, err)
-	m := familyNetwork(t, kind, language, set.Tokenizer.Size())
+	var m model.Network = familyNetwork(t, kind, language, set.Tokenizer.Size())
+	if language == "llama" {
+		m, err = model.Convert(m, torch.BFloat16, torch.CPU)
+		require.NoError(t, err)
+		m.Config().DType = "bfloat16"
+		defer m.Store().Free()
+	}
 	folder := filepath.Join(t.TempDir(), "teacher")
 	require.NoError(t, m.Save(folder))
 	require.NoError(t, model.AdsPreprocessor(48).Save(folder))
@@ -87,6 +93,10 @@ func TestEveryFamilyRuns(t *testing.T) {
 			require.NoError(t, err)
 			defer m.Store().Free()
 			assert.Equal(t, int(r.Student.Parameters), m.Store().Count())
+			for _, p := range m.Store().Params() {
+				require.Equal(t, torch.Float32, p.Value.DType(), "%s: trained in float32, whatever the teacher's weights are", p.Name)
+			}
+			assert.NotEqual(t, "bfloat16", m.Config().DType, "transformers would round the student")
 			hub, err := m.HubConfig()
 			require.NoError(t, err, "transformers can say these sizes")
 			assert.Equal(t, hub.QFormer.Hidden, m.Config().QFormer.Hidden, "and the file does")

@@ -21,7 +21,7 @@ const verifyPictures = 8
 
 // stages runs all that the journal does not hold as done, and returns the last accepted student.
 func (r *run) stages(ctx context.Context) (model.Network, error) {
-	student := r.teacher
+	var student model.Network // nil: none was run here yet
 	for i := range r.cfg.Stages {
 		if i < len(r.journal.Stages) && r.journal.Stages[i].Accepted {
 			continue
@@ -30,19 +30,18 @@ func (r *run) stages(ctx context.Context) (model.Network, error) {
 			s := r.cfg.Stages[i]
 			r.journal.Stages = append(r.journal.Stages, stageJournal{Stage: report.Stage{Name: r.cfg.StageNames()[i], Criterion: s.Criterion, Attempts: 1}})
 		}
-		next, err := r.stage(ctx, i)
-		if err != nil {
+		var err error
+		if student, err = r.stage(ctx, i, student); err != nil {
 			return nil, err
 		}
-		if student != r.teacher {
-			student.Store().Free()
-		}
-		student = next
 	}
-	if student == r.teacher && len(r.cfg.Stages) > 0 { // all were done by an earlier start
+	switch {
+	case student != nil:
+		return student, nil
+	case len(r.cfg.Stages) > 0: // all were done by an earlier start
 		return r.studentBefore(len(r.cfg.Stages), 0)
 	}
-	return student, nil
+	return r.teacher, nil
 }
 
 // cutFolder is where the student lies after a cut (from 1) of a stage and its distillation.
@@ -62,18 +61,21 @@ func (r *run) studentBefore(stage, cuts int) (model.Network, error) {
 	return model.Share(r.teacher)
 }
 
-// stage makes the cuts that are left, each with its share of the distillation, measures, and asks the gate.
-func (r *run) stage(ctx context.Context, index int) (model.Network, error) {
+// stage makes the cuts that are left, each with its share of the distillation, measures, and asks the gate. It takes over
+// the student of the stage before; nil says that an earlier start left it on disk.
+func (r *run) stage(ctx context.Context, index int, student model.Network) (_ model.Network, err error) {
 	s, j := r.cfg.Stages[index], &r.journal.Stages[index]
-	student, err := r.studentBefore(index, j.Done)
-	if err != nil {
-		return nil, err
+	if student == nil {
+		if student, err = r.studentBefore(index, j.Done); err != nil {
+			return nil, err
+		}
 	}
 	if j.Done > 0 {
 		r.events.Emit(Note{fmt.Sprintf("stage %s goes on after cut %d of %d", j.Name, j.Done, s.Cuts)})
 	}
 	starts, err := r.startSizes(index)
 	if err != nil {
+		student.Store().Free()
 		return nil, err
 	}
 	for cut := j.Done + 1; cut <= s.Cuts; cut++ {
@@ -224,7 +226,7 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 	if steps == 0 {
 		return nil
 	}
-	if err := student.Store().Own(); err != nil { // the teacher must not learn with it
+	if err := student.Store().Own(torch.Float32); err != nil { // the teacher must not learn with it, nor steps be lost in halves
 		return err
 	}
 	l := r.train.shuffled(ctx, d.Batch, stream(r.cfg.Seed, "distil", index, cut))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"espalier/model"
@@ -30,7 +31,11 @@ func Load(folder string, c *model.Config, template string) (v Words, err error) 
 		return v, err
 	}
 	if s, ok := v.Answers.(*tokenizer.Subword); ok {
-		s.SetSpecial(c.Text.EOS, c.Text.Pad)
+		eos := c.Text.EOS
+		if slices.Contains(c.Text.Ends, s.EOS()) { // of several, the tokenizer's own is what its prompts are trained to end with
+			eos = s.EOS()
+		}
+		s.SetSpecial(eos, c.Text.Pad)
 	}
 	if !c.Instruct() {
 		return v, nil

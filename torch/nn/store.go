@@ -216,14 +216,18 @@ func (p *Param) Share(v *torch.Tensor) {
 	p.shared = true
 }
 
-// Own copies what the network shares with another, so that it can be trained.
-func (s *Store) Own() error {
+// Own makes the network ready to be trained: it copies what it shares with another, and holds all in d. AdamW's steps are
+// smaller than a half-precision weight can take up.
+func (s *Store) Own(d torch.DType) error {
 	return torch.Run(func(*torch.Scope) error {
 		for _, p := range s.params {
-			if p.shared {
-				shared := p.Value
-				p.Set(shared.Detach().Clone())
-				shared.Free()
+			if old := p.Value; p.shared || old.DType() != d {
+				own := old.Detach().To(d)
+				if old.DType() == d {
+					own = own.Clone()
+				}
+				p.Set(own)
+				old.Free()
 			}
 		}
 		return nil
