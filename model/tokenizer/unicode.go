@@ -33,8 +33,8 @@ func isControl(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) && !in(newFormat, r)
 }
 
-// isNonspacingMark is the category Mn, which BERT removes as accents.
-func isNonspacingMark(r rune) bool { return unicode.Is(unicode.Mn, r) && !in(newMarks, r) }
+// isNonspacingMark is the category Mn, which BERT removes as accents. U+1734 was one up to Unicode 13.
+func isNonspacingMark(r rune) bool { return r == 0x1734 || unicode.Is(unicode.Mn, r) && !in(newMarks, r) }
 
 // lower is Rust's char::to_lowercase: one rune, but for İ.
 func lower(r rune) []rune {
