@@ -34,7 +34,9 @@ func isControl(r rune) bool {
 }
 
 // isNonspacingMark is the category Mn, which BERT removes as accents. U+1734 was one up to Unicode 13.
-func isNonspacingMark(r rune) bool { return r == 0x1734 || unicode.Is(unicode.Mn, r) && !in(newMarks, r) }
+func isNonspacingMark(r rune) bool {
+	return r == 0x1734 || unicode.Is(unicode.Mn, r) && !in(newMarks, r)
+}
 
 // lower is Rust's char::to_lowercase: one rune, but for İ.
 func lower(r rune) []rune {
