@@ -102,6 +102,14 @@ func (f *Folder) openShards(index []byte) error {
 	return nil
 }
 
+// Format is "safetensors", with the number of shards.
+func (f *Folder) Format() string {
+	if len(f.files) == 1 {
+		return f.files[0].Format()
+	}
+	return fmt.Sprintf("safetensors, %d shards", len(f.files))
+}
+
 // Names lists the tensors in alphabetical order.
 func (f *Folder) Names() []string {
 	names := make([]string, 0, len(f.where))

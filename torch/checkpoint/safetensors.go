@@ -165,6 +165,9 @@ func (s *SafeTensors) checkPlaces() error {
 	return nil
 }
 
+// Format is "safetensors".
+func (s *SafeTensors) Format() string { return "safetensors" }
+
 // Names lists the tensors in alphabetical order.
 func (s *SafeTensors) Names() []string {
 	names := make([]string, 0, len(s.entries))
