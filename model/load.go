@@ -47,10 +47,9 @@ func Open(folder string) (*Blip2, *checkpoint.Folder, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("model: %w", err)
 	}
-	c.Text.Tied = headTied(c, files)
-	m, err := New(c)
+	m, err := Declare(c, files)
 	if err == nil {
-		err = m.fits(files)
+		err = m.Fits(files)
 	}
 	if err != nil {
 		files.Close()
@@ -90,7 +89,7 @@ var embeddingNames = map[string]string{
 
 // headTied tells whether the token embeddings are the output head as well. The file knows best: transformers has changed
 // its mind on T5's config key, and files hold copies of a tied head or leave it out.
-func headTied(c *Config, files *checkpoint.Folder) *bool {
+func headTied(c *Config, files checkpoint.Source) *bool {
 	head := files.Bytes(headName)
 	tied := head == nil && (c.Text.tied() || c.Text.ModelType == "t5")
 	if head != nil && c.Text.tied() {
@@ -99,8 +98,24 @@ func headTied(c *Config, files *checkpoint.Folder) *bool {
 	return &tied
 }
 
-// fits tells all tensors that are missing, unexpected or misshapen at once.
-func (m *Blip2) fits(files *checkpoint.Folder) error {
+// Declare is New for a checkpoint whose files may say more of a tied output head than its config.
+func Declare(c *Config, files checkpoint.Source) (*Blip2, error) {
+	c.Text.Tied = headTied(c, files)
+	return New(c)
+}
+
+// Unused lists the tensors of a checkpoint that the network does not declare and that say something new.
+func (m *Blip2) Unused(files checkpoint.Source) (names []string) {
+	for _, name := range files.Names() {
+		if m.store.Param(name) == nil && !m.redundant(name, files) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Fits tells all tensors that are missing, unexpected or misshapen at once.
+func (m *Blip2) Fits(files checkpoint.Source) error {
 	shapes := map[string][]int{}
 	for _, name := range files.Names() {
 		if m.store.Param(name) == nil && m.redundant(name, files) {
@@ -117,7 +132,7 @@ func (m *Blip2) fits(files *checkpoint.Folder) error {
 
 // redundant tells whether a tensor that the network does not declare says nothing new: a copy of the token embeddings
 // under another name, or a table that is computed here.
-func (m *Blip2) redundant(name string, files *checkpoint.Folder) bool {
+func (m *Blip2) redundant(name string, files checkpoint.Source) bool {
 	if strings.HasSuffix(name, ".position_ids") || strings.HasSuffix(name, ".rotary_emb.inv_freq") {
 		return true
 	}

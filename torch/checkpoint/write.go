@@ -6,12 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"unsafe"
 
 	"espalier/torch"
 )
@@ -19,11 +16,16 @@ import (
 // WriteSafeTensors writes tensors in alphabetical order of their names, those with wider elements first. The file
 // appears whole or not at all: it is written beside, synced and renamed. The same tensors give the same bytes.
 func WriteSafeTensors(path string, tensors map[string]*torch.Tensor, metadata map[string]string) error {
-	var names []string
+	return CopySafeTensors(path, Tensors(tensors), metadata)
+}
+
+// CopySafeTensors is WriteSafeTensors for what another file holds, a tensor at a time.
+func CopySafeTensors(path string, from Source, metadata map[string]string) error {
+	var order []Info
 	var header []byte
-	err := torch.Run(func(*torch.Scope) (err error) {
-		names = inFileOrder(tensors)
-		header, err = makeHeader(names, tensors, metadata)
+	err := torch.Run(func(*torch.Scope) (err error) { // a tensor in memory may have been freed
+		order = inFileOrder(from)
+		header, err = makeHeader(order, metadata)
 		return err
 	})
 	if err != nil {
@@ -36,41 +38,39 @@ func WriteSafeTensors(path string, tensors map[string]*torch.Tensor, metadata ma
 		if _, err := w.Write(header); err != nil {
 			return err
 		}
-		for _, n := range names {
-			if err := writeRaw(w, tensors[n]); err != nil {
-				return fmt.Errorf("tensor %q: %w", n, err)
+		for _, info := range order {
+			if err := writeBytes(w, from, info); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 }
 
-// inFileOrder is the reference implementation's order: the widest elements first, so that each tensor is aligned to its
-// element.
-func inFileOrder(tensors map[string]*torch.Tensor) []string {
-	names := slices.Sorted(maps.Keys(tensors))
-	slices.SortStableFunc(names, func(a, b string) int {
-		return tensors[b].DType().Size() - tensors[a].DType().Size()
-	})
-	return names
+// writeBytes writes a tensor's elements.
+func writeBytes(w io.Writer, from Source, info Info) error {
+	data := from.Bytes(info.Name)
+	if int64(len(data)) != info.Bytes {
+		return fmt.Errorf("tensor %q: %d bytes could be read of %d; is the file damaged?", info.Name, len(data), info.Bytes)
+	}
+	_, err := w.Write(data)
+	return err
 }
 
-// writeRaw writes a tensor's elements, from where they are if they lie there in order: a copy of every tensor of a large
-// network would wait for Go's collector.
-func writeRaw(w io.Writer, t *torch.Tensor) error {
-	return torch.Run(func(*torch.Scope) error {
-		if t.Device() != torch.CPU || !t.IsContiguous() || t.Bytes() == 0 {
-			_, err := w.Write(t.Raw())
-			return err
-		}
-		_, err := w.Write(unsafe.Slice((*byte)(t.DataPointer()), t.Bytes()))
-		runtime.KeepAlive(t)
-		return err
-	})
+// inFileOrder is the reference implementation's order: the widest elements first, so that each tensor is aligned to its
+// element.
+func inFileOrder(from Source) []Info {
+	var order []Info
+	for _, n := range from.Names() {
+		info, _ := from.Info(n)
+		order = append(order, info)
+	}
+	slices.SortStableFunc(order, func(a, b Info) int { return b.DType.Size() - a.DType.Size() })
+	return order
 }
 
 // makeHeader keeps the order of names, which a Go map would lose; it is padded to a multiple of 8.
-func makeHeader(names []string, tensors map[string]*torch.Tensor, metadata map[string]string) ([]byte, error) {
+func makeHeader(order []Info, metadata map[string]string) ([]byte, error) {
 	byType := make(map[torch.DType]string, len(dtypeNames))
 	for name, d := range dtypeNames {
 		byType[d] = name
@@ -94,14 +94,17 @@ func makeHeader(names []string, tensors map[string]*torch.Tensor, metadata map[s
 		}
 	}
 	at := int64(0)
-	for _, n := range names {
-		t := tensors[n]
-		dtype, ok := byType[t.DType()]
-		if !ok || n == "__metadata__" {
-			return nil, fmt.Errorf("tensor %q of %v has no place in a safetensors file", n, t.DType())
+	for _, info := range order {
+		dtype, ok := byType[info.DType]
+		if !ok || info.Name == "__metadata__" {
+			return nil, fmt.Errorf("tensor %q of %v has no place in a safetensors file", info.Name, info.DType)
 		}
-		to := at + int64(t.Bytes())
-		if err := add(n, entry{DType: dtype, Shape: t.Shape(), Offsets: []int64{at, to}}); err != nil {
+		shape := info.Shape
+		if shape == nil {
+			shape = []int{} // a scalar's is [], not null
+		}
+		to := at + info.Bytes
+		if err := add(info.Name, entry{DType: dtype, Shape: shape, Offsets: []int64{at, to}}); err != nil {
 			return nil, err
 		}
 		at = to

@@ -109,6 +109,18 @@ func TestFillTellsAllFaultsAtOnce(t *testing.T) {
 	})
 }
 
+// Beside what is missing stands the tensor that may be meant: of its shape, and most like it by name.
+func TestFillNamesTheNearest(t *testing.T) {
+	s := declare(t, func(b *nn.Builder) {
+		b.Param("vision.layers.1.norm_one.weight", nn.Ones, nn.Fixed(2))
+		b.Param("head.bias", nn.Ones, nn.Fixed(5))
+	})
+	err := s.Fits(map[string][]int{"visual.blocks.0.norm_one.weight": {2}, "visual.blocks.1.norm_one.weight": {2},
+		"vision.layers.1.norm_two.weight": {3}, "head.bias_of": {4}, "other": {5}})
+	assert.ErrorContains(t, err, "missing vision.layers.1.norm_one.weight [2] (visual.blocks.1.norm_one.weight [2] is nearest)")
+	assert.ErrorContains(t, err, "missing head.bias [5];", "none has a word and the shape in common")
+}
+
 func TestAParameterWithoutValueIsNamed(t *testing.T) {
 	s := declare(t, stack)
 	err := torch.Run(func(*torch.Scope) error {

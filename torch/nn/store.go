@@ -1,10 +1,7 @@
 package nn
 
 import (
-	"errors"
 	"fmt"
-	"sort"
-	"strings"
 
 	"espalier/torch"
 )
@@ -191,22 +188,6 @@ func (s *Store) Free() {
 	}
 }
 
-// Fill takes over the values of a checkpoint, which must have exactly the names and shapes of the declaration. All
-// that is missing, unexpected or misshapen is told at once, and then nothing is taken.
-func (s *Store) Fill(values map[string]*torch.Tensor) error {
-	shapes := make(map[string][]int, len(values))
-	for name, v := range values {
-		shapes[name] = v.Shape()
-	}
-	if err := s.Fits(shapes); err != nil {
-		return err
-	}
-	for _, p := range s.params {
-		p.Set(values[p.Name])
-	}
-	return nil
-}
-
 // Set takes over a value of the right shape.
 func (p *Param) Set(v *torch.Tensor) { p.Value, p.shared = v.Release().Named(p.Name), false }
 
@@ -245,52 +226,6 @@ func (s *Store) ComputeIn(d torch.DType) (restore func()) {
 			p.compute = nil
 		}
 	}
-}
-
-// Fits finds out whether tensors of these shapes are exactly those of the declaration: a *FillError tells all that is
-// missing, unexpected or misshapen.
-func (s *Store) Fits(shapes map[string][]int) error {
-	var faults []error
-	for _, p := range s.params {
-		got, ok := shapes[p.Name]
-		if !ok {
-			faults = append(faults, fmt.Errorf("missing %s %v", p.Name, p.Shape()))
-			continue
-		}
-		if want := p.Shape(); !equal(got, want) {
-			faults = append(faults, fmt.Errorf("%s has shape %v, the network needs %v", p.Name, got, want))
-		}
-	}
-	var extra []string
-	for name, shape := range shapes {
-		if s.byName[name] == nil {
-			extra = append(extra, fmt.Sprintf("unexpected %s %v", name, shape))
-		}
-	}
-	sort.Strings(extra)
-	for _, e := range extra {
-		faults = append(faults, errors.New(e))
-	}
-	if len(faults) > 0 {
-		return &FillError{Faults: faults}
-	}
-	return nil
-}
-
-// FillError tells all the ways in which values do not fit a network.
-type FillError struct{ Faults []error }
-
-func (e *FillError) Error() string {
-	const shown = 40
-	var lines []string
-	for i, f := range e.Faults {
-		if i == shown {
-			lines = append(lines, fmt.Sprintf("and %d more", len(e.Faults)-shown))
-			break
-		}
-		lines = append(lines, f.Error())
-	}
-	return "the tensors do not fit the network: " + strings.Join(lines, "; ")
 }
 
 func equal(a, b []int) bool {
