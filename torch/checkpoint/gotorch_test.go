@@ -267,7 +267,7 @@ func FuzzOpenGob(f *testing.F) {
 	f.Add(gobOf(f, map[string]int{"a": 1}))
 	f.Add([]byte{0xfa, 0x40, 0, 0, 0, 0, 0})
 	small := gobWith(f, 1, 0, []int{1}, []int{1})
-	f.Add(small[bytes.Index(small, []byte("PK")):])                                             // an archive alone
+	f.Add(small[bytes.Index(small, []byte("PK")):])                                              // an archive alone
 	f.Add(small[bytes.Index(small, []byte("\x80\x02c")) : bytes.Index(small, []byte("RtR."))+4]) // a description alone
 	f.Fuzz(func(t *testing.T, file []byte) {
 		before := allocated()
