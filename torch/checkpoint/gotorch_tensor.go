@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -31,7 +33,11 @@ var gobStorages = map[string]torch.DType{
 
 // gobArchive reads the zip archive of one tensor: data.pkl describes it, data/<key> is its storage.
 func gobArchive(archive []byte) (*gobTensor, error) {
-	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	var z *zip.Reader
+	err := gobDirectory(archive)
+	if err == nil {
+		z, err = zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%d bytes are not the archive that gotorch writes: %w", len(archive), err)
 	}
@@ -72,6 +78,21 @@ func gobArchive(archive []byte) (*gobTensor, error) {
 		return nil, err
 	}
 	return t, t.check(view)
+}
+
+// gobDirectory finds out whether the archive ends in a directory of a few records, with no comment behind it. archive/zip
+// would make an entry, several times as large as its header, of as many records as there are, whatever their number says.
+func gobDirectory(archive []byte) error {
+	const endSize, most = 22, 1 << 14
+	at := len(archive) - endSize
+	if at < 0 || !bytes.HasPrefix(archive[at:], []byte("PK\x05\x06")) {
+		return errors.New("it does not end in a directory; is the file complete?")
+	}
+	size, offset := binary.LittleEndian.Uint32(archive[at+12:]), binary.LittleEndian.Uint32(archive[at+16:])
+	if size > most || uint64(offset)+most < uint64(len(archive)) {
+		return fmt.Errorf("its directory has %d bytes at %d, a few records near the end are expected", size, offset)
+	}
+	return nil
 }
 
 // gobRecord is a stored, not compressed, file of the archive, in its place.

@@ -155,6 +155,9 @@ func TestGobRefusesOtherFiles(t *testing.T) {
 		{"another map", gobOf(t, map[string]int{"x": 1}), "another map"},
 		{"one tensor", gobOf(t, gobBytes("x")), "a type with GobEncode"},
 		{"a number", gobOf(t, 7), "a plain value"},
+		{"many records", gobOf(t, map[string]gobBytes{"a": gobManyRecords(t, nil)}), "a few records near the end are expected"},
+		{"many records, small", gobOf(t, map[string]gobBytes{"a": gobManyRecords(t, func(end []byte, _ int) { binary.LittleEndian.PutUint32(end[12:], 300) })}), "a few records near the end are expected"},
+		{"many records, late", gobOf(t, map[string]gobBytes{"a": gobManyRecords(t, func(end []byte, size int) { binary.LittleEndian.PutUint32(end[16:], uint32(size-100)) })}), "a few records near the end are expected"},
 		{"no archive", gobOf(t, map[string]gobBytes{"a": []byte("no zip")}), `tensor "a": 6 bytes are not the archive`},
 		{"big endian", entry("little", "bigend"), `byte order "bigend"`},
 		{"a call", entry("torch._utils\n_rebuild_tensor_v2", "torch._utils\n_rebuild_tensor_v3"), `it calls "torch._utils _rebuild_tensor_v3"`},
@@ -178,6 +181,25 @@ func TestGobRefusesOtherFiles(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = openGob(t.TempDir())
 	require.Error(t, err)
+}
+
+// gobManyRecords is an archive of 50 000 empty records of which its end tells something else.
+func gobManyRecords(t testing.TB, lie func(end []byte, size int)) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for range 50_000 {
+		_, err := z.CreateHeader(&zip.FileHeader{})
+		require.NoError(t, err)
+	}
+	require.NoError(t, z.Close())
+	archive := b.Bytes()
+	if end := archive[len(archive)-22:]; lie != nil {
+		binary.LittleEndian.PutUint16(end[8:], 5)
+		binary.LittleEndian.PutUint16(end[10:], 5)
+		lie(end, len(archive))
+	}
+	return archive
 }
 
 func allocated() uint64 {
@@ -239,6 +261,8 @@ func TestGobViews(t *testing.T) {
 		{0, []int{huge, huge}, []int{0, 0}, nil, "save a contiguous copy"},
 		{0, []int{3, 2}, []int{huge, huge}, nil, "leads out"},
 		{0, []int{2}, []int{huge}, nil, "leads out"},
+		{0, []int{3}, []int{1 << 62}, nil, "leads out"},
+		{0, []int{5}, []int{1 << 62}, nil, "leads out"},
 		{-1, []int{1}, []int{1}, nil, "not what gotorch writes"},
 		{huge, []int{1}, []int{1}, nil, "not what gotorch writes"},
 		{0, []int{-1}, []int{1}, nil, "impossible shape"},
