@@ -22,6 +22,22 @@ type gobType struct {
 	key, elem int64
 }
 
+// isGob tells whether a file that begins so may be a gob of a type of its own: gob has no magic number, but begins with the
+// definition of a type, and those of the stream are counted from 64 on. A safetensors file can begin like that by chance:
+// look for the other formats first.
+func isGob(head []byte) bool {
+	c := gobCursor{head}
+	if _, err := c.uint(); err != nil {
+		return false
+	}
+	id, err := c.int()
+	if err != nil || id > -64 {
+		return false
+	}
+	kind, err := c.uint()
+	return err == nil && kind >= 1 && kind < uint64(len(gobKinds))
+}
+
 // gobMap calls each for every entry of the one value in a gob stream, which must be a map of strings to values that
 // encode themselves (https://pkg.go.dev/encoding/gob#hdr-Encoding_Details). Everything it passes on lies in the stream.
 func gobMap(stream []byte, each func(key string, value []byte) error) error {

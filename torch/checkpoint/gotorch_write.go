@@ -80,7 +80,7 @@ func gobUint(v uint64) []byte {
 
 // gobArchiveSize is what gobWriteArchive will write.
 func gobArchiveSize(t *torch.Tensor) (int64, error) {
-	var n counter
+	var n gobCounter
 	if err := gobWriteArchive(&n, t, func(io.Writer, *torch.Tensor) error { return nil }); err != nil {
 		return 0, err
 	}
@@ -91,10 +91,10 @@ func gobArchiveSize(t *torch.Tensor) (int64, error) {
 	return size, nil
 }
 
-type counter int64
+type gobCounter int64
 
-func (n *counter) Write(b []byte) (int, error) {
-	*n += counter(len(b))
+func (n *gobCounter) Write(b []byte) (int, error) {
+	*n += gobCounter(len(b))
 	return len(b), nil
 }
 
