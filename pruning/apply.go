@@ -14,20 +14,39 @@ import (
 // tensors that stay whole share the old network's memory: Store.Own copies them before the new one is trained. With every
 // unit kept both are equal bit for bit.
 func Apply(n model.Network, p Plan) (model.Network, error) {
-	keep, err := p.axes(n)
+	var after model.Network
+	_, err := cut(n.Store(), p, func(sizes nn.Structure) (s *nn.Store, err error) {
+		if after, err = n.Rebuild(sizes); err != nil {
+			return nil, err
+		}
+		return after.Store(), nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	cut := n.Store().Cut(keep)
-	after, err := n.Rebuild(cut.Structure)
+	return after, nil
+}
+
+// Slice is [Apply] for the parameters alone; declare is the declaration that made them.
+func Slice(s *nn.Store, p Plan, declare func(*nn.Builder)) (*nn.Store, error) {
+	return cut(s, p, func(sizes nn.Structure) (*nn.Store, error) { return nn.Declare(&sizes, declare) })
+}
+
+func cut(s *nn.Store, p Plan, rebuild func(nn.Structure) (*nn.Store, error)) (*nn.Store, error) {
+	keep, err := p.axes(s)
+	if err != nil {
+		return nil, err
+	}
+	left := s.Cut(keep)
+	after, err := rebuild(left.Structure)
 	if err != nil {
 		return nil, fmt.Errorf("pruning: rebuild: %w", err)
 	}
 	values, shared := map[string]*torch.Tensor{}, map[string]bool{}
 	err = torch.Run(func(*torch.Scope) error {
 		torch.NoGrad(func() {
-			for _, param := range n.Store().Params() {
-				if name, stays := cut.Name(param); stays {
+			for _, param := range s.Params() {
+				if name, stays := left.Name(param); stays {
 					v, whole := sliced(param, keep)
 					values[name] = v.Release()
 					if whole {
@@ -41,11 +60,11 @@ func Apply(n model.Network, p Plan) (model.Network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pruning: slice: %w", err)
 	}
-	if err := after.Store().Fill(values); err != nil {
-		return nil, fmt.Errorf("pruning: slice: %w%s", err, suspects(n, after, keep))
+	if err := after.Fill(values); err != nil {
+		return nil, fmt.Errorf("pruning: slice: %w%s", err, suspects(after, keep))
 	}
 	for name := range shared {
-		p := after.Store().Param(name)
+		p := after.Param(name)
 		p.Share(p.Value)
 	}
 	return after, nil
@@ -67,9 +86,9 @@ func sliced(p *nn.Param, keep map[*nn.Axis][]int) (t *torch.Tensor, whole bool) 
 
 // suspects names the parameters that look as if their declaration forgot an axis: a dimension that no axis reaches
 // still has the size that a cut axis had. "" when there are none.
-func suspects(before, after model.Network, keep map[*nn.Axis][]int) string {
+func suspects(after *nn.Store, keep map[*nn.Axis][]int) string {
 	var found []string
-	for _, p := range after.Store().Params() {
+	for _, p := range after.Params() {
 		for d, dim := range p.Dims {
 			for a, units := range keep {
 				size := a.Size()

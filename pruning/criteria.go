@@ -11,25 +11,27 @@ import (
 )
 
 // folded scores from the gradients of the weights.
-func folded(mode torch.Fold) func(model.Network, []*nn.Axis, Sample) (Scores, error) {
-	return func(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
-		where := slices(n, axes)
-		defer restoreGrad(n)()
-		n.Store().SetRequiresGrad(false)
+func folded(mode torch.Fold) func(*nn.Store, []*nn.Axis, Objective) (Scores, error) {
+	return func(s *nn.Store, axes []*nn.Axis, o Objective) (Scores, error) {
+		where := slices(s, axes)
+		defer restoreGrad(s)()
+		s.SetRequiresGrad(false)
 		accumulators := map[*nn.Param]*torch.Accumulator{}
-		for _, p := range n.Store().Params() {
+		for _, p := range s.Params() {
 			if where[p] != nil {
 				accumulators[p] = torch.AccumulateGrad(p.T().SetRequiresGrad(true), mode)
 				defer accumulators[p].Close()
 			}
 		}
 		scores := empty(axes)
-		for i := range s.Batches {
+		for i := range o.Batches {
 			err := torch.Run(func(*torch.Scope) error {
-				if err := s.backward(n, i); err != nil {
+				loss, err := o.Loss(i)
+				if err != nil {
 					return err
 				}
-				for _, p := range n.Store().Params() { // in order: sums of floats depend on it
+				loss.Backward()
+				for _, p := range s.Params() { // in order: sums of floats depend on it
 					taken := map[int][]float64{}
 					for _, place := range where[p] {
 						if taken[place.dim] == nil {
@@ -44,25 +46,15 @@ func folded(mode torch.Fold) func(model.Network, []*nn.Axis, Sample) (Scores, er
 				return nil, fmt.Errorf("pruning: importance, batch %d: %w", i, err)
 			}
 		}
-		scores.divide(s.Batches)
+		scores.divide(o.Batches)
 		return scores, nil
 	}
 }
 
-func (s Sample) backward(n model.Network, i int) error {
-	b, err := s.Batch(i)
-	if err != nil {
-		return err
-	}
-	loss := s.Loss(i, b, n.Logits(b))
-	loss.Backward()
-	return nil
-}
-
 // restoreGrad remembers which parameters ask for gradients and gives a function that sets it so again.
-func restoreGrad(n model.Network) func() {
+func restoreGrad(s *nn.Store) func() {
 	asked := map[*nn.Param]bool{}
-	for _, p := range n.Store().Params() {
+	for _, p := range s.Params() {
 		asked[p] = p.T().RequiresGrad()
 	}
 	return func() {
@@ -79,7 +71,7 @@ func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 			return nil, fmt.Errorf("pruning: taylor-sample: the gate of %s has no gradient; score %s by another criterion", a.Name, a.Kind)
 		}
 	}
-	defer restoreGrad(n)()
+	defer restoreGrad(n.Store())()
 	n.Store().SetRequiresGrad(false)
 	defer n.Store().SetGates(nil)
 	scores := empty(axes)
@@ -110,11 +102,11 @@ func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 	return scores, nil
 }
 
-func magnitude(n model.Network, axes []*nn.Axis, _ Sample) (Scores, error) {
+func magnitude(s *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
 	scores := empty(axes)
-	where := slices(n, axes)
+	where := slices(s, axes)
 	err := torch.Run(func(*torch.Scope) error {
-		for _, p := range n.Store().Params() {
+		for _, p := range s.Params() {
 			for _, place := range where[p] {
 				size := p.T().Detach().Abs().To(torch.Float64)
 				others := []int{}
@@ -135,12 +127,12 @@ func magnitude(n model.Network, axes []*nn.Axis, _ Sample) (Scores, error) {
 }
 
 // random draws from a stream of each axis' own, so that one axis does not shift another's numbers.
-func random(_ model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
+func random(_ *nn.Store, axes []*nn.Axis, o Objective) (Scores, error) {
 	scores := empty(axes)
 	for _, a := range axes {
 		h := fnv.New64a()
 		h.Write([]byte(a.Name))
-		r := rand.New(rand.NewPCG(s.Seed, h.Sum64()))
+		r := rand.New(rand.NewPCG(o.Seed, h.Sum64()))
 		for i := range scores[a.Name] {
 			scores[a.Name][i] = r.Float64()
 		}
@@ -148,7 +140,7 @@ func random(_ model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 	return scores, nil
 }
 
-func last(_ model.Network, axes []*nn.Axis, _ Sample) (Scores, error) {
+func last(_ *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
 	scores := empty(axes)
 	for _, a := range axes {
 		for i := range scores[a.Name] {

@@ -24,9 +24,29 @@ type Sample struct {
 	Seed uint64
 }
 
-// criterion scores the units of axes.
+// Objective is the data behind a score of a network that is known by its parameters alone.
+type Objective struct {
+	Batches int
+	// Loss computes the scalar whose gradient is taken, for the i-th batch, in the current scope.
+	Loss func(i int) (*torch.Tensor, error)
+	Seed uint64
+}
+
+// objective is the sample's loss of n.
+func (s Sample) objective(n model.Network) Objective {
+	return Objective{Batches: s.Batches, Seed: s.Seed, Loss: func(i int) (*torch.Tensor, error) {
+		b, err := s.Batch(i)
+		if err != nil {
+			return nil, err
+		}
+		return s.Loss(i, b, n.Logits(b)), nil
+	}}
+}
+
+// criterion scores the units of axes, from the parameters and their gradients alone or from inside the network.
 type criterion struct {
-	score      func(model.Network, []*nn.Axis, Sample) (Scores, error)
+	score      func(*nn.Store, []*nn.Axis, Objective) (Scores, error)
+	inside     func(model.Network, []*nn.Axis, Sample) (Scores, error)
 	blocksOnly bool
 	needsData  bool
 }
@@ -35,11 +55,11 @@ var criteria = map[string]criterion{
 	"gradient":      {score: folded(torch.FoldGradAbs), needsData: true},
 	"taylor":        {score: folded(torch.FoldTaylorAbs), needsData: true},
 	"taylor-vector": {score: folded(torch.FoldTaylor), needsData: true},
-	"taylor-sample": {score: gated, needsData: true},
+	"taylor-sample": {inside: gated, needsData: true},
 	"magnitude":     {score: magnitude},
 	"random":        {score: random},
 	"last":          {score: last, blocksOnly: true},
-	"cosine":        {score: cosine, blocksOnly: true, needsData: true},
+	"cosine":        {inside: cosine, blocksOnly: true, needsData: true},
 }
 
 // Criteria lists the names of the criteria.
@@ -66,19 +86,56 @@ func Criteria() []string {
 // A unit's slices are all parts of parameters that vanish with it; for a block, all its parameters (Molchanov et al.,
 // 2019; arXiv 2312.05795). Gradients are folded as they arise and never kept. The network's gates must be free.
 func Importance(n model.Network, name string, axes []*nn.Axis, s Sample) (Scores, error) {
+	c, err := find(name, axes, s.Batches)
+	if err != nil {
+		return nil, err
+	}
+	if c.inside != nil {
+		return c.inside(n, axes, s)
+	}
+	return c.score(n.Store(), axes, s.objective(n))
+}
+
+// Score is [Importance] for any network of which only the parameters are known, such as one of gotorch's modules: the
+// loss may be computed by another library, as long as its gradients reach the store's tensors. No gradient may be left
+// in them. taylor-sample and cosine look inside a forward and need a model.Network.
+func Score(s *nn.Store, name string, axes []*nn.Axis, o Objective) (Scores, error) {
+	c, err := find(name, axes, o.Batches)
+	if err != nil {
+		return nil, err
+	}
+	if c.inside != nil {
+		return nil, fmt.Errorf("pruning: criterion %q looks inside a forward, of which a store knows nothing; take gradient, taylor or taylor-vector", name)
+	}
+	err = torch.Run(func(*torch.Scope) error {
+		for _, p := range s.Params() {
+			if p.T().Grad() != nil {
+				return fmt.Errorf("pruning: importance: %s has a gradient left from training, which would be counted: zero the gradients first", p.Name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.score(s, axes, o)
+}
+
+// find is the criterion of a name if it can score the axes.
+func find(name string, axes []*nn.Axis, batches int) (criterion, error) {
 	c, ok := criteria[name]
 	if !ok {
-		return nil, fmt.Errorf("pruning: unknown criterion %q; there are %s", name, strings.Join(Criteria(), ", "))
+		return c, fmt.Errorf("pruning: unknown criterion %q; there are %s", name, strings.Join(Criteria(), ", "))
 	}
 	for _, a := range axes {
 		if c.blocksOnly && a.Kind != nn.Blocks {
-			return nil, fmt.Errorf("pruning: criterion %q scores blocks, not the %s of %s", name, a.Kind, a.Name)
+			return c, fmt.Errorf("pruning: criterion %q scores blocks, not the %s of %s", name, a.Kind, a.Name)
 		}
 	}
-	if c.needsData && s.Batches < 1 {
-		return nil, fmt.Errorf("pruning: criterion %q needs at least one batch", name)
+	if c.needsData && batches < 1 {
+		return c, fmt.Errorf("pruning: criterion %q needs at least one batch", name)
 	}
-	return c.score(n, axes, s)
+	return c, nil
 }
 
 // empty starts the scores of axes at zero.
@@ -97,18 +154,21 @@ type slice struct {
 	unit []int // of each element along the dimension; for a block, one unit for all
 }
 
-// slices lists, for each parameter, where it counts.
-func slices(n model.Network, axes []*nn.Axis) map[*nn.Param][]slice {
+// slices lists, for each parameter, where it counts. Buffers count nowhere.
+func slices(s *nn.Store, axes []*nn.Axis) map[*nn.Param][]slice {
 	out := map[*nn.Param][]slice{}
 	for _, a := range axes {
-		for _, m := range n.Store().Members(a) {
+		for _, m := range s.Members(a) {
+			if m.Param.Buffer {
+				continue
+			}
 			out[m.Param] = append(out[m.Param], slice{a, m.Dim, m.Param.Dims[m.Dim].Units(a)})
 		}
 		if a.Kind != nn.Blocks {
 			continue
 		}
-		for _, p := range n.Store().Params() {
-			if stack, unit := p.Layer(); stack == a {
+		for _, p := range s.Params() {
+			if stack, unit := p.Layer(); stack == a && !p.Buffer {
 				all := make([]int, p.Shape()[0])
 				for i := range all {
 					all[i] = unit

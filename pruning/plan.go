@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sort"
 
-	"espalier/model"
 	"espalier/torch/nn"
 )
 
@@ -63,10 +62,10 @@ func quotas(members map[int][]int, n int) map[int]int {
 }
 
 // axes resolves the plan's names and checks its units.
-func (p Plan) axes(n model.Network) (map[*nn.Axis][]int, error) {
+func (p Plan) axes(s *nn.Store) (map[*nn.Axis][]int, error) {
 	keep := map[*nn.Axis][]int{}
 	for name, units := range p.Keep {
-		a := n.Store().Axis(name)
+		a := s.Axis(name)
 		if a == nil {
 			return nil, fmt.Errorf("pruning: the network has no axis %q", name)
 		}

@@ -27,7 +27,7 @@ func (e *VerifyError) Error() string {
 // batch, both in float64, and returns max |Δ logit| / max |logit|. More than [Tolerance] is a *VerifyError that names
 // the parameters that look forgotten.
 func Verify(before, after model.Network, p Plan, batch func() (*model.Batch, error)) (diff float64, err error) {
-	keep, err := p.axes(before)
+	keep, err := p.axes(before.Store())
 	if err != nil {
 		return 0, err
 	}
@@ -42,19 +42,10 @@ func Verify(before, after model.Network, p Plan, batch func() (*model.Batch, err
 		}
 		got, err := plain(after, keep, b)
 		if err != nil {
-			return fmt.Errorf("forward of the cut network: %w%s", err, suspects(before, after, keep))
+			return fmt.Errorf("forward of the cut network: %w%s", err, suspects(after.Store(), keep))
 		}
-		if fmt.Sprint(got.Shape()) != fmt.Sprint(want.Shape()) {
-			return fmt.Errorf("the cut network's logits have shape %v, the masked one's %v%s", got.Shape(), want.Shape(), suspects(before, after, keep))
-		}
-		diff = got.Sub(want).Abs().AMax().Item()
-		if largest := want.Abs().AMax().Item(); largest != 0 { // one dimension after a norm is nothing at all
-			diff /= largest
-		}
-		if !(diff <= Tolerance) { // also when it is not a number
-			return &VerifyError{Diff: diff, Detail: suspects(before, after, keep)}
-		}
-		return nil
+		diff, err = compare(want, got, suspects(after.Store(), keep))
+		return err
 	})
 	if err != nil {
 		return diff, fmt.Errorf("pruning: verify: %w", err)
@@ -62,23 +53,73 @@ func Verify(before, after model.Network, p Plan, batch func() (*model.Batch, err
 	return diff, nil
 }
 
+// Prove is [Verify] for networks of which only the parameters are known: masked computes the outputs of the original
+// while the axes that the plan cuts have gates, and cut those of the network that is left, both in float64. The forward
+// must have a gate point ([nn.Axis.Gated]) for each of these axes; without one the networks cannot be equal.
+func Prove(before, after *nn.Store, p Plan, masked, cut func() *torch.Tensor) (diff float64, err error) {
+	keep, err := p.axes(before)
+	if err != nil {
+		return 0, err
+	}
+	err = torch.Run(func(*torch.Scope) (err error) {
+		torch.NoGrad(func() {
+			defer before.SetGates(nil)
+			gates, _ := p.gates(before, before.Params()[0].T().Device())
+			before.SetGates(gates)
+			want := masked()
+			before.SetGates(nil)
+			got := cut()
+			if want.DType() != torch.Float64 || got.DType() != torch.Float64 {
+				err = fmt.Errorf("outputs are %v and %v: a proof needs both networks and their inputs in float64", want.DType(), got.DType())
+				return
+			}
+			diff, err = compare(want, got, suspects(after, keep)+"; has the forward a gate point for every axis of the plan?")
+		})
+		return err
+	})
+	if err != nil {
+		return diff, fmt.Errorf("pruning: verify: %w", err)
+	}
+	return diff, nil
+}
+
+// compare gives max |Δ| / max |want|, and says what to look at where that is too much.
+func compare(want, got *torch.Tensor, detail string) (diff float64, err error) {
+	if fmt.Sprint(got.Shape()) != fmt.Sprint(want.Shape()) {
+		return 0, fmt.Errorf("the cut network's logits have shape %v, the masked one's %v%s", got.Shape(), want.Shape(), detail)
+	}
+	diff = got.Sub(want).Abs().AMax().Item()
+	if largest := want.Abs().AMax().Item(); largest != 0 { // one dimension after a norm is nothing at all
+		diff /= largest
+	}
+	if !(diff <= Tolerance) { // also when it is not a number
+		return diff, &VerifyError{Diff: diff, Detail: detail}
+	}
+	return diff, nil
+}
+
+// gates are 1 for the units that stay and 0 for the others, and the columns of the kept vocabulary, or nil.
+func (p Plan) gates(s *nn.Store, on torch.Device) (gates map[string]*torch.Tensor, columns []int) {
+	gates = map[string]*torch.Tensor{}
+	for name, units := range p.Keep {
+		a := s.Axis(name)
+		if a.Kind == nn.Vocabulary {
+			columns = units
+			continue
+		}
+		gate := make([]float64, a.Units())
+		for _, u := range units {
+			gate[u] = 1
+		}
+		gates[name] = torch.From(gate, on)
+	}
+	return gates, columns
+}
+
 // masked are the float64 logits of the network under the plan's gates, over the kept vocabulary.
 func masked(n model.Network, p Plan, b *model.Batch) (*torch.Tensor, error) {
 	return in64(n, b, func(n model.Network, b *model.Batch) *torch.Tensor {
-		gates := map[string]*torch.Tensor{}
-		var columns []int
-		for name, units := range p.Keep {
-			a := n.Store().Axis(name)
-			if a.Kind == nn.Vocabulary {
-				columns = units
-				continue
-			}
-			gate := make([]float64, a.Units())
-			for _, u := range units {
-				gate[u] = 1
-			}
-			gates[name] = torch.From(gate, b.Pictures.Device())
-		}
+		gates, columns := p.gates(n.Store(), b.Pictures.Device())
 		n.Store().SetGates(gates)
 		logits := n.Logits(b)
 		if columns != nil {

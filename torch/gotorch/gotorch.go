@@ -8,6 +8,11 @@
 // gotorch has no other way to free, so it goes when Go's collector finds it unreachable. gotorch.GC waits for it when
 // gotorch is inside of its own training loop (between gotorch.GC and gotorch.FinishGC) on this thread.
 //
+// gotorch does not keep a tensor alive while C++ works on it, except in its layers: should Go's collector run then, the
+// last use of a tensor reads freed memory. A program is safe that lets the collector work between steps only:
+// debug.SetGCPercent(-1), and runtime.GC or gotorch.GC after some of them. Its Optimizer has a finalizer and a Close; both
+// free, so Close must not be called.
+//
 // # Linking
 //
 // A program that imports this package links gotorch's C++ library, build/lib/libcgotorch.so, which `make gotorch`

@@ -20,6 +20,7 @@ const (
 	Queries    Kind = "queries"    // query tokens of the Q-Former
 	Vocabulary Kind = "vocabulary" // tokens that can be read and written
 	Embeddings Kind = "embeddings" // width of token embeddings, where it is not the residual width
+	Channels   Kind = "channels"   // of a convolution
 )
 
 // Axis is a dimension of a network, counted in units that are kept or cut as a whole.

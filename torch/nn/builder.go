@@ -191,3 +191,10 @@ func (b *Builder) Param(name string, init Init, dims ...Dim) *Param {
 	r.store.params = append(r.store.params, p)
 	return p
 }
+
+// Buffer is Param for what is neither trained nor scored.
+func (b *Builder) Buffer(name string, init Init, dims ...Dim) *Param {
+	p := b.Param(name, init, dims...)
+	p.Buffer = true
+	return p
+}

@@ -13,6 +13,9 @@ type Param struct {
 	Part  string        // what it counts to: "vision", "qformer", "projection", "language_blocks", "embeddings"
 	Tower string        // "vision", "qformer" or "language"
 	Value *torch.Tensor // nil until it is initialised or loaded
+	// Buffer tells that it is no weight, such as the running mean of a batch norm: it is cut and saved with the others,
+	// but neither trained nor scored.
+	Buffer bool
 
 	init    Init
 	stack   *Axis // the blocks that it belongs to, or nil
@@ -110,11 +113,11 @@ type Member struct {
 
 func (m Member) String() string { return fmt.Sprintf("%s (dimension %d)", m.Param.Name, m.Dim) }
 
-// Tensors are the values of the parameters of all but the frozen towers.
+// Tensors are the values of the parameters, not the buffers, of all but the frozen towers.
 func (s *Store) Tensors(frozen ...string) []*torch.Tensor {
 	var out []*torch.Tensor
 	for _, p := range s.params {
-		skip := false
+		skip := p.Buffer
 		for _, f := range frozen {
 			skip = skip || p.Tower == f
 		}

@@ -13,9 +13,17 @@ func TestGotorch(t *testing.T) {
 	if _, err := os.Stat(library); err != nil {
 		t.Skip("NOT TESTED: build/lib/libcgotorch.so is not there; make gotorch builds it")
 	}
-	cmd := exec.Command("go", "test", "-count=1", "-v", "-tags=cgotorch", "espalier/torch/gotorch")
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s\n%s", cmd, out)
-	require.NoError(t, err)
-	require.Contains(t, string(out), "--- PASS: TestBothFree")
+	for _, c := range []struct{ pkg, run, passes string }{
+		{"espalier/torch/gotorch", ".", "TestBothFree"},
+		{"espalier/pruning", "Gotorch", "TestGotorchSliceEqualsMask"},
+		{"espalier/examples/gotorch", ".", "TestGotorchExample"},
+	} {
+		t.Run(c.pkg, func(t *testing.T) {
+			cmd := exec.Command("go", "test", "-count=1", "-v", "-tags=cgotorch", "-run="+c.run, c.pkg)
+			out, err := cmd.CombinedOutput()
+			t.Logf("%s\n%s", cmd, out)
+			require.NoError(t, err)
+			require.Contains(t, string(out), "--- PASS: "+c.passes)
+		})
+	}
 }
