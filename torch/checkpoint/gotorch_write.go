@@ -4,11 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
-	"slices"
 
 	"espalier/torch"
 )
@@ -30,17 +29,23 @@ const gobMaxFile = 1 << 33
 // and SetStateDict read it back. Each tensor tells whether it asks for a gradient, as with gotorch. The file appears
 // whole or not at all; the same tensors give the same bytes.
 func WriteGob(path string, tensors map[string]*torch.Tensor) error {
-	names := slices.Sorted(maps.Keys(tensors))
-	length := int64(len(gobMapID)+1) + int64(len(gobUint(uint64(len(names)))))
-	sizes := make(map[string]int64, len(names))
-	err := torch.Run(func(*torch.Scope) error {
+	return CopyGob(path, Tensors(tensors))
+}
+
+// CopyGob is WriteGob for what another file holds, a tensor at a time; those ask for no gradient.
+func CopyGob(path string, from Source) error {
+	var entries []gobEntry
+	length := int64(len(gobMapID) + 1)
+	err := torch.Run(func(*torch.Scope) error { // a tensor in memory may have been freed
+		names := from.Names()
+		length += int64(len(gobUint(uint64(len(names)))))
 		for _, n := range names {
-			size, err := gobArchiveSize(tensors[n])
+			e, err := newGobEntry(n, from)
 			if err != nil {
 				return fmt.Errorf("tensor %q: %w", n, err)
 			}
-			sizes[n] = size
-			length += int64(len(gobUint(uint64(len(n))))+len(n)+len(gobUint(uint64(size)))) + size
+			entries = append(entries, e)
+			length += int64(len(e.head)) + e.size
 		}
 		return nil
 	})
@@ -52,21 +57,48 @@ func WriteGob(path string, tensors map[string]*torch.Tensor) error {
 	}
 	return WriteFile(path, func(w io.Writer) error {
 		head := append([]byte(gobTypes), gobUint(uint64(length))...)
-		head = append(append(append(head, gobMapID...), 0), gobUint(uint64(len(names)))...)
+		head = append(append(append(head, gobMapID...), 0), gobUint(uint64(len(entries)))...)
 		if _, err := w.Write(head); err != nil {
 			return err
 		}
-		for _, n := range names {
-			entry := append(append(gobUint(uint64(len(n))), n...), gobUint(uint64(sizes[n]))...)
-			if _, err := w.Write(entry); err != nil {
+		for _, e := range entries {
+			if _, err := w.Write(e.head); err != nil {
 				return err
 			}
-			if err := gobWriteArchive(w, tensors[n], writeRaw); err != nil {
-				return fmt.Errorf("tensor %q: %w", n, err)
+			if err := e.write(w, func(w io.Writer) error { return writeBytes(w, from, e.info) }); err != nil {
+				return fmt.Errorf("tensor %q: %w", e.info.Name, err)
 			}
 		}
 		return nil
 	})
+}
+
+// gobEntry is a tensor of the map.
+type gobEntry struct {
+	info   Info
+	pickle []byte
+	size   int64  // of the archive
+	head   []byte // name and size
+}
+
+func newGobEntry(name string, from Source) (e gobEntry, err error) {
+	t, memory := from.(Tensors)
+	if memory && t[name] == nil {
+		return e, errors.New("there is none: initialise or load the network first")
+	}
+	e.info, _ = from.Info(name)
+	if e.pickle, err = gobPickle(e.info, memory && t[name].RequiresGrad()); err != nil {
+		return e, err
+	}
+	var n gobCounter
+	if err := e.write(&n, func(io.Writer) error { return nil }); err != nil {
+		return e, err
+	}
+	if e.size = int64(n) + e.info.Bytes; e.size > math.MaxInt32 {
+		return e, fmt.Errorf("%d bytes, gotorch reads at most %d of a tensor; write safetensors", e.size, math.MaxInt32)
+	}
+	e.head = append(append(gobUint(uint64(len(name))), name...), gobUint(uint64(e.size))...)
+	return e, nil
 }
 
 // gobUint is gob's form of a number.
@@ -78,19 +110,6 @@ func gobUint(v uint64) []byte {
 	return append([]byte{byte(-len(b))}, b...)
 }
 
-// gobArchiveSize is what gobWriteArchive will write.
-func gobArchiveSize(t *torch.Tensor) (int64, error) {
-	var n gobCounter
-	if err := gobWriteArchive(&n, t, func(io.Writer, *torch.Tensor) error { return nil }); err != nil {
-		return 0, err
-	}
-	size := int64(n) + int64(t.Bytes())
-	if size > math.MaxInt32 {
-		return 0, fmt.Errorf("%d bytes, gotorch reads at most %d of a tensor; write safetensors", size, math.MaxInt32)
-	}
-	return size, nil
-}
-
 type gobCounter int64
 
 func (n *gobCounter) Write(b []byte) (int, error) {
@@ -98,19 +117,15 @@ func (n *gobCounter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// gobWriteArchive writes a tensor as torch::pickle_save does, but for the empty bytes with which that aligns the storage.
-func gobWriteArchive(w io.Writer, t *torch.Tensor, elements func(io.Writer, *torch.Tensor) error) error {
-	pickle, err := gobPickle(t)
-	if err != nil {
-		return err
-	}
+// write writes the tensor as torch::pickle_save does, but for the empty bytes with which that aligns the storage.
+func (e gobEntry) write(w io.Writer, elements func(io.Writer) error) error {
 	z := zip.NewWriter(w)
 	for _, record := range []struct {
 		name  string
 		write func(io.Writer) error
 	}{
-		{"data.pkl", func(w io.Writer) error { _, err := w.Write(pickle); return err }},
-		{"data/0", func(w io.Writer) error { return elements(w, t) }},
+		{"data.pkl", func(w io.Writer) error { _, err := w.Write(e.pickle); return err }},
+		{"data/0", elements},
 		{"version", func(w io.Writer) error { _, err := io.WriteString(w, "3\n"); return err }},
 		{"byteorder", func(w io.Writer) error { _, err := io.WriteString(w, "little"); return err }},
 	} {
@@ -126,20 +141,17 @@ func gobWriteArchive(w io.Writer, t *torch.Tensor, elements func(io.Writer, *tor
 }
 
 // gobPickle describes a tensor in row-major order.
-func gobPickle(t *torch.Tensor) ([]byte, error) {
-	if t == nil {
-		return nil, fmt.Errorf("there is none: initialise or load the network first")
-	}
+func gobPickle(info Info, requiresGrad bool) ([]byte, error) {
 	kind := ""
 	for name, d := range gobStorages {
-		if d == t.DType() {
+		if d == info.DType {
 			kind = name[len("torch "):]
 		}
 	}
 	if kind == "" {
-		return nil, fmt.Errorf("a tensor of %v has no place in a gotorch checkpoint", t.DType())
+		return nil, fmt.Errorf("a tensor of %v has no place in a gotorch checkpoint", info.DType)
 	}
-	shape := t.Shape()
+	shape := info.Shape
 	count, strides := 1, make([]int, len(shape))
 	for i := len(shape) - 1; i >= 0; i-- {
 		strides[i] = max(count, 1)
@@ -159,7 +171,7 @@ func gobPickle(t *torch.Tensor) ([]byte, error) {
 		gobInts(&b, list...)
 		b.WriteByte('t')
 	}
-	if t.RequiresGrad() {
+	if requiresGrad {
 		b.WriteByte(0x88)
 	} else {
 		b.WriteByte(0x89)
