@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // The magic number 0x1950a86a20f9469cfc6c and the version of the format, which torch.save wrote up to PyTorch 1.5, and
@@ -52,7 +53,7 @@ func readLegacy(path, key string, m *mapping) (*PT, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the storages' keys: %w", err)
 	}
-	if err := l.place(items(keys), m.data, machine.at); err != nil {
+	if err := l.place(items(keys), m.file, int64(machine.at), int64(len(m.data))); err != nil {
 		return nil, err
 	}
 	form := "state dict"
@@ -121,8 +122,9 @@ func (l *legacy) storage(id any) (any, error) {
 	return &storage{element: s.element, offset: offset * s.element.size, bytes: count * s.element.size, record: s.record}, nil
 }
 
-// place finds the storages behind the pickles.
-func (l *legacy) place(keys []any, data []byte, at int) error {
+// place finds the storages behind the pickles. The numbers of elements are read from the file: through the mapping, each
+// would bring in the pages around it.
+func (l *legacy) place(keys []any, file io.ReaderAt, at, size int64) error {
 	for _, k := range keys {
 		key, _ := k.(string)
 		s := l.roots[key]
@@ -132,27 +134,27 @@ func (l *legacy) place(keys []any, data []byte, at int) error {
 		if s.record.at > 0 {
 			return fmt.Errorf("storage %q is there twice", key)
 		}
-		if len(data)-at < 8 {
-			return errCutShort
+		var count [8]byte
+		if _, err := file.ReadAt(count[:], at); err != nil {
+			return fmt.Errorf("storage %q lies outside the file's %d bytes; is the download complete?", key, size)
 		}
-		count := unsigned(data[at : at+8])
 		at += 8
-		if count != uint64(s.bytes/s.element.size) {
-			return fmt.Errorf("storage %q has %d elements, its tensors think %d", key, count, s.bytes/s.element.size)
+		if n := unsigned(count[:]); n != uint64(s.bytes/s.element.size) {
+			return fmt.Errorf("storage %q has %d elements, its tensors think %d", key, n, s.bytes/s.element.size)
 		}
-		if s.bytes > int64(len(data)-at) {
-			return fmt.Errorf("storage %q of %d bytes lies outside the file's %d; is the download complete?", key, s.bytes, len(data))
+		if s.bytes > size-at {
+			return fmt.Errorf("storage %q of %d bytes lies outside the file's %d; is the download complete?", key, s.bytes, size)
 		}
-		s.record.at, s.record.size = int64(at), s.bytes
-		at += int(s.bytes)
+		s.record.at, s.record.size = at, s.bytes
+		at += s.bytes
 	}
 	for key, s := range l.roots {
 		if s.record.at == 0 {
 			return fmt.Errorf("the file lacks storage %q; is the download complete?", key)
 		}
 	}
-	if at < len(data) {
-		return fmt.Errorf("%d bytes behind the last storage belong to none", len(data)-at)
+	if at < size {
+		return fmt.Errorf("%d bytes behind the last storage belong to none", size-at)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func newScript(path, key string, module *object, r *records) (*PT, error) {
 		format, s.everything = "libtorch archive (torch::save)", true
 	}
 	var top any = module
-	if key != "" {
+	if key != "" && key != "." {
 		var err error
 		if top, err = submodule(module, key); err != nil {
 			return nil, err
