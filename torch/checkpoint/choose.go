@@ -92,15 +92,21 @@ func keysOf(v any) string {
 	d, c := entries(v), &counter{seen: map[any]int{}}
 	var full, bare []string
 	for i, k := range d.keys {
+		if len(full)+len(bare) == 40 {
+			break
+		}
 		name, ok := keyName(k)
 		n := c.tensors(d.values[i], 0)
 		switch {
-		case !ok || len(full)+len(bare) == 40:
+		case !ok:
 		case n > 0:
 			full = append(full, fmt.Sprintf("%q (%d tensors)", name, n))
 		default:
 			bare = append(bare, strconv.Quote(name))
 		}
+	}
+	if more := len(d.keys) - len(full) - len(bare); more > 0 {
+		bare = append(bare, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(append(full, bare...), ", ")
 }

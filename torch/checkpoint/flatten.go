@@ -8,7 +8,7 @@ import (
 
 const (
 	maxDepth  = 100      // of containers in each other
-	maxNames  = 32 << 20 // bytes of all names together
+	maxNames  = 16 << 20 // bytes of all names together
 	maxVisits = 64 << 20 // of values in containers, when tensors are counted
 )
 

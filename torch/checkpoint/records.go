@@ -99,7 +99,7 @@ func (r *records) checkOverlap() error {
 			places = append(places, place{e.at, e.at + size, name})
 		}
 	}
-	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.from, b.from) })
+	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.name, b.name)) })
 	for i := 1; i < len(places); i++ {
 		if places[i].from < places[i-1].to {
 			return fmt.Errorf("archive member %q overlaps %q", r.folder+"/"+places[i].name, r.folder+"/"+places[i-1].name)
