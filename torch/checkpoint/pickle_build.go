@@ -28,7 +28,11 @@ func (p *pickle) build(op byte) error {
 		items, err := p.popN(int(op-0x85) + 1)
 		return p.made(tuple(items), err)
 	case 'a', 's': // APPEND, SETITEM
-		items, err := p.popN(map[byte]int{'a': 1, 's': 2}[op])
+		n := 1
+		if op == 's' {
+			n = 2
+		}
+		items, err := p.popN(n)
 		if err != nil {
 			return err
 		}

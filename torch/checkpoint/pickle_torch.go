@@ -177,10 +177,10 @@ func rebuildTensorV3(p *pickle, args tuple) (any, error) {
 	}
 	name, _ := argument[global](args, 6)
 	v := t.(*view)
-	v.element = elements[strings.TrimPrefix(string(name), "torch.")]
 	v.fault = ""
+	v.element = elements[strings.TrimPrefix(string(name), "torch.")]
 	if v.element.name == "" {
-		v.element, v.fault = element{dtype: -1}, fmt.Sprintf("a tensor of %s", name)
+		v.storage, v.element, v.fault = nil, element{dtype: -1}, fmt.Sprintf("a tensor of %s", name)
 	}
 	return v, nil
 }

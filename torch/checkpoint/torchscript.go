@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 func newScript(path, key string, module *object, r *records) (*PT, error) {
 	s := &script{records: r, classes: map[global]func(string) bool{}}
 	format := "TorchScript archive"
-	if strings.HasSuffix(string(module.class), ".Module") && r.named["code/__torch__.py"] != nil && module.class == "__torch__.Module" {
+	if _, err := submodule(module, "training"); err != nil && module.class == "__torch__.Module" { // Python's modules all have it
 		format, s.everything = "libtorch archive (torch::save)", true
 	}
 	var top any = module
@@ -21,6 +22,7 @@ func newScript(path, key string, module *object, r *records) (*PT, error) {
 		if top, err = submodule(module, key); err != nil {
 			return nil, err
 		}
+		format += fmt.Sprintf(", %q", key)
 	}
 	p, err := newPT(path, format, ".", top, r, s.keep)
 	if err != nil {

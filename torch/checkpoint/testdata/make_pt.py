@@ -113,7 +113,8 @@ def make():
         save("unusual.pt", {"plain": plain_one, "uint16": torch.zeros(2, dtype=torch.uint16), "complex": torch.zeros(2, dtype=torch.complex64),
                             "conjugate": torch.ones(2, dtype=torch.complex64).conj(), "sparse": torch.ones(2, 2).to_sparse(),
                             "quantized": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "meta": torch.ones(2, device="meta"),
-                            "float8": torch.ones(2).to(torch.float8_e4m3fn)}, {"plain": plain_one})
+                            "float8": torch.ones(2).to(torch.float8_e4m3fn),
+                            "power": torch.ones(2).to(torch.float8_e8m0fnu)}, {"plain": plain_one})
     for fixture, module in {"script.pt": torch.jit.script(Block()), "trace.pt": torch.jit.trace(Block().eval(), numbers(2, 3))}.items():
         module.save(os.path.join(HERE, fixture))
         keep(fixture, dict(module.state_dict()))
