@@ -151,3 +151,13 @@ func TestHostilePickles(t *testing.T) {
 		})
 	}
 }
+
+// One byte makes an object of fifty: their number is bounded by the pickle's size.
+func TestMoreObjectsThanAPickleCanSensiblyHold(t *testing.T) {
+	path := write(t, pickled(t, "\x80\x02("+strings.Repeat("]", 3<<19)+"l."))
+	work := allocated(func() {
+		_, err := checkpoint.Open(path, ".")
+		require.ErrorContains(t, err, "more objects than a pickle of")
+	})
+	require.Less(t, work, uint64(200<<20))
+}
