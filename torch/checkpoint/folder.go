@@ -12,59 +12,83 @@ import (
 	"espalier/torch"
 )
 
-// Names of the files of a Hugging Face folder.
+// Names of the files of a Hugging Face folder: those of today, and those of before safetensors.
 const (
-	SingleFile = "model.safetensors"
-	IndexFile  = "model.safetensors.index.json"
+	SingleFile    = "model.safetensors"
+	IndexFile     = "model.safetensors.index.json"
+	oldSingleFile = "pytorch_model.bin"
+	oldIndexFile  = "pytorch_model.bin.index.json"
 )
 
-// Folder is the open safetensors files of a checkpoint folder: one file, or shards with an index.
+// Folder is the open files of a checkpoint folder: one file, or shards with an index.
 type Folder struct {
 	Path  string
-	files []*SafeTensors
-	where map[string]*SafeTensors // by tensor
+	key   string
+	files []shard
+	where map[string]shard // by tensor
+}
+
+type shard struct {
+	Source
+	name string
 }
 
 // OpenFolder opens model.safetensors, or the shards that model.safetensors.index.json lists; the shards must hold
-// exactly the tensors that the index promises.
+// exactly the tensors that the index promises. Where neither is, pytorch_model.bin or its shards are opened.
 func OpenFolder(path string) (*Folder, error) {
-	f := &Folder{Path: path, where: map[string]*SafeTensors{}}
-	index := filepath.Join(path, IndexFile)
-	data, err := os.ReadFile(index)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		_, err = f.open(SingleFile)
-		if errors.Is(err, os.ErrNotExist) {
-			err = fmt.Errorf("%w; a checkpoint folder needs it, or %s with its shards", err, IndexFile)
-		}
-	case err == nil:
-		if err = f.openShards(data); err != nil {
-			err = fmt.Errorf("%s: %w", index, err)
-		}
-	}
-	if err != nil {
+	return openFolder(path, "")
+}
+
+func openFolder(path, key string) (*Folder, error) {
+	f := &Folder{Path: path, key: key, where: map[string]shard{}}
+	if err := f.find(); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
-func (f *Folder) open(name string) (*SafeTensors, error) {
-	s, err := OpenSafeTensors(filepath.Join(f.Path, name))
+func (f *Folder) find() error {
+	var missing error
+	for _, names := range [][2]string{{IndexFile, SingleFile}, {oldIndexFile, oldSingleFile}} {
+		index := filepath.Join(f.Path, names[0])
+		data, err := os.ReadFile(index)
+		if err == nil {
+			if err = f.openShards(data, filepath.Ext(names[1])); err != nil {
+				err = fmt.Errorf("%s: %w", index, err)
+			}
+			return err
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if _, err = f.open(names[1]); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if missing == nil {
+			missing = err
+		}
+	}
+	return fmt.Errorf("%w; a checkpoint folder needs it, or %s with its shards, or %s", missing, IndexFile, oldSingleFile)
+}
+
+func (f *Folder) open(name string) (Source, error) {
+	opened, err := Open(filepath.Join(f.Path, name), f.key)
 	if err != nil {
 		return nil, err
 	}
+	s := shard{opened, name}
 	f.files = append(f.files, s)
 	for _, n := range s.Names() {
-		if other := f.where[n]; other != nil {
-			return nil, fmt.Errorf("tensor %q is in %s and in %s", n, filepath.Base(other.Path), name)
+		if other, twice := f.where[n]; twice {
+			return nil, fmt.Errorf("tensor %q is in %s and in %s", n, other.name, name)
 		}
 		f.where[n] = s
 	}
 	return s, nil
 }
 
-func (f *Folder) openShards(index []byte) error {
+func (f *Folder) openShards(index []byte, ending string) error {
 	var content struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
@@ -73,8 +97,8 @@ func (f *Folder) openShards(index []byte) error {
 	}
 	shards := map[string]bool{}
 	for _, shard := range content.WeightMap {
-		if shard != filepath.Base(shard) || !strings.HasSuffix(shard, ".safetensors") {
-			return fmt.Errorf("the shard %q is no safetensors file of the folder", shard)
+		if shard != filepath.Base(shard) || !strings.HasSuffix(shard, ending) {
+			return fmt.Errorf("the shard %q is no %s file of the folder", shard, strings.TrimPrefix(ending, "."))
 		}
 		shards[shard] = true
 	}
@@ -95,19 +119,19 @@ func (f *Folder) openShards(index []byte) error {
 		}
 	}
 	for tensor, shard := range content.WeightMap {
-		if f.where[tensor] == nil {
+		if _, ok := f.where[tensor]; !ok {
 			return fmt.Errorf("%s lacks tensor %q; is the download complete?", shard, tensor)
 		}
 	}
 	return nil
 }
 
-// Format is "safetensors", with the number of shards.
+// Format is that of the files, with the number of shards.
 func (f *Folder) Format() string {
 	if len(f.files) == 1 {
 		return f.files[0].Format()
 	}
-	return fmt.Sprintf("safetensors, %d shards", len(f.files))
+	return fmt.Sprintf("%s, %d shards", f.files[0].Format(), len(f.files))
 }
 
 // Names lists the tensors in alphabetical order.
@@ -122,7 +146,7 @@ func (f *Folder) Names() []string {
 
 // Info describes a tensor; ok is false when there is none of that name.
 func (f *Folder) Info(name string) (info Info, ok bool) {
-	if s := f.where[name]; s != nil {
+	if s, ok := f.where[name]; ok {
 		return s.Info(name)
 	}
 	return Info{}, false
@@ -130,7 +154,7 @@ func (f *Folder) Info(name string) (info Info, ok bool) {
 
 // Bytes are a tensor's elements in the mapped file, until Close; nil when there is none of that name.
 func (f *Folder) Bytes(name string) []byte {
-	if s := f.where[name]; s != nil {
+	if s, ok := f.where[name]; ok {
 		return s.Bytes(name)
 	}
 	return nil
@@ -138,8 +162,8 @@ func (f *Folder) Bytes(name string) []byte {
 
 // Load copies a tensor to the device.
 func (f *Folder) Load(name string, on torch.Device) (*torch.Tensor, error) {
-	s := f.where[name]
-	if s == nil {
+	s, ok := f.where[name]
+	if !ok {
 		return nil, fmt.Errorf("%s: no tensor %q", f.Path, name)
 	}
 	return s.Load(name, on)

@@ -19,4 +19,4 @@ type Source interface {
 	Close() error
 }
 
-var _, _ Source = (*SafeTensors)(nil), (*Folder)(nil)
+var _, _, _ Source = (*SafeTensors)(nil), (*Folder)(nil), (*PT)(nil)
