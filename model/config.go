@@ -184,15 +184,15 @@ func (c *Config) check() error {
 	return errors.Join(faults...)
 }
 
-// inFloat32 is the config of weights that were trained further in float32: where it still says half precision,
-// transformers would round them.
-func (c *Config) inFloat32() *Config {
+// WithDType is the config of weights in another dtype ("float32", "bfloat16", "float16"). transformers believes the config:
+// one that says less than the weights hold would have them rounded.
+func (c *Config) WithDType(name string) *Config {
 	out := *c
 	correct := func(table map[string]any) map[string]any {
 		table = maps.Clone(table)
 		for _, key := range []string{"dtype", "torch_dtype"} { // transformers' key from 5 on, and before
-			if d := table[key]; d == "bfloat16" || d == "float16" {
-				table[key] = "float32"
+			if _, said := table[key].(string); said {
+				table[key] = name
 			}
 		}
 		return table
@@ -204,7 +204,7 @@ func (c *Config) inFloat32() *Config {
 		}
 	}
 	if out.DType != "" {
-		out.DType = "float32"
+		out.DType = name
 	}
 	return &out
 }

@@ -118,12 +118,13 @@ func (m *Blip2) Unused(files checkpoint.Source) (names []string) {
 func (m *Blip2) Fits(files checkpoint.Source) error {
 	shapes := map[string][]int{}
 	for _, name := range files.Names() {
-		if m.store.Param(name) == nil && m.redundant(name, files) {
+		known := m.store.Param(name) != nil
+		if !known && m.redundant(name, files) {
 			continue
 		}
 		info, _ := files.Info(name)
 		shapes[name] = info.Shape
-		if !info.DType.IsFloat() {
+		if known && !info.DType.IsFloat() {
 			return fmt.Errorf("tensor %s holds %v; weights must be floats", name, info.DType)
 		}
 	}

@@ -29,7 +29,7 @@ func (m *Blip2) Save(folder string) error {
 		s := m.store.Structure()
 		c.Structure = &s
 		if m.full() {
-			c = c.inFloat32()
+			c = c.WithDType("float32")
 		}
 		data, err := c.Marshal()
 		if err != nil {

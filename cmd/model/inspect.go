@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sort"
 	"strings"
 
@@ -16,10 +17,15 @@ import (
 	"espalier/torch/nn"
 )
 
-func inspect(*flag.FlagSet) func([]string, io.Writer) error {
+func inspect(flags *flag.FlagSet) func([]string, io.Writer) error {
+	key := flags.String("key", "", "which `dict` of a nested file holds the tensors, as model or state/model")
+	all := flags.Bool("all", false, "list every tensor of a file, not one line for those of all layers")
 	return func(args []string, out io.Writer) error {
 		if len(args) != 1 {
-			return usagef("model inspect: name one checkpoint folder")
+			return usagef("model inspect: name one checkpoint folder or file")
+		}
+		if !exists(filepath.Join(args[0], "config.json")) {
+			return inspectFile(out, args[0], *key, *all)
 		}
 		m, files, err := model.Open(args[0])
 		if err != nil {
@@ -47,7 +53,7 @@ func inspect(*flag.FlagSet) func([]string, io.Writer) error {
 }
 
 // partRows are parameters, bytes and dtypes of each part of the network.
-func partRows(m *model.Blip2, files *checkpoint.Folder) [][]string {
+func partRows(m *model.Blip2, files checkpoint.Source) [][]string {
 	type sum struct {
 		parameters int
 		bytes      int64

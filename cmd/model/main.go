@@ -1,9 +1,10 @@
 // Command model does everything about one checkpoint folder: what it holds, what it computes, what it answers.
 //
-//	model inspect  FOLDER
+//	model inspect  FOLDER|FILE
 //	model forward  -m FOLDER -in inputs.safetensors -out outputs.safetensors [-max-new-tokens 6]
 //	model generate -m FOLDER -image x.png -question "…" [-json]
 //	model compare  -in inputs.safetensors FOLDER FOLDER
+//	model convert  -out FOLDER|FILE [-names lavis-opt] [-config config.json] FOLDER|FILE …
 //	model random   -config config.json -out FOLDER [-seed 1] [-dtype bfloat16]
 //
 // Exit status: 0 done, 1 it failed, 2 the arguments or a file are at fault.
@@ -30,7 +31,8 @@ type verb struct {
 }
 
 var verbs = map[string]verb{
-	"inspect":  {"FOLDER: parts, parameters, dtypes and axes of a checkpoint", inspect},
+	"inspect":  {"FOLDER|FILE: parts, parameters, dtypes and axes of a checkpoint, or the tensors of a file", inspect},
+	"convert":  {"-out FOLDER|FILE FOLDER|FILE …: from any format and names to any", convert},
 	"forward":  {"-m FOLDER -in FILE -out FILE: outputs for given inputs", forward},
 	"generate": {"-m FOLDER -image FILE -question TEXT: an answer", generate},
 	"compare":  {"-in FILE FOLDER FOLDER: how far two checkpoints' outputs are apart", compare},
@@ -73,7 +75,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 
 func help(w io.Writer) {
 	fmt.Fprintln(w, "usage:")
-	for _, name := range []string{"inspect", "forward", "generate", "compare", "random"} {
+	for _, name := range []string{"inspect", "forward", "generate", "compare", "convert", "random"} {
 		fmt.Fprintf(w, "  model %-8s %s\n", name, verbs[name].use)
 	}
 }

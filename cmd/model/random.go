@@ -19,7 +19,7 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 	kind := flags.String("dtype", "float32", "float32, bfloat16 or float16")
 	words := flags.String("tokenizer", "", "`folder` whose tokenizer files are copied, or none")
 	return func(args []string, out io.Writer) error {
-		d, ok := map[string]torch.DType{"float32": torch.Float32, "bfloat16": torch.BFloat16, "float16": torch.Float16}[*kind]
+		d, ok := dtypes[*kind]
 		switch {
 		case *config == "" || *to == "" || len(args) > 0:
 			return usagef("model random: -config and -out are needed, and nothing more")

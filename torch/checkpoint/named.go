@@ -12,11 +12,11 @@ import (
 // Named is a source whose tensors are seen through a [NameMap].
 type Named struct {
 	Source
-	views map[string]view
+	views map[string]seen
 }
 
-// view is one tensor: parts joined, transposed, and of that a range.
-type view struct {
+// seen is one tensor: parts joined, transposed, and of that a range.
+type seen struct {
 	info     Info
 	parts    []string // names in the source; "" is zeros as the others
 	dim      int
@@ -29,7 +29,7 @@ type view struct {
 // Over looks at a source through the rules. Parts that lack, shapes that do not fit together, and names that two tensors
 // would get are all told at once. Closing the result closes the source.
 func (m *NameMap) Over(s Source) (*Named, error) {
-	n := &Named{Source: s, views: map[string]view{}}
+	n := &Named{Source: s, views: map[string]seen{}}
 	type group struct {
 		rule  *rule
 		wild  []string
@@ -39,7 +39,7 @@ func (m *NameMap) Over(s Source) (*Named, error) {
 	var order []string
 	origin := map[string]string{}
 	var faults []error
-	put := func(name, from string, v view) {
+	put := func(name, from string, v seen) {
 		if other, taken := origin[name]; taken {
 			faults = append(faults, fmt.Errorf("%s and %s would both be called %s", other, from, name))
 			return
@@ -52,7 +52,7 @@ func (m *NameMap) Over(s Source) (*Named, error) {
 		r, at, wild := m.find(name)
 		if r == nil {
 			info, _ := s.Info(name)
-			put(name, name, view{info: info, parts: []string{name}})
+			put(name, name, seen{info: info, parts: []string{name}})
 			continue
 		}
 		key := fmt.Sprintf("%p %q", r, wild)
@@ -77,7 +77,7 @@ func (m *NameMap) Over(s Source) (*Named, error) {
 		}
 		for i, v := range views {
 			if to := g.rule.to[i]; to.text != "" {
-				put(to.fill(g.wild), first(g.parts), v)
+				put(to.fill(g.wild), firstPart(g.parts), v)
 			}
 		}
 	}
@@ -87,21 +87,21 @@ func (m *NameMap) Over(s Source) (*Named, error) {
 	return n, nil
 }
 
-func first(parts []string) string {
+func firstPart(parts []string) string {
 	return parts[slices.IndexFunc(parts, func(p string) bool { return p != "" })]
 }
 
 // views are the tensors that a rule makes of its parts.
-func (r *rule) views(s Source, parts, wild []string) ([]view, error) {
+func (r *rule) views(s Source, parts, wild []string) ([]seen, error) {
 	if len(r.to) == 0 {
 		return nil, nil
 	}
 	sum := 0
-	base, _ := s.Info(first(parts))
+	base, _ := s.Info(firstPart(parts))
 	for i, p := range r.from {
 		switch info, _ := s.Info(parts[i]); {
 		case p.text != "" && parts[i] == "":
-			return nil, fmt.Errorf("%s is there, but not %s, which is joined with it", first(parts), p.fill(wild))
+			return nil, fmt.Errorf("%s is there, but not %s, which is joined with it", firstPart(parts), p.fill(wild))
 		case p.text == "":
 			if r.dim < len(base.Shape) {
 				sum += base.Shape[r.dim]
@@ -114,7 +114,7 @@ func (r *rule) views(s Source, parts, wild []string) ([]view, error) {
 			}
 		}
 	}
-	v := view{info: base, parts: parts, dim: r.dim, joined: base.Shape, turned: r.transpose}
+	v := seen{info: base, parts: parts, dim: r.dim, joined: base.Shape, turned: r.transpose}
 	if len(parts) > 1 {
 		if r.dim >= len(base.Shape) {
 			return nil, fmt.Errorf("%s has shape %v; there is no dimension %d to join along", base.Name, base.Shape, r.dim)
@@ -133,9 +133,9 @@ func (r *rule) views(s Source, parts, wild []string) ([]view, error) {
 }
 
 // split gives a view for each of the rule's names.
-func (r *rule) split(v view) ([]view, error) {
+func (r *rule) split(v seen) ([]seen, error) {
 	if len(r.to) == 1 {
-		return []view{v.sized(v.whole)}, nil
+		return []seen{v.sized(v.whole)}, nil
 	}
 	sizes := r.sizes
 	if len(sizes) == 0 {
@@ -149,7 +149,7 @@ func (r *rule) split(v view) ([]view, error) {
 		return nil, fmt.Errorf("%s has shape %v; dimension %d cannot be split by %v", v.info.Name, v.info.Shape, r.dim, sizes)
 	}
 	unit := v.whole[r.dim] / total
-	var out []view
+	var out []seen
 	at := 0
 	for _, n := range sizes {
 		part := v
@@ -162,7 +162,7 @@ func (r *rule) split(v view) ([]view, error) {
 	return out, nil
 }
 
-func (v view) sized(shape []int) view {
+func (v seen) sized(shape []int) seen {
 	v.info.Shape = shape
 	v.info.Bytes = int64(v.info.DType.Size())
 	for _, n := range shape {
@@ -216,9 +216,9 @@ func (n *Named) Bytes(name string) []byte {
 	return out
 }
 
-func (v view) plain() bool { return len(v.parts) == 1 && !v.turned && v.from == v.to }
+func (v seen) plain() bool { return len(v.parts) == 1 && !v.turned && v.from == v.to }
 
-func (n *Named) joinedBytes(v view, size int) []byte {
+func (n *Named) joinedBytes(v seen, size int) []byte {
 	if len(v.parts) == 1 {
 		return n.Source.Bytes(v.parts[0])
 	}
@@ -230,7 +230,7 @@ func (n *Named) joinedBytes(v view, size int) []byte {
 		outer *= d
 	}
 	out := make([]byte, outer*inner*v.joined[v.dim])
-	zeros, _ := n.Source.Info(first(v.parts))
+	zeros, _ := n.Source.Info(firstPart(v.parts))
 	at := 0
 	for _, p := range v.parts {
 		info := zeros

@@ -21,10 +21,11 @@ var formats = []format{
 	{"PyTorch legacy stream", isLegacy, openLegacy},
 	{"PyTorch tar archive", isTar, refuseTar},
 	{"safetensors", isSafeTensors, withoutKey(func(path string) (Source, error) { return OpenSafeTensors(path) })},
+	{"gotorch's gob", func(head []byte, _ int64) bool { return isGob(head) }, withoutKey(openGob)}, // has no magic of its own
 }
 
 // Open opens a checkpoint of any known format, which it finds by the content: safetensors, files of torch.save of any age
-// but the oldest, TorchScript, libtorch's torch::save, and Hugging Face folders of them.
+// but the oldest, TorchScript, libtorch's torch::save, gotorch's gob, and Hugging Face folders of them.
 //
 // key chooses a part of a nested checkpoint, such as "model" or "state/model" of {"state": {"model": …, "optimizer": …}};
 // "." is all of it. Without a key, a state dict is taken as it is, and of a training checkpoint the one part that holds

@@ -6,9 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -22,10 +20,19 @@ const ptAlignment = 64
 // a zip archive, as torch.save writes it since PyTorch 1.6, every tensor with a storage of its own, uncompressed and aligned
 // to 64 bytes. The file appears whole or not at all, and the same tensors give the same bytes.
 func WritePT(path string, tensors map[string]*torch.Tensor) error {
-	names := slices.Sorted(maps.Keys(tensors))
+	return CopyPT(path, Tensors(tensors))
+}
+
+// CopyPT is WritePT for what another file holds, a tensor at a time.
+func CopyPT(path string, from Source) error {
+	var infos []Info
 	var data []byte
-	err := torch.Run(func(*torch.Scope) (err error) {
-		data, err = pickleTensors(names, tensors)
+	err := torch.Run(func(*torch.Scope) (err error) { // a tensor in memory may have been freed
+		for _, n := range from.Names() {
+			info, _ := from.Info(n)
+			infos = append(infos, info)
+		}
+		data, err = pickleTensors(infos)
 		return err
 	})
 	if err != nil {
@@ -41,10 +48,9 @@ func WritePT(path string, tensors map[string]*torch.Tensor) error {
 				return err
 			}
 		}
-		for i, n := range names {
-			t := tensors[n]
-			if err := a.add("data/"+strconv.Itoa(i), int64(t.Bytes()), func(w io.Writer) error { return writeRaw(w, t) }); err != nil {
-				return fmt.Errorf("tensor %q: %w", n, err)
+		for i, info := range infos {
+			if err := a.add("data/"+strconv.Itoa(i), info.Bytes, func(w io.Writer) error { return writeBytes(w, from, info) }); err != nil {
+				return err
 			}
 		}
 		if err := a.add("version", 2, func(w io.Writer) error { _, err := io.WriteString(w, "3\n"); return err }); err != nil {
@@ -107,7 +113,7 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 }
 
 // pickleTensors is the OrderedDict in Python's pickle protocol 2. What repeats is remembered by number, as in Python.
-func pickleTensors(names []string, tensors map[string]*torch.Tensor) ([]byte, error) {
+func pickleTensors(infos []Info) ([]byte, error) {
 	storages := map[torch.DType]string{}
 	for name, e := range storageElements {
 		storages[e.dtype] = name
@@ -116,23 +122,21 @@ func pickleTensors(names []string, tensors map[string]*torch.Tensor) ([]byte, er
 	w.WriteString("\x80\x02")
 	w.global("collections", "OrderedDict")
 	w.WriteString(")R(")
-	for i, n := range names {
-		t := tensors[n]
-		dtype := t.DType()
-		if dtype.Size() == 0 || !utf8.ValidString(n) {
-			return nil, fmt.Errorf("tensor %q of %v has no place in a PyTorch file", n, dtype)
+	for i, info := range infos {
+		if info.DType.Size() == 0 || !utf8.ValidString(info.Name) {
+			return nil, fmt.Errorf("tensor %q of %v has no place in a PyTorch file", info.Name, info.DType)
 		}
-		w.text(n)
+		w.text(info.Name)
 		w.global("torch._utils", "_rebuild_tensor_v2")
 		w.WriteString("((")
 		w.once("storage", func() { w.text("storage") })
-		w.global("torch", storages[dtype])
+		w.global("torch", storages[info.DType])
 		w.text(strconv.Itoa(i))
 		w.once("cpu", func() { w.text("cpu") })
-		w.integer(int64(t.Bytes() / dtype.Size()))
+		w.integer(info.Bytes / int64(info.DType.Size()))
 		w.WriteString("tQ")
 		w.integer(0)
-		shape, strides := t.Shape(), make([]int, len(t.Shape()))
+		shape, strides := info.Shape, make([]int, len(info.Shape))
 		for k, stride := len(shape)-1, 1; k >= 0; k-- {
 			strides[k] = stride
 			stride *= max(shape[k], 1)
