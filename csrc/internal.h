@@ -54,6 +54,10 @@ struct callback_error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// While a trace is recorded, a size that reaches an operation must be recorded too: the next operation takes entry i of
+// its list argument, of n entries, from the size of a dimension of t.
+void record_size(const char *argument, int64_t n, int64_t i, const at::Tensor &t, int64_t dim);
+
 esp_error *new_error(int32_t kind, const std::string &message);
 esp_error *current_exception_error();
 

@@ -1,4 +1,6 @@
 // Operations that rearrange or pick elements.
+#include <ATen/TracerMode.h>
+
 #include "internal.h"
 
 using namespace espalier;
@@ -40,6 +42,7 @@ esp_result esp_tensor_expand_first(const esp_tensor *t, const esp_tensor *like) 
     std::vector<c10::SymInt> shape(unwrap(t).dim(), -1);
     TORCH_CHECK(!shape.empty(), "a scalar has no first dimension");
     shape[0] = unwrap(like).sym_size(0);
+    if (at::tracer::impl::is_dispatch_enabled()) record_size("size", unwrap(t).dim(), 0, unwrap(like), 0);
     return unwrap(t).expand_symint(shape);
   });
 }

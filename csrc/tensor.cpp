@@ -1,9 +1,13 @@
 // Tensors: making, reading, freeing, moving.
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/TracerMode.h>
 
 #include "internal.h"
 
 using namespace espalier;
+
+// What is made of values of Go is a constant of a trace, and its bytes are written behind the tracer's back.
+using constant = at::tracer::impl::NoTracerDispatchMode;
 
 void esp_tensor_free(esp_tensor *t) {
   if (!t) return;
@@ -68,15 +72,32 @@ esp_result esp_tensor_empty(esp_ints shape, int32_t dtype, int32_t device) {
 }
 
 esp_result esp_tensor_full(esp_ints shape, double value, int32_t dtype, int32_t device) {
-  return guard([&] { return at::full(ints(shape), value, options(dtype, device)); });
+  return guard([&] {
+    constant here;
+    return at::full(ints(shape), value, options(dtype, device));
+  });
 }
 
 esp_result esp_tensor_arange(int64_t from, int64_t to, int32_t device) {
-  return guard([&] { return at::arange(from, to, options(static_cast<int32_t>(at::kLong), device)); });
+  return guard([&] {
+    constant here;
+    return at::arange(from, to, options(static_cast<int32_t>(at::kLong), device));
+  });
+}
+
+esp_result esp_tensor_places(const esp_tensor *t, int64_t dim) {
+  return guard([&] {
+    at::Tensor line = unwrap(t);
+    if (!at::tracer::impl::is_dispatch_enabled()) return at::arange(line.size(dim), line.options().dtype(at::kLong).requires_grad(false));
+    for (int64_t before = at::maybe_wrap_dim(dim, line.dim()); before > 0; before--) line = line.select(0, 0);
+    while (line.dim() > 1) line = line.select(1, 0);
+    return at::ones_like(line, at::kLong).cumsum(0).sub(1);  // no size passes through here
+  });
 }
 
 esp_result esp_tensor_from(const void *data, int64_t bytes, esp_ints shape, int32_t dtype, int32_t device) {
   return guard([&] {
+    constant here;
     at::Tensor x = at::empty(ints(shape), options(dtype, -1));
     TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "shape ", x.sizes(), " needs ", x.nbytes(), " bytes, ", bytes,
                 " given");

@@ -6,7 +6,8 @@ import "espalier/torch"
 // number of tokens that is known from the start, so that a step writes only what is new; token by token, so that it
 // writes in long runs.
 type Cache struct {
-	room   int // tokens that may follow the first ones
+	room   int  // tokens that may follow the first ones
+	joins  bool // new tokens are joined to the earlier ones instead, however many: what a trace can record
 	layers []cached
 
 	memory    *memory       // what a decoder of its own reads of the encoder
@@ -27,11 +28,16 @@ type memory struct {
 
 type readMemory struct{ keys, values *torch.Tensor } // [rows, heads, tokens, size]
 
+// keeps tells whether tokens may follow.
+func (c *Cache) keeps() bool { return c.joins || c.room > 0 }
+
 // extend takes up the keys and values of new tokens and returns those of all; without a cache they are all.
 func (c *Cache) extend(s *torch.Scope, layer int, k, v *torch.Tensor) (keys, values *torch.Tensor) {
 	switch {
-	case c == nil || c.room == 0:
+	case c == nil || !c.keeps():
 		return k, v
+	case c.joins:
+		return c.join(s, layer, k, v)
 	case layer == len(c.layers):
 		l := cached{keys: withRoom(k, c.room), values: withRoom(v, c.room), used: k.Size(1)}
 		s.Keep(l.keys, l.values)
@@ -46,13 +52,25 @@ func (c *Cache) extend(s *torch.Scope, layer int, k, v *torch.Tensor) (keys, val
 	return l.keys.Narrow(1, 0, l.used), l.values.Narrow(1, 0, l.used)
 }
 
+func (c *Cache) join(s *torch.Scope, layer int, k, v *torch.Tensor) (keys, values *torch.Tensor) {
+	if layer == len(c.layers) {
+		c.layers = append(c.layers, cached{keys: k, values: v})
+	} else {
+		l := &c.layers[layer]
+		l.keys, l.values = torch.Cat(1, l.keys, k), torch.Cat(1, l.values, v)
+	}
+	l := c.layers[layer]
+	s.Keep(l.keys, l.values)
+	return l.keys, l.values
+}
+
 // cross gives the keys and values of the encoder's output for a layer, computed once.
 func (c *Cache) cross(s *torch.Scope, layer int, project func(states *torch.Tensor) (keys, values *torch.Tensor)) (keys, values *torch.Tensor) {
 	if layer < len(c.read) {
 		return c.read[layer].keys, c.read[layer].values
 	}
 	keys, values = project(c.memory.states)
-	if c.room > 0 {
+	if c.keeps() {
 		s.Keep(keys, values)
 		c.read = append(c.read, readMemory{keys, values})
 	}
@@ -61,7 +79,7 @@ func (c *Cache) cross(s *torch.Scope, layer int, project func(states *torch.Tens
 
 // place takes up the positions of new tokens and returns those of all.
 func (c *Cache) place(positions *torch.Tensor) *torch.Tensor {
-	if c.room == 0 {
+	if !c.keeps() {
 		return positions
 	}
 	if c.positions != nil {

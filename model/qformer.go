@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 
 	"espalier/torch"
 	"espalier/torch/nn"
@@ -123,7 +124,7 @@ func (f *QFormer) question(ids *torch.Tensor) *torch.Tensor {
 		panic(&torch.Error{Op: "positions", Kind: torch.KindIndex, Message: fmt.Sprintf(
 			"a question of %d tokens is longer than the Q-Former's %d positions; shorten it", n, f.positions)})
 	}
-	return f.words.Forward(ids).Add(f.places.Forward(torch.Arange(0, n, ids.Device())))
+	return f.words.Forward(ids).Add(f.places.Forward(ids.Places(1)))
 }
 
 // keyMask is which tokens the others look at, bool [rows or 1, 1, 1, queries + words]: not the queries whose gate is 0,
@@ -148,7 +149,7 @@ func (l *qformerLayer) forward(x, picture, mask *torch.Tensor, queries int) *tor
 	if l.text.norm == nil {
 		return l.query.forward(l.look(x, picture))
 	}
-	words := l.text.forward(x.Slice(1, queries, x.Size(1)))
+	words := l.text.forward(x.Slice(1, queries, math.MaxInt))
 	return torch.Cat(1, l.query.forward(l.look(x.Slice(1, 0, queries), picture)), words)
 }
 

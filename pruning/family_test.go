@@ -56,6 +56,22 @@ func TestEveryFamilyVerifiesOnRandomPlans(t *testing.T) {
 	}
 }
 
+// A cut network of any sizes is traced like a whole one.
+func TestCutFamiliesRunAsTorchScript(t *testing.T) {
+	for _, name := range modeltest.Families {
+		t.Run(name, func(t *testing.T) {
+			torchtest.Setup(t)
+			m, r := modeltest.Family(t, name), rand.New(rand.NewPCG(5, 6))
+			for range 4 {
+				after, err := pruning.Apply(m, evened(r, m, randomPlan(r, m, modeltest.Asked())))
+				require.NoError(t, err)
+				modeltest.RequireTorchScript(t, after.(*model.Blip2), 1e-5)
+				after.Store().Free()
+			}
+		})
+	}
+}
+
 // Each member of each axis of every family is left out of the declaration in turn.
 func TestForgottenMembersOfFamiliesAreRefused(t *testing.T) {
 	for _, name := range modeltest.Families {

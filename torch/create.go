@@ -29,6 +29,11 @@ func Arange(from, to int, on Device) *Tensor {
 	return finish("arange", C.esp_tensor_arange(C.int64_t(from), C.int64_t(to), C.int32_t(on)))
 }
 
+// Places counts 0, 1, … along a dimension of t, as int64. In a trace, its length is that of the dimension there.
+func (t *Tensor) Places(dim int) *Tensor {
+	return finish("places", C.esp_tensor_places(t.ptr(), C.int64_t(dim)), t)
+}
+
 // From copies a Go slice in row-major order to a new tensor; its length must fit the shape.
 func From[T Element](data []T, on Device, shape ...int) *Tensor {
 	d := dtypeOf[T]()

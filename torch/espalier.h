@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 4
+#define ESP_INTERFACE_VERSION 5
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -22,6 +22,7 @@ typedef struct esp_tensor esp_tensor;
 typedef struct esp_generator esp_generator;
 typedef struct esp_accumulator esp_accumulator;
 typedef struct esp_inference esp_inference;
+typedef struct esp_module esp_module;
 
 enum { ESP_ERROR_RUNTIME = 1, ESP_ERROR_MEMORY, ESP_ERROR_INDEX, ESP_ERROR_TYPE, ESP_ERROR_UNSUPPORTED, ESP_ERROR_CALLBACK };
 
@@ -72,6 +73,7 @@ ESP_API esp_status esp_tensor_item(const esp_tensor *t, double *value);
 ESP_API esp_result esp_tensor_empty(esp_ints shape, int32_t dtype, int32_t device);
 ESP_API esp_result esp_tensor_full(esp_ints shape, double value, int32_t dtype, int32_t device);
 ESP_API esp_result esp_tensor_arange(int64_t from, int64_t to, int32_t device);
+ESP_API esp_result esp_tensor_places(const esp_tensor *t, int64_t dim); /* 0, 1, … along a dimension of t */
 ESP_API esp_result esp_tensor_from(const void *data, int64_t bytes, esp_ints shape, int32_t dtype, int32_t device);
 ESP_API esp_result esp_tensor_borrow(void *data, esp_ints shape, int32_t dtype); /* data must outlive the tensor */
 ESP_API esp_result esp_tensor_to_dtype(const esp_tensor *t, int32_t dtype);
@@ -213,5 +215,26 @@ ESP_API esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_ten
                                   double lr, double beta1, double beta2, double eps, double weight_decay);
 /* Scales all gradients so that their common 2-norm is at most limit; the norm before is written. */
 ESP_API esp_status esp_grads_clip(esp_tensors grads, double limit, double *norm);
+
+/* --- TorchScript ------------------------------------------------------------------------------------------------- */
+/* What a method takes and gives: layout has an entry for each value, -1 for a tensor and n >= 0 for a list of n tensors;
+ * the tensors stand one behind the other. */
+typedef struct { esp_tensors tensors; esp_ints layout; } esp_values;
+ESP_API esp_status esp_module_new(const char *class_name, esp_module **out);
+ESP_API void esp_module_free(esp_module *m);
+/* Dots in a name are submodules. The module keeps this very tensor: what reads it in a trace reads the parameter. */
+ESP_API esp_status esp_module_parameter(esp_module *m, const char *name, const esp_tensor *value);
+ESP_API esp_status esp_module_save(const esp_module *m, const char *path, const char *const *names, const char *const *contents,
+                                   int64_t extra_files);
+ESP_API esp_status esp_module_load(const char *path, int32_t device, esp_module **out);
+/* out is owned by the caller: its tensors, and the memory, which esp_values_free gives back. */
+ESP_API esp_status esp_module_call(esp_module *m, const char *method, esp_values inputs, esp_values *out);
+ESP_API void esp_values_free(esp_values v);
+/* From begin to finish or abandon, every operation of the calling thread on the inputs is recorded; finish makes the
+ * record a method of the module. After a failed begin or finish none is recorded,
+ * but for a begin within another trace, which goes on. */
+ESP_API esp_status esp_trace_begin(esp_module *m, const char *const *names, esp_values inputs);
+ESP_API esp_status esp_trace_finish(esp_module *m, const char *method, esp_values outputs);
+ESP_API void esp_trace_abandon(void);
 
 #endif

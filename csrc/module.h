@@ -1,0 +1,17 @@
+// Shared by the units on TorchScript.
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+
+#include "internal.h"
+
+struct esp_module {
+  torch::jit::Module module;
+};
+
+namespace espalier {
+
+// to_stack is the arguments of a method.
+std::vector<c10::IValue> to_stack(esp_values values);
+
+}  // namespace espalier
