@@ -7,29 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"espalier/torch"
 )
 
 // gobTensor is a tensor in an archive: a view of a storage, whose bytes lie in the file.
 type gobTensor struct {
 	info    Info
+	view    *view
 	storage []byte
 	crc     uint32 // of the storage
-	strides []int  // in elements
-	offset  int
 }
 
 // gobMaxPickle is far above what the description of one tensor takes.
 const gobMaxPickle = 64 << 10
-
-// gobStorages are the storages of PyTorch by the dtype of their elements.
-var gobStorages = map[string]torch.DType{
-	"torch ByteStorage": torch.Uint8, "torch CharStorage": torch.Int8, "torch ShortStorage": torch.Int16,
-	"torch IntStorage": torch.Int32, "torch LongStorage": torch.Int64, "torch HalfStorage": torch.Float16,
-	"torch BFloat16Storage": torch.BFloat16, "torch FloatStorage": torch.Float32, "torch DoubleStorage": torch.Float64,
-	"torch BoolStorage": torch.Bool,
-}
 
 // gobArchive reads the zip archive of one tensor: data.pkl describes it, data/<key> is its storage.
 func gobArchive(archive []byte) (*gobTensor, error) {
@@ -69,15 +58,39 @@ func gobArchive(archive []byte) (*gobTensor, error) {
 	if len(pickle) > gobMaxPickle {
 		return nil, fmt.Errorf("its description has %d bytes, at most %d are expected", len(pickle), gobMaxPickle)
 	}
-	view, err := gobUnpickle(pickle)
+	view, key, err := gobUnpickle(pickle)
 	if err != nil {
 		return nil, fmt.Errorf("its description (data.pkl): %w", err)
 	}
-	t := &gobTensor{strides: view.strides, offset: view.offset}
-	if t.storage, t.crc, err = record("data/" + view.storage.key); err != nil {
+	t := &gobTensor{view: view}
+	if t.storage, t.crc, err = record("data/" + key); err != nil {
 		return nil, err
 	}
-	return t, t.check(view)
+	return t, t.check()
+}
+
+// gobUnpickle reads the description of a tensor, which calls no more than this takes, and gives the name of its storage.
+func gobUnpickle(code []byte) (v *view, key string, err error) {
+	p := newPickle(code)
+	p.persistent = func(id any) (s any, err error) {
+		s, key, err = parseStorage(id)
+		return s, err
+	}
+	p.reduce = func(callable global, args tuple) (any, error) {
+		if callable != "torch._utils._rebuild_tensor_v2" && callable != "collections.OrderedDict" {
+			return nil, fmt.Errorf("%s is not what gotorch writes of a tensor: refused, no code of a checkpoint is run", callable)
+		}
+		return p.construct(callable, args)
+	}
+	top, err := p.load()
+	if err != nil {
+		return nil, "", err
+	}
+	v, ok := top.(*view)
+	if !ok || v.storage == nil || p.at < len(code) {
+		return nil, "", fmt.Errorf("%s is not what gotorch writes of a tensor", kind(top))
+	}
+	return v, key, nil
 }
 
 // gobDirectory finds out whether the archive ends in a directory of a few records, with no comment behind it. archive/zip
@@ -111,75 +124,32 @@ func gobRecord(archive []byte, f *zip.File) ([]byte, error) {
 	return archive[at : uint64(at)+size], nil
 }
 
-// check finds out whether the view lies within its storage.
-func (t *gobTensor) check(v gobView) error {
-	d, ok := gobStorages[v.storage.kind]
-	if !ok {
-		return fmt.Errorf("a storage of %s cannot be read", v.storage.kind)
+// check finds out whether the view lies within its storage. gotorch's tensors are never expanded.
+func (t *gobTensor) check() error {
+	v := t.view
+	if v.fault != "" || v.element.dtype.Size() == 0 {
+		return fmt.Errorf("a tensor of %s cannot be read", v.element.name)
 	}
-	stored, size := len(t.storage)/d.Size(), d.Size()
-	if len(t.storage)%size != 0 || v.storage.count != stored {
-		return fmt.Errorf("its storage has %d bytes, %d elements of %v were announced", len(t.storage), v.storage.count, d)
+	if v.storage.bytes != int64(len(t.storage)) {
+		return fmt.Errorf("its storage has %d bytes, %d elements of %s were announced", len(t.storage), v.storage.bytes/v.element.size, v.element.name)
 	}
-	if len(v.shape) != len(v.strides) {
-		return fmt.Errorf("shape %v with strides %v", v.shape, v.strides)
+	if err := v.check(int64(len(t.storage))); err != nil {
+		return err
 	}
-	count, last := 1, v.offset
-	for i, n := range v.shape {
-		if n < 0 || v.strides[i] < 0 {
-			return fmt.Errorf("impossible shape %v with strides %v", v.shape, v.strides)
-		}
-		if n == 0 {
-			count = 0
-		}
-	}
-	for i, n := range v.shape {
-		if count == 0 {
-			break
-		}
-		// what is not expanded, as gotorch's parameters never are, has at most the storage's elements: no product overflows
-		if n > stored/count {
-			return fmt.Errorf("shape %v is more than its storage of %d elements; save a contiguous copy", v.shape, stored)
-		}
-		count *= n
-		if n > 1 {
-			if v.strides[i] > stored/(n-1) {
-				return fmt.Errorf("shape %v with strides %v leads out of its storage of %d elements", v.shape, v.strides, stored)
-			}
-			last += (n - 1) * v.strides[i]
-		}
-	}
-	if v.offset > stored || count > 0 && last >= stored {
-		return fmt.Errorf("shape %v at %d with strides %v leads out of its storage of %d elements", v.shape, v.offset, v.strides, stored)
-	}
-	t.info = Info{DType: d, Shape: v.shape, Bytes: int64(count) * int64(size)}
+	t.info = Info{DType: v.element.dtype, Shape: append([]int{}, v.shape...), Bytes: v.bytes()}
 	return nil
 }
 
 // elements are in row-major order: a part of the storage, or a copy where the tensor has another order.
 func (t *gobTensor) elements() []byte {
-	size, n := t.info.DType.Size(), int(t.info.Bytes)
-	want, contiguous := 1, true
-	for d := len(t.info.Shape) - 1; d >= 0; d-- {
-		contiguous = contiguous && (t.info.Shape[d] == 1 || t.strides[d] == want)
-		want *= t.info.Shape[d]
+	span := t.view.span()
+	if span == 0 {
+		return []byte{}
 	}
-	if contiguous || n == 0 {
-		return t.storage[t.offset*size : t.offset*size+n : t.offset*size+n]
+	from := t.view.offset * t.view.element.size
+	data := t.storage[from : from+span : from+span]
+	if t.view.inOrder() {
+		return data
 	}
-	out := make([]byte, 0, n)
-	for index := make([]int, len(t.strides)); len(out) < n; {
-		at := t.offset
-		for d, i := range index {
-			at += i * t.strides[d]
-		}
-		out = append(out, t.storage[at*size:(at+1)*size]...)
-		for d := len(index) - 1; d >= 0; d-- {
-			if index[d]++; index[d] < t.info.Shape[d] {
-				break
-			}
-			index[d] = 0
-		}
-	}
-	return out
+	return t.view.gather(data)
 }

@@ -34,7 +34,7 @@ func gobWant() map[string]*torch.Tensor {
 		"transposed":                 counted.Transpose(0, 1),
 		"element":                    torch.Full(nil, 100, torch.Int64, torch.CPU),
 	}
-	for _, d := range gobStorages {
+	for _, d := range dtypeNames {
 		want[d.String()] = counted.To(d)
 	}
 	return want

@@ -143,9 +143,9 @@ func (e gobEntry) write(w io.Writer, elements func(io.Writer) error) error {
 // gobPickle describes a tensor in row-major order.
 func gobPickle(info Info, requiresGrad bool) ([]byte, error) {
 	kind := ""
-	for name, d := range gobStorages {
-		if d == info.DType {
-			kind = name[len("torch "):]
+	for name, e := range storageElements {
+		if e.dtype == info.DType && info.DType.Size() > 0 {
+			kind = name
 		}
 	}
 	if kind == "" {
