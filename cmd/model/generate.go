@@ -14,6 +14,7 @@ import (
 
 // answer is what -json prints.
 type answer struct {
+	Picture  string `json:"file_name,omitempty"` // with -ask
 	Question string `json:"question"`
 	Answer   string `json:"answer"`
 	IDs      []int  `json:"ids"`
@@ -23,67 +24,98 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	folder := flags.String("m", "", "checkpoint `folder`")
 	picture := flags.String("image", "", "PNG, JPEG or WebP `file`")
 	question := flags.String("question", "", "what is asked")
+	list := flags.String("ask", "", "JSON-lines `file` of questions, instead of one: {\"file_name\": \"a.png\", \"question\": \"…\"}, as a data set's metadata.jsonl")
+	first := flags.Int("first", 0, "only so many lines of -ask; 0 is all")
+	inputs := flags.String("inputs", "", "with -ask: `folder` for what the network was fed, "+pixelsName+" and "+idsName)
 	template := flags.String("prompt", "", "what the question becomes, as `\"Question: {question} Answer:\"`; empty is the question alone")
 	tokens := flags.Int("max-new-tokens", 16, "of the answer, end-of-sequence included")
 	beams := flags.Int("num-beams", 1, "hypotheses; 1 is greedy")
-	asJSON := flags.Bool("json", false, "print question, answer and ids as JSON")
+	asJSON := flags.Bool("json", false, "print question, answer and ids as JSON; -ask always does")
 	on := device(flags)
 	return func(args []string, out io.Writer) error {
-		if *folder == "" || *picture == "" || *question == "" || len(args) > 0 {
-			return usagef("model generate: -m, -image and -question are needed, and nothing more")
+		one := *picture != "" && *question != "" && *inputs == "" && *first == 0
+		many := *list != "" && *picture == "" && *question == ""
+		if *folder == "" || one == many || len(args) > 0 {
+			return usagef("model generate: -m is needed, and either -image and -question or -ask, and nothing more")
 		}
-		a, err := ask(*folder, *picture, *question, *template, *on, model.GenerateOptions{MaxTokens: *tokens, Beams: *beams})
+		s, err := newSpeaker(*folder, *template, *on, model.GenerateOptions{MaxTokens: *tokens, Beams: *beams})
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			return json.NewEncoder(out).Encode(a)
+		defer s.m.Store().Free()
+		if many {
+			return s.askAll(*list, *first, *inputs, out)
 		}
-		_, err = fmt.Fprintln(out, a.Answer)
+		q, err := s.words.Question(*question)
+		if err != nil {
+			return err
+		}
+		rgb, err := image.Load(*picture)
+		if err != nil {
+			return err
+		}
+		answers, err := s.ask(rgb.Resize(s.pre.Size, s.pre.Size).Pix, []model.Question{q}, nil)
+		if err != nil {
+			return err
+		}
+		answers[0].Question = *question
+		if *asJSON {
+			return json.NewEncoder(out).Encode(answers[0])
+		}
+		_, err = fmt.Fprintln(out, answers[0].Answer)
 		return err
 	}
 }
 
-func ask(folder, picture, question, template, on string, o model.GenerateOptions) (*answer, error) {
-	where, err := torch.ParseDevice(on)
-	if err != nil {
+// speaker is a checkpoint that answers questions.
+type speaker struct {
+	m     *model.Blip2
+	words prompt.Words
+	pre   model.Preprocessor
+	on    torch.Device
+	o     model.GenerateOptions
+}
+
+func newSpeaker(folder, template, on string, o model.GenerateOptions) (*speaker, error) {
+	s := &speaker{o: o}
+	var err error
+	if s.on, err = torch.ParseDevice(on); err != nil {
 		return nil, err
 	}
 	c, err := model.LoadConfig(folder)
 	if err != nil {
 		return nil, err
 	}
-	words, err := prompt.Load(folder, c, template)
-	if err != nil {
+	if s.words, err = prompt.Load(folder, c, template); err != nil {
 		return nil, err
 	}
-	pre, err := model.LoadPreprocessor(folder)
-	if err != nil {
+	if s.pre, err = model.LoadPreprocessor(folder); err != nil {
 		return nil, err
 	}
-	rgb, err := image.Load(picture)
-	if err != nil {
-		return nil, err
+	s.o.EOS = s.words.Answers.EOS()
+	s.m, err = model.Load(folder, s.on)
+	return s, err
+}
+
+// ask answers a question about each picture of the bytes [count, 3, size, size]; fed, unless nil, gets the pixels.
+func (s *speaker) ask(pixels []byte, questions []model.Question, fed io.Writer) ([]answer, error) {
+	answers := make([]answer, len(questions))
+	asked := make([][]model.Question, len(questions))
+	for i, q := range questions {
+		asked[i] = []model.Question{q}
 	}
-	q, err := words.Question(question)
-	if err != nil {
-		return nil, err
-	}
-	m, err := model.Load(folder, where)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Store().Free()
-	o.EOS = words.Answers.EOS()
-	a := &answer{Question: question}
-	err = torch.Run(func(*torch.Scope) error {
-		pixels := pre.Pictures(rgb.Resize(pre.Size, pre.Size).Pix, where)
-		ids, err := m.Generate(pixels, [][]model.Question{{q}}, o)
-		if err != nil {
-			return err
+	err := torch.Run(func(*torch.Scope) error {
+		pictures := s.pre.Pictures(pixels, s.on)
+		if fed != nil {
+			if _, err := fed.Write(pictures.Raw()); err != nil {
+				return err
+			}
 		}
-		a.IDs, a.Answer = append([]int{}, ids[0][0]...), words.Answers.Decode(ids[0][0])
-		return nil
+		ids, err := s.m.Generate(pictures, asked, s.o)
+		for i := range ids {
+			answers[i].IDs, answers[i].Answer = append([]int{}, ids[i][0]...), s.words.Answers.Decode(ids[i][0])
+		}
+		return err
 	})
-	return a, err
+	return answers, err
 }

@@ -3,6 +3,8 @@
 //	model inspect  FOLDER|FILE
 //	model forward  -m FOLDER -in inputs.safetensors -out outputs.safetensors [-max-new-tokens 6]
 //	model generate -m FOLDER -image x.png -question "…" [-json]
+//	model generate -m FOLDER -ask questions.jsonl [-inputs FOLDER]
+//	model export   -m FOLDER -out FOLDER [-format torchscript]
 //	model compare  -in inputs.safetensors FOLDER FOLDER
 //	model convert  -out FOLDER|FILE [-names lavis-opt] [-config config.json] FOLDER|FILE …
 //	model random   -config config.json -out FOLDER [-seed 1] [-dtype bfloat16]
@@ -34,7 +36,8 @@ var verbs = map[string]verb{
 	"inspect":  {"FOLDER|FILE: parts, parameters, dtypes and axes of a checkpoint, or the tensors of a file", inspect},
 	"convert":  {"-out FOLDER|FILE FOLDER|FILE …: from any format and names to any", convert},
 	"forward":  {"-m FOLDER -in FILE -out FILE: outputs for given inputs", forward},
-	"generate": {"-m FOLDER -image FILE -question TEXT: an answer", generate},
+	"generate": {"-m FOLDER -image FILE -question TEXT, or -ask FILE: answers", generate},
+	"export":   {"-m FOLDER -out FOLDER: a TorchScript file that programs with libtorch run", export},
 	"compare":  {"-in FILE FOLDER FOLDER: how far two checkpoints' outputs are apart", compare},
 	"random":   {"-config FILE -out FOLDER: a seeded checkpoint, for trials", random},
 }
@@ -75,7 +78,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 
 func help(w io.Writer) {
 	fmt.Fprintln(w, "usage:")
-	for _, name := range []string{"inspect", "forward", "generate", "compare", "convert", "random"} {
+	for _, name := range []string{"inspect", "forward", "generate", "export", "compare", "convert", "random"} {
 		fmt.Fprintf(w, "  model %-8s %s\n", name, verbs[name].use)
 	}
 }

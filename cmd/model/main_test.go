@@ -87,7 +87,9 @@ func TestFaults(t *testing.T) {
 		"no such file":                     {"inspect", "nowhere"},
 		"two checkpoint folders":           {"compare", "-in", "x", "one"},
 		`-dtype "int4" is not`:             {"random", "-config", "x", "-out", "y", "-dtype", "int4"},
-		"-m, -image and -question":         {"generate", "-m", "x"},
+		"either -image and -question or":   {"generate", "-m", "x"},
+		"-m and -out are needed":           {"export", "-m", "x"},
+		`-format "onnx" is not torch`:      {"export", "-m", "x", "-out", "y", "-format", "onnx"},
 		"flag provided but not defined: -": {"inspect", "-zzz"},
 	} {
 		status, _, faults := call(args...)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"espalier/model"
+	"espalier/model/prompt"
+	"espalier/torch"
+)
+
+// scriptName is the TorchScript file in an exported folder.
+const scriptName = "model.pt"
+
+func export(flags *flag.FlagSet) func([]string, io.Writer) error {
+	folder := flags.String("m", "", "checkpoint `folder`")
+	format := flags.String("format", "torchscript", "`torchscript`: encode, prefill and step for any program with libtorch")
+	to := flags.String("out", "", "`folder` for "+scriptName+" and the tokenizer's files, or a .pt file alone")
+	return func(args []string, out io.Writer) error {
+		switch {
+		case *folder == "" || *to == "" || len(args) > 0:
+			return usagef("model export: -m and -out are needed, and nothing more")
+		case *format != "torchscript":
+			return usagef("model export: -format %q is not torchscript", *format)
+		}
+		file, alone := *to, strings.HasSuffix(*to, ".pt")
+		if !alone {
+			file = filepath.Join(*to, scriptName)
+		}
+		if _, err := os.Stat(file); err == nil {
+			return usagef("model export: %s is there already; remove it or name another", file)
+		}
+		if err := exportTo(*folder, file, alone); err != nil {
+			return err
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: %.2f MB, methods encode, prefill and step\n", file, float64(info.Size())/1e6)
+		return nil
+	}
+}
+
+// exportTo writes the TorchScript file and, unless it is to stand alone, beside it what turns words into ids and back.
+func exportTo(folder, file string, alone bool) error {
+	c, err := model.LoadConfig(folder)
+	if err != nil {
+		return err
+	}
+	pre, err := model.LoadPreprocessor(folder)
+	if err != nil {
+		return err
+	}
+	eos := c.Text.EOS
+	words, err := prompt.Load(folder, c, "")
+	if err == nil {
+		eos = words.Answers.EOS()
+	} else if !errors.Is(err, fs.ErrNotExist) { // a checkpoint without a tokenizer is exported without one
+		return err
+	}
+	m, err := model.Load(folder, torch.CPU)
+	if err != nil {
+		return err
+	}
+	defer m.Store().Free()
+	to := filepath.Dir(file)
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	if err := m.SaveTorchScript(file, pre, eos); err != nil {
+		return err
+	}
+	if alone || sameFolder(folder, to) {
+		return nil
+	}
+	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(to, "config.json"), config, 0o644); err != nil {
+		return err
+	}
+	if words.Answers != nil {
+		if err := words.Save(to); err != nil {
+			return err
+		}
+	}
+	return pre.Save(to)
+}
+
+func sameFolder(a, b string) bool {
+	one, err := os.Stat(a)
+	two, fault := os.Stat(b)
+	return err == nil && fault == nil && os.SameFile(one, two)
+}

@@ -1,0 +1,68 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"espalier/torch/nn"
+)
+
+// TorchScriptAbout is the name of the file within a TorchScript file that says how to use it.
+const TorchScriptAbout = "espalier.json"
+
+// torchScriptAbout is what a program needs to know besides the methods: how pictures become pixel_values
+// ((byte · rescale_factor − image_mean) / image_std at image_size × image_size), and where an answer ends.
+type torchScriptAbout struct {
+	Version   int               `json:"version"`
+	ModelType string            `json:"model_type"`
+	Language  string            `json:"language_model"`
+	DType     string            `json:"dtype"` // of prefix, logits and the state's keys and values
+	ImageSize int               `json:"image_size"`
+	Rescale   float64           `json:"rescale_factor"`
+	Mean      [3]float64        `json:"image_mean"`
+	Std       [3]float64        `json:"image_std"`
+	Queries   int               `json:"num_query_tokens"`
+	Vocab     int               `json:"vocab_size"`
+	EOS       int               `json:"eos_token_id"`
+	Pad       int               `json:"pad_token_id"`
+	Methods   map[string]string `json:"methods"`
+}
+
+// SaveTorchScript writes the module of [Blip2.TorchScript] and, within its file, what else a program must know. eos is the
+// id that ends an answer.
+func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, eos int) error {
+	c := m.config
+	if pre.Size != c.Vision.Image {
+		return fmt.Errorf("model: %s: the preprocessor makes pictures of %d × %[2]d, the network sees %d × %[3]d; correct %s", file, pre.Size, c.Vision.Image, preprocessorName)
+	}
+	about := torchScriptAbout{
+		Version: 1, ModelType: c.ModelType, Language: c.Text.ModelType, DType: m.projection.W.T().DType().String(),
+		ImageSize: pre.Size, Rescale: pre.Rescale, Mean: pre.Mean, Std: pre.Std,
+		Queries: m.qformer.queries.Units(), EOS: eos, Pad: c.Text.Pad,
+		Methods: map[string]string{
+			"encode":  "(pixel_values float32 [B, 3, image_size, image_size]) -> prefix [B, num_query_tokens, width]",
+			"prefill": "(prefix, input_ids int64 [B, T], attention_mask int64 [B, T]) -> (logits [B, vocab_size], state: List[Tensor])",
+			"step":    "(token int64 [B], state: List[Tensor]) -> (logits [B, vocab_size], state: List[Tensor])",
+		},
+	}
+	if c.Instruct() {
+		about.Methods["encode"] = "(pixel_values float32 [B, 3, image_size, image_size], qformer_input_ids int64 [B, t], " +
+			"qformer_attention_mask int64 [B, t]) -> prefix [B, num_query_tokens, width]"
+	}
+	for _, a := range m.store.Axes() {
+		if a.Kind == nn.Vocabulary {
+			about.Vocab = a.Units()
+		}
+	}
+	text, err := json.MarshalIndent(about, "", "  ")
+	if err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	module, err := m.TorchScript()
+	if err != nil {
+		return fmt.Errorf("model: %s: %w", filepath.Base(file), err)
+	}
+	defer module.Close()
+	return module.Save(file, map[string]string{TorchScriptAbout: string(text) + "\n"})
+}
