@@ -34,6 +34,7 @@ parity: all ## random networks of every family made by transformers, both ways, 
 	@rm -rf build/parity && mkdir -p build/parity
 	@python=$$(bench/parity/setup.sh | tail -n 1) && $$python bench/parity/cases.py build/parity/cases && $$python bench/parity/images.py build/parity/pictures && \
 	$$python bench/parity/asked.py build/parity/asked && $(GO_TEST) ./cmd/model -run EqualTransformers -args -asked=$(CURDIR)/build/parity/asked && \
+	for family in build/parity/asked/*; do PYTHON=$$python examples/torchscript/check.sh $$family $$family/questions.jsonl || exit 1; done && \
 	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -pictures=$(CURDIR)/build/parity/pictures -back=$(CURDIR)/build/parity/back && \
 	$$python bench/parity/back.py build/parity/back/*
 

@@ -4,7 +4,8 @@
 
 Writes a folder OUT/<family>/ each: what save_pretrained of model and processor writes, the pictures, and asked.json: for each
 question its picture, what the prompt was, transformers' answer as batch_decode gives it, the new ids up to end-of-sequence,
-and the least margin of a step's best logit over the second. The tokenizers are those of model/tokenizer/testdata/hub."""
+and the margin of each step's best logit over the second. questions.jsonl has them for
+`model generate -ask`. The tokenizers are those of model/tokenizer/testdata/hub."""
 import argparse, gzip, json, os, random, warnings
 import torch, transformers
 from PIL import Image
@@ -78,6 +79,8 @@ def main():
                               ids=ids, margins=(top[:, 0] - top[:, 1]).tolist()))
         with open(os.path.join(folder, "asked.json"), "w") as out:
             json.dump(asked, out, indent=1)
+        with open(os.path.join(folder, "questions.jsonl"), "w") as out:
+            out.writelines(json.dumps(dict(file_name=a["image"], question=a["question"])) + "\n" for a in asked)
             out.write("\n")
         print(family, [x["answer"] for x in asked][:3])
 
