@@ -168,7 +168,7 @@ func TestAskedFileFaults(t *testing.T) {
 	folder, questions := speaking(t, "blip2_opt")
 	beside := filepath.Dir(questions)
 	for want, text := range map[string]string{
-		":2: ":                                 "{\"file_name\": \"0.png\", \"question\": \"color\"}\nnot JSON\n",
+		":2: ":                                  "{\"file_name\": \"0.png\", \"question\": \"color\"}\nnot JSON\n",
 		`"file_name" and "question" are needed`: "{\"file_name\": \"0.png\"}\n",
 		"no question in it":                     "\n",
 		"missing.png":                           "{\"file_name\": \"missing.png\", \"question\": \"color\"}\n",
