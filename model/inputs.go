@@ -84,7 +84,7 @@ func (m *Blip2) merge(in Inputs) merged {
 		mask = torch.Ones(in.IDs.Shape(), torch.Int64, in.IDs.Device())
 	}
 	out.seen = mask.GtScalar(0)
-	embeds := m.language.Embed(in.IDs)
+	embeds := m.embed(in.IDs)
 	marks := in.IDs.EqScalar(float64(*m.config.ImageToken)).Unsqueeze(-1)
 	out.embeds = embeds.MaskedScatter(marks, out.Projection.To(embeds.DType()))
 	if m.config.Text.ModelType == "opt" { // counts what is there; padding stands before position 0

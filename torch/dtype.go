@@ -42,6 +42,9 @@ func (d DType) IsFloat() bool {
 	return d == Float16 || d == Float32 || d == Float64 || d == BFloat16
 }
 
+// IsHalf tells whether an element takes two bytes: too few digits for the steps of an optimizer.
+func (d DType) IsHalf() bool { return d == Float16 || d == BFloat16 }
+
 // Element is a Go type with a tensor dtype of the same layout.
 type Element interface {
 	uint8 | int8 | int16 | int32 | int64 | float32 | float64 | bool
