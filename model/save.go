@@ -28,8 +28,8 @@ func (m *Blip2) Save(folder string) error {
 		}
 		s := m.store.Structure()
 		c.Structure = &s
-		if m.full() {
-			c = c.WithDType("float32")
+		if d, one := m.dtype(); one {
+			c = c.WithDType(d.String())
 		}
 		data, err := c.Marshal()
 		if err != nil {
@@ -45,11 +45,6 @@ func (m *Blip2) Save(folder string) error {
 		}
 		return writeJSON(filepath.Join(folder, "config.json"), data)
 	})
-}
-
-// full tells whether every weight is float32.
-func (m *Blip2) full() bool {
-	return !slices.ContainsFunc(m.store.Params(), func(p *nn.Param) bool { return p.Value.DType() != torch.Float32 })
 }
 
 // fold puts into a weight what the family's config cannot say: a T5 that scales its outputs does so by the width that

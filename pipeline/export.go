@@ -6,11 +6,26 @@ import (
 
 	"espalier/model"
 	"espalier/pruning"
+	"espalier/torch"
 	"espalier/torch/nn"
 )
 
 // formatTransformers asks for a student that plain transformers loads.
 const formatTransformers = "transformers"
+
+// dtypeOfTeacher asks for the student's weights in the dtypes of the teacher's.
+const dtypeOfTeacher = "teacher"
+
+// exportDtypes is how the student's checkpoint holds its weights.
+func (c *Config) exportDtypes(teacher model.Network) model.Dtypes {
+	own := model.DtypesOf(teacher)
+	for _, d := range []torch.DType{torch.Float32, torch.BFloat16, torch.Float16, torch.Float64} {
+		if c.Export.DType == d.String() {
+			return own.All(d)
+		}
+	}
+	return own
+}
 
 // hubNetwork is a network that knows whether transformers' config can say its sizes.
 type hubNetwork interface {

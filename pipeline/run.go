@@ -34,7 +34,8 @@ type run struct {
 	pre                          model.Preprocessor
 	train, validation, test, ood *corpus // ood may be nil
 
-	teacher      model.Network
+	teacher      model.Network // once the first student has taken over its memory, its head alone
+	dtypes       model.Dtypes  // of the student's checkpoint
 	teacherMarks marks // on the validation split
 	outputs      *distillation.Outputs
 }
@@ -190,7 +191,7 @@ func (r *run) openOutputs(ctx context.Context) error {
 
 // finish measures nothing: it writes the student and the report.
 func (r *run) finish(student model.Network) (*report.Report, error) {
-	if err := r.saveModel(student, r.path("student")); err != nil {
+	if err := r.asStored(student, func(n model.Network) error { return r.saveModel(n, r.path("student")) }); err != nil {
 		return nil, err
 	}
 	if err := r.save(); err != nil {

@@ -31,6 +31,7 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 		return err
 	}
 	r.teacher.Store().SetRequiresGrad(false)
+	r.dtypes = r.cfg.exportDtypes(r.teacher)
 	notes, err := r.cfg.fitExport(r.teacher)
 	for _, n := range notes {
 		r.events.Emit(Note{n})
