@@ -118,15 +118,7 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 // finalNetwork declares the network that the stages will leave; it has no values.
 func (c *Config) finalNetwork(n model.Network) (model.Network, error) {
 	for i := range c.Stages {
-		s := &c.Stages[i]
-		keep := map[*nn.Axis][]int{}
-		axes, targets := s.axes(n)
-		for _, a := range axes {
-			for u := range min(a.Units(), targets[a.Name]) {
-				keep[a] = append(keep[a], u)
-			}
-		}
-		next, err := n.Rebuild(n.Store().Cut(keep).Structure)
+		next, err := c.Stages[i].declare(n, c.Stages[i].Cuts)
 		if err != nil {
 			return nil, err
 		}

@@ -28,6 +28,7 @@ type run struct {
 	device  torch.Device
 	started time.Time
 	before  float64 // seconds of earlier starts
+	program int64   // memory of the process before it has loaded anything, bytes
 
 	set                          *data.Dataset
 	words                        prompt.Words
@@ -36,7 +37,7 @@ type run struct {
 
 	teacher      model.Network // once the first student has taken over its memory, its head alone
 	dtypes       model.Dtypes  // of the student's checkpoint
-	teacherMarks marks // on the validation split
+	teacherMarks marks         // on the validation split
 	outputs      *distillation.Outputs
 }
 
@@ -72,6 +73,7 @@ func (r *run) path(parts ...string) string {
 // do is the run from its beginning, or from where an earlier start came.
 func (r *run) do(ctx context.Context) (*report.Report, error) {
 	torch.SetNumThreads(r.cfg.Threads)
+	r.program = procValue("/proc/self/status", "VmRSS:")
 	var err error
 	if r.device, err = torch.ParseDevice(r.cfg.Device); err != nil {
 		return nil, &InputError{err}
@@ -151,7 +153,7 @@ func (r *run) tokenize(c *model.Config) error {
 // save brings the journal's clock up to date and writes it.
 func (r *run) save() error {
 	r.journal.Seconds = r.before + time.Since(r.started).Seconds()
-	r.journal.PeakRSS = max(r.journal.PeakRSS, peakRSS())
+	r.journal.PeakRSS = max(r.journal.PeakRSS, procValue("/proc/self/status", "VmHWM:"))
 	return r.journal.save()
 }
 

@@ -42,6 +42,9 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 	if err := r.cfg.checkKeep(r.teacher); err != nil {
 		return err
 	}
+	if err := r.tellMemory(); err != nil {
+		return err
+	}
 	r.events.Emit(Phase{Stage: "teacher", Name: "measure", Detail: "on validation"})
 	if r.teacherMarks, err = r.mark(ctx, r.teacher, r.validation); err != nil {
 		return err
