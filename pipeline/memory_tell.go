@@ -9,9 +9,12 @@ import (
 // worthTelling is how much memory makes a run's peak worth a line.
 const worthTelling = 2 << 30
 
+// kernels is what libtorch's kernels take for themselves once they work: packed weights, buffers of threads.
+const kernels = 256 << 20
+
 // tellMemory says before anything is computed how much memory the run will need, and what helps where there is less.
 func (r *run) tellMemory() error {
-	program := r.program
+	program := r.program + kernels
 	peak, err := r.cfg.peakOf(r.teacher, r.train)
 	if err != nil {
 		return err
