@@ -49,8 +49,9 @@ func TestBrokenPictures(t *testing.T) {
 		data       []byte
 	}{
 		{"empty.png", "the file is empty", nil},
-		{"text.png", "not a PNG, JPEG or WebP", []byte("hello, this is no picture")},
-		{"gif.jpg", "not a PNG, JPEG or WebP", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00")},
+		{"text.png", "not a picture that this program reads (PNG, JPEG, WebP, GIF, BMP, TIFF)", []byte("hello, this is no picture")},
+		{"short.jpg", "broken GIF picture: unexpected EOF", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00")},
+		{"none.gif", "broken GIF picture: it ends before its first frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;")},
 		{"damaged.png", "broken PNG picture", damaged},
 	} {
 		path := write(t, c.name, c.data)

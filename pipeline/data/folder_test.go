@@ -127,7 +127,7 @@ func TestFolderFaults(t *testing.T) {
 	}{
 		"missing file":   {map[string]string{"images/2.png": ""}, "train/metadata.jsonl:2: there is no picture "},
 		"broken picture": {map[string]string{"images/2.png": flat(t, 3)[:50]}, "train/metadata.jsonl:2: "},
-		"no picture":     {map[string]string{"images/2.png": "text"}, "not a PNG, JPEG or WebP picture; convert it"},
+		"no picture":     {map[string]string{"images/2.png": "text"}, "not a picture that this program reads"},
 		"absolute":       {map[string]string{"test/metadata.jsonl": line("/4.png", "which", "four")}, `test/metadata.jsonl:1: file_name "/4.png" is absolute`},
 		"folder":         {map[string]string{"test/metadata.jsonl": line("../images", "which", "four")}, "is a folder"},
 		"no train":       {map[string]string{"train/metadata.jsonl": ""}, "train/metadata.jsonl: the split train is missing"},
