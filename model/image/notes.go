@@ -16,11 +16,15 @@ func noNotes([]byte) notes { return notes{} }
 
 var xmpOrientation = regexp.MustCompile(`tiff:Orientation(?:="|>)([0-9])`)
 
-// orientation is 1 (upright) to 8. As in PIL's Image.getexif, XMP is asked only where EXIF has no such tag. Anything odd
-// counts as 1: a picture is not refused for its notes.
+// orientation is 1 (upright) to 8. As in PIL's Image.getexif, XMP is asked only where EXIF has no such tag, and not where it
+// cannot be read. Anything odd counts as 1: a picture is not refused for its notes.
 func (n notes) orientation() int {
+	exif := withoutExifPrefix(n.exif)
+	if order, _ := tiffHeader(exif); order == nil && len(exif) > 0 {
+		return 1
+	}
 	var o float64
-	if tag, there := tiffTags(withoutExifPrefix(n.exif))[tiffOrientation]; there {
+	if tag, there := tiffTags(exif)[tiffOrientation]; there {
 		o = tag.number()
 	} else if found := xmpOrientation.FindSubmatch(n.xmp); found != nil {
 		o = float64(found[1][0] - '0')

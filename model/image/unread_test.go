@@ -93,6 +93,10 @@ func TestAbsurdDimensionsOfFormats(t *testing.T) {
 	frame := edited(edited(file(t, "gif/no palette"), 18, 60_000), 20, 60_000)
 	bmp := edited(edited(file(t, "bmp/24, header of 40"), 18, 60_000), 22, 60_000)
 	webp := edited(edited(file(t, "webp/animated alpha, lossy"), 24, 45_000), 27, 45_000)
+	// Its header is fine, its pixels say otherwise.
+	inside := file(t, "webp/flag of alpha without alpha")
+	_, err := Decode(edited(edited(inside, 44, 16_383), 46, 16_383)) // after the start code of the frame
+	assert.ErrorContains(t, err, "broken WebP picture: webp: invalid format")
 	tiff := retagged(t, "tiff/II rgb 8", map[uint16]uint16{256: 60_000, 257: 60_000})
 	for name, data := range map[string][]byte{"gif": gif, "frame": frame, "bmp": bmp, "webp": webp, "tiff": tiff} {
 		path := write(t, name, data)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	stdimage "image"
 
 	"golang.org/x/image/webp"
 )
@@ -55,62 +54,74 @@ func webpNotes(data []byte) (n notes) {
 // libwebp does.
 func decodeWebP(data []byte) (*RGB, error) {
 	chunks := webpChunks(data[12:])
-	if len(chunks) == 0 || chunks[0].name != "VP8X" || len(chunks[0].body) < 10 || chunks[0].body[0]&webpAnimated == 0 {
-		img, err := webp.Decode(bytes.NewReader(data))
-		if err != nil {
-			return nil, err
-		}
-		return planarWebP(img)
+	if len(chunks) == 0 || chunks[0].name != "VP8X" || len(chunks[0].body) < 10 {
+		return decodeFrame(data)
 	}
 	head := chunks[0].body
-	canvas := New(int(uint24(head[4:]))+1, int(uint24(head[7:]))+1)
+	if head[0]&webpAnimated == 0 {
+		return decodeFrame(webpOfFrame(head[4:10], chunks))
+	}
 	for _, c := range chunks {
-		if c.name != "ANMF" {
+		if c.name != "ANMF" || len(c.body) < 16 {
 			continue
 		}
-		if len(c.body) < 16 {
-			return nil, errors.New("its first frame has no header")
-		}
-		img, err := webp.Decode(bytes.NewReader(webpOfFrame(c.body)))
-		if err != nil {
-			return nil, err
-		}
-		frame, err := planarWebP(img)
-		if err != nil {
-			return nil, err
-		}
-		at := stdimage.Pt(2*int(uint24(c.body)), 2*int(uint24(c.body[3:])))
-		if at.X+frame.Width > canvas.Width || at.Y+frame.Height > canvas.Height {
+		// where it goes, in steps of two; its size; how long it stays; its chunks
+		x, y, size := 2*uint24(c.body), 2*uint24(c.body[3:]), c.body[6:12]
+		width, height := uint24(head[4:])+1, uint24(head[7:])+1
+		if x+uint24(size)+1 > width || y+uint24(size[3:])+1 > height {
 			return nil, errors.New("its first frame is larger than the picture")
 		}
-		canvas.put(frame, at)
+		frame, err := decodeFrame(webpOfFrame(size, webpChunks(c.body[16:])))
+		if err != nil {
+			return nil, err
+		}
+		canvas := New(width, height)
+		canvas.put(frame, x, y)
 		return canvas, nil
 	}
-	return nil, errors.New("an animation without a frame")
+	return nil, errors.New("an animation without a whole frame")
 }
 
-// webpOfFrame makes a picture of its own of a frame: where it goes, its size, how long it stays, then its chunks.
-func webpOfFrame(frame []byte) []byte {
-	out := []byte("RIFF\x00\x00\x00\x00WEBP")
-	chunks := frame[16:]
-	if bytes.HasPrefix(chunks, []byte("ALPH")) { // needs a header that says so
-		out = append(out, "VP8X\x0a\x00\x00\x00"...)
-		out = append(out, webpAlpha, 0, 0, 0)
-		out = append(out, frame[6:12]...)
+func decodeFrame(data []byte) (*RGB, error) {
+	img, err := webp.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
 	}
-	out = append(out, chunks...)
+	return planarWebP(img)
+}
+
+// webpOfFrame makes a file of the pixels only. golang.org/x/image/webp knows no animations, and refuses files whose flags
+// do not say, or say wrongly, whether there is an alpha channel; libwebp looks for its chunk. The size stands before the
+// pixels, so that the library compares the two before it takes memory.
+func webpOfFrame(size []byte, chunks []webpChunk) []byte {
+	header := webpChunk{"VP8X", append([]byte{0, 0, 0, 0}, size...)}
+	pixels := []webpChunk{header}
+	for _, c := range chunks {
+		switch c.name {
+		case "ALPH":
+			header.body[0] = webpAlpha
+			pixels = append(pixels, c)
+		case "VP8 ", "VP8L":
+			pixels = append(pixels, c)
+		}
+	}
+	out := []byte("RIFF\x00\x00\x00\x00WEBP")
+	for _, c := range pixels {
+		out = binary.LittleEndian.AppendUint32(append(out, c.name...), uint32(len(c.body)))
+		out = append(append(out, c.body...), make([]byte, len(c.body)%2)...)
+	}
 	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8))
 	return out
 }
 
-func uint24(b []byte) uint32 { return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 }
+func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // put copies a smaller picture to a place within p.
-func (p *RGB) put(small *RGB, at stdimage.Point) {
+func (p *RGB) put(small *RGB, left, top int) {
 	for c := range 3 {
 		to, from := p.plane(c), small.plane(c)
 		for y := range small.Height {
-			copy(to[(at.Y+y)*p.Width+at.X:], from[y*small.Width:(y+1)*small.Width])
+			copy(to[(top+y)*p.Width+left:], from[y*small.Width:(y+1)*small.Width])
 		}
 	}
 }

@@ -44,11 +44,11 @@ def jpeg(*segments):
     return data[:2] + extra + data[2:]
 
 
-def webp(*chunks, flags=0):
+def webp(*chunks, flags=0, pixels=None):
     """chunks: (name, content) after the pixels of a file in the extended form"""
     one = lambda n, d: n + struct.pack("<I", len(d)) + d + b"\0" * (len(d) % 2)
     size = lambda n: struct.pack("<I", n - 1)[:3]
-    body = b"WEBP" + one(b"VP8X", bytes([flags, 0, 0, 0]) + size(W) + size(H)) + saved("WEBP", lossless=True)[12:]
+    body = b"WEBP" + one(b"VP8X", bytes([flags, 0, 0, 0]) + size(W) + size(H)) + (pixels or saved("WEBP", lossless=True))[12:]
     body += b"".join(one(*c) for c in chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 

@@ -10,7 +10,7 @@ from PIL import Image
 from transformers.image_transforms import convert_to_rgb
 from transformers.image_utils import load_image
 import bitmaps, notes
-from files import H, W, alpha, indices, jpeg, rgb, saved
+from files import H, W, alpha, indices, rgb, saved, webp
 
 warnings.filterwarnings("ignore")
 cases = []
@@ -39,6 +39,9 @@ def webps():
             out = io.BytesIO()
             first.save(out, "WEBP", **how)
             case(f"webp/animated {name}, {'lossless' if lossless else 'lossy'}", out.getvalue())
+    lossy = saved("WEBP", np.dstack([rgb, alpha]), quality=80, exact=True)
+    case("webp/alpha without its flag", lossy[:20] + b"\0" + lossy[21:])
+    case("webp/flag of alpha without alpha", webp(flags=16, pixels=saved("WEBP", rgb, quality=80)))
     out = bytearray(out.getvalue())  # the canvas made larger, and the first frame moved
     out[24], out[27] = W + 3, H + 4
     at = out.index(b"ANMF") + 8

@@ -53,6 +53,8 @@ def write(case):
     case("jpeg: exif before xmp", jpeg((0xe1, NAME + xmp(b"6")), (0xe1, E + exif(3))), 2)
     case("jpeg: an exif of nine before xmp", jpeg((0xe1, NAME + xmp(b"6")), (0xe1, E + exif(9))), 2)
     case("jpeg: exif without the tag", jpeg((0xe1, NAME + xmp(b"6")), (0xe1, E + tiff(b"II", {0x110: (3, [1])}, b""))), 2)
+    case("jpeg: exif that cannot be read before xmp", jpeg((0xe1, NAME + xmp(b"6")), (0xe1, E + b"XX" + exif(3)[2:])), 2)
+    case("jpeg: empty exif before xmp", jpeg((0xe1, NAME + xmp(b"6")), (0xe1, E)), 2)
     case("jpeg: xmp of nine", jpeg((0xe1, NAME + xmp(b"9"))), 2)
     case("png: exif after the pixels", png(2, 8, rgb_rows, after=[(b"eXIf", blob)]))
     case("png: exif with prefix", png(2, 8, rgb_rows, [(b"eXIf", E + blob)]))
