@@ -20,7 +20,7 @@ import (
 var parityPictures = flag.String("pictures", "", "folder made by bench/parity/images.py")
 
 // TestPicturesEqualTransformers is run by `make parity`: pixel_values from the file on, of every kind of picture.
-// In levels of 255, PNG is off by one at most, JPEG and WebP by four, and by half of one on average.
+// In levels of 255, JPEG and WebP are off by four at most, and by half of one on average, all others by one at most.
 func TestPicturesEqualTransformers(t *testing.T) {
 	if *parityPictures == "" {
 		t.Skip("no -pictures given: run make parity")
@@ -40,7 +40,7 @@ func TestPicturesEqualTransformers(t *testing.T) {
 			}
 			compared++
 			worst, mean := 1.001, 1.001
-			if !strings.HasSuffix(name, ".png") {
+			if strings.HasSuffix(name, ".jpg") || strings.HasSuffix(name, ".webp") {
 				worst, mean = 4.001, .5
 			}
 			rgb, err := image.Load(filepath.Join(*parityPictures, "images", name))
@@ -53,7 +53,7 @@ func TestPicturesEqualTransformers(t *testing.T) {
 				assert.LessOrEqual(t, gap.Mean().Item(), mean, "%s at %s, on average", name, size)
 			})
 		}
-		require.Greater(t, compared, 50)
+		require.Greater(t, compared, 100)
 	}
 }
 

@@ -27,6 +27,20 @@ const askedTogether = 16 // questions
 type asking struct {
 	Picture  string `json:"file_name"`
 	Question string `json:"question"`
+	place    string // file and line
+}
+
+// load reads the picture, which is named relative to the folder of the questions, or absolutely.
+func (a asking) load(folder string) (*image.RGB, error) {
+	path := a.Picture
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(folder, path)
+	}
+	rgb, err := image.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.place, err)
+	}
+	return rgb, nil
 }
 
 func readAsked(file string, first int) ([]asking, error) {
@@ -39,12 +53,12 @@ func readAsked(file string, first int) ([]asking, error) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		var a asking
+		a := asking{place: fmt.Sprintf("%s:%d", file, i+1)}
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, i+1, err)
+			return nil, fmt.Errorf("%s: %w", a.place, err)
 		}
 		if a.Picture == "" || a.Question == "" {
-			return nil, fmt.Errorf(`%s:%d: "file_name" and "question" are needed`, file, i+1)
+			return nil, fmt.Errorf(`%s: "file_name" and "question" are needed`, a.place)
 		}
 		if out = append(out, a); len(out) == first {
 			break
@@ -79,7 +93,7 @@ func (s *speaker) answerAll(folder string, asked []asking, pixels, ids, out io.W
 		var pictures []byte
 		var questions []model.Question
 		for _, a := range asked[:n] {
-			rgb, err := image.Load(filepath.Join(folder, a.Picture))
+			rgb, err := a.load(folder)
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ type answer struct {
 
 func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	folder := flags.String("m", "", "checkpoint `folder`")
-	picture := flags.String("image", "", "PNG, JPEG or WebP `file`")
+	picture := flags.String("image", "", "picture `file`: PNG, JPEG, WebP, GIF, BMP or TIFF")
 	question := flags.String("question", "", "what is asked")
 	list := flags.String("ask", "", "JSON-lines `file` of questions, instead of one: {\"file_name\": \"a.png\", \"question\": \"…\"}, as a data set's metadata.jsonl")
 	first := flags.Int("first", 0, "only so many lines of -ask; 0 is all")
