@@ -1,5 +1,5 @@
-// Package image reads pictures into planar RGB and resizes them, so that the numbers agree with Python's PIL:
-// resizing to the bit, decoding to the bit for PNG and WebP and within a few levels for JPEG.
+// Package image reads pictures into planar RGB and resizes them, so that the numbers agree with Python's PIL
+// and transformers: to the bit, but for JPEG, which is decoded to within a few levels. docs/pictures.md says what is read.
 package image
 
 import (
