@@ -38,24 +38,21 @@ func decodeGIF(data []byte) (*RGB, error) {
 	if err != nil {
 		return nil, err
 	}
-	frame := stdimage.NewPaletted(stdimage.Rect(0, 0, f.box.Dx(), f.box.Dy()), f.palette)
-	codes := lzw.NewReader(&gifBlocks{r: r}, lzw.LSB, f.codeBits)
-	defer codes.Close()
-	for _, pass := range gifPasses(f.interlaced) {
-		for y := pass.first; y < f.box.Dy(); y += pass.step {
-			if _, err := io.ReadFull(codes, frame.Pix[y*frame.Stride:][:f.box.Dx()]); err != nil {
-				return nil, err
-			}
-		}
-	}
 	canvas := stdimage.NewPaletted(stdimage.Rect(0, 0, f.width, f.height), f.palette)
 	if f.clear > 0 {
 		for i := range canvas.Pix {
 			canvas.Pix[i] = uint8(f.clear)
 		}
 	}
-	for y := range f.box.Dy() {
-		copy(canvas.Pix[canvas.PixOffset(f.box.Min.X, f.box.Min.Y+y):], frame.Pix[y*frame.Stride:][:f.box.Dx()])
+	codes := lzw.NewReader(&gifBlocks{r: r}, lzw.LSB, f.codeBits)
+	defer codes.Close()
+	for _, pass := range gifPasses(f.interlaced) {
+		for y := pass.first; y < f.box.Dy(); y += pass.step {
+			row := canvas.Pix[canvas.PixOffset(f.box.Min.X, f.box.Min.Y+y):][:f.box.Dx()]
+			if _, err := io.ReadFull(codes, row); err != nil {
+				return nil, err
+			}
+		}
 	}
 	p, err := planar(canvas)
 	if err == nil && f.clear >= 0 {

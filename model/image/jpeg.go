@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	stdimage "image"
 	"image/jpeg"
+	"slices"
 )
 
 func decodeJPEG(data []byte) (*RGB, error) {
@@ -37,7 +38,9 @@ func jpegNotes(data []byte) (n notes) {
 			return n
 		}
 		if body := data[at+4 : at+2+size]; marker == 0xe1 {
-			if more, ok := bytes.CutPrefix(body, []byte("Exif\x00\x00")); ok {
+			if bytes.HasPrefix(body, []byte(exifPrefix)) && n.exif == nil {
+				n.exif = slices.Clone(body)
+			} else if more, ok := bytes.CutPrefix(body, []byte(exifPrefix)); ok {
 				n.exif = append(n.exif, more...)
 			} else if xmp, ok := bytes.CutPrefix(body, []byte("http://ns.adobe.com/xap/1.0/\x00")); ok {
 				n.xmp = xmp

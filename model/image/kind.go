@@ -55,6 +55,9 @@ func kindOf(data []byte) (*kind, error) {
 	case len(data) == 0:
 		return nil, errors.New("the file is empty; replace it")
 	}
+	if bytes.HasPrefix(data, []byte("version https://git-lfs")) {
+		return nil, errors.New("a Git LFS pointer instead of the picture; fetch it with git lfs pull")
+	}
 	if name := unreadKind(data[:min(len(data), sniffLen)]); name != "" {
 		return nil, unread(name)
 	}
@@ -68,7 +71,6 @@ func unreadKind(data []byte) string {
 		{"\xff\x0a", "JPEG XL"}, {"\x00\x00\x00\x0cJXL ", "JPEG XL"},
 		{"\xff\x4f\xff\x51", "JPEG 2000"}, {"\x00\x00\x00\x0cjP  ", "JPEG 2000"},
 		{"8BPS", "Photoshop's PSD"}, {"%PDF", "PDF"}, {"\x00\x00\x01\x00", "ICO"},
-		{"version https://git-lfs", "a Git LFS pointer instead of the picture (git lfs pull fetches it)"},
 	} {
 		if bytes.HasPrefix(data, []byte(k.start)) {
 			return k.name
@@ -83,10 +85,7 @@ func unreadKind(data []byte) string {
 		}
 	}
 	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\ufeff")), " \t\r\n"))
-	switch {
-	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")):
-		return "a web page"
-	case bytes.HasPrefix(text, []byte("<")) && bytes.Contains(text, []byte("<svg")):
+	if bytes.HasPrefix(text, []byte("<")) && bytes.Contains(text, []byte("<svg")) {
 		return "SVG"
 	}
 	return ""

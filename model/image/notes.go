@@ -35,10 +35,12 @@ func (n notes) orientation() int {
 	return 1
 }
 
+const exifPrefix = "Exif\x00\x00"
+
 // withoutExifPrefix drops what JPEG writes before the block, which some programs write twice.
 func withoutExifPrefix(exif []byte) []byte {
 	for range 2 {
-		exif = bytes.TrimPrefix(exif, []byte("Exif\x00\x00"))
+		exif = bytes.TrimPrefix(exif, []byte(exifPrefix))
 	}
 	return exif
 }

@@ -29,7 +29,7 @@ func planar(img stdimage.Image) (*RGB, error) {
 	case *stdimage.CMYK:
 		p.cmyk(m)
 	default:
-		return nil, fmt.Errorf("pictures of type %T are not supported; convert it to RGB", img)
+		return nil, unread(fmt.Sprintf("a picture of type %T", img))
 	}
 	return p, nil
 }

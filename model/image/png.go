@@ -69,18 +69,15 @@ func (p *RGB) whiten(k key) {
 	}
 }
 
-// key is the transparent colour as PIL hands it to the processor: low bytes only, greys below 8 bits unscaled, and for 1
-// bit as a red. A palette has one only where a single entry is fully transparent and all others are opaque.
+// key is the transparent colour as PIL hands it to the processor: low bytes only, greys of 2 and 4 bits
+// unscaled. A palette has one only where a single entry is fully transparent and all others are opaque.
 func (f *pngFile) key(img stdimage.Image) (key, bool) {
 	c := f.clear
 	switch {
 	case f.colour == pngRGB && len(c) >= 6:
 		return key{c[1], c[3], c[5]}, true
-	case f.colour == pngGrey && f.depth == 1 && len(c) >= 2:
-		if c[0] == 0 && c[1] == 0 {
-			return key{}, true
-		}
-		return key{255, 0, 0}, true
+	case f.colour == pngGrey && f.depth == 1 && len(c) >= 2: // the other one is white already
+		return key{}, c[0] == 0 && c[1] == 0
 	case f.colour == pngGrey && len(c) >= 2:
 		return key{c[1], c[1], c[1]}, true
 	case f.colour == pngPalette:

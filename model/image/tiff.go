@@ -23,7 +23,7 @@ func tiffConfig(r io.Reader) (stdimage.Config, error) {
 	if err != nil {
 		return stdimage.Config{}, err
 	}
-	d := tiffDirectory(tiffTags(data))
+	d := tiffTags(data)
 	if name := d.unread(); name != "" {
 		return stdimage.Config{}, unread(name)
 	}
@@ -32,7 +32,7 @@ func tiffConfig(r io.Reader) (stdimage.Config, error) {
 
 // decodeTIFF reads the first picture.
 func decodeTIFF(data []byte) (*RGB, error) {
-	d := tiffDirectory(tiffTags(data))
+	d := tiffTags(data)
 	img, err := tiff.Decode(bytes.NewReader(d.readable(data)))
 	if err != nil {
 		return nil, err
@@ -44,16 +44,16 @@ func decodeTIFF(data []byte) (*RGB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c := d.number(tiffCompression, 1); (c == 3 || c == 4) && d.number(tiffPhotometric, 0) == 1 {
+	if c := d.int(tiffCompression, 1); (c == 3 || c == 4) && d.int(tiffPhotometric, 0) == 1 {
 		for i, v := range p.Pix { // the library makes fax's white white, whatever zero is; libtiff makes it zero
 			p.Pix[i] = 255 - v
 		}
 	}
-	switch alpha := lastOfFour(img); {
-	case d.number(tiffPhotometric, 0) == tiffCMYK:
-		p.cmyk(inks(p, alpha))
-	case d.number(tiffExtraSamples, 0) == 1:
-		p.unmultiply(alpha)
+	switch {
+	case d.int(tiffPhotometric, 0) == tiffCMYK:
+		p.cmyk(inks(p, lastOfFour(img)))
+	case d.int(tiffExtraSamples, 0) == 1:
+		p.unmultiply(lastOfFour(img))
 	}
 	return p, nil
 }
@@ -72,8 +72,8 @@ func (p *RGB) unmultiply(alpha []uint8) {
 	}
 }
 
-// lastOfFour are the high bytes of each pixel's fourth sample, if it has one.
-func lastOfFour(img stdimage.Image) (last []uint8) {
+// lastOfFour are the high bytes of each pixel's fourth sample.
+func lastOfFour(img stdimage.Image) []uint8 {
 	pix, step := []uint8(nil), 4
 	switch m := img.(type) {
 	case *stdimage.RGBA:
@@ -85,8 +85,9 @@ func lastOfFour(img stdimage.Image) (last []uint8) {
 	case *stdimage.NRGBA64:
 		pix, step = m.Pix, 8
 	}
-	for i := step * 3 / 4; i < len(pix); i += step {
-		last = append(last, pix[i])
+	last := make([]uint8, len(pix)/step)
+	for i := range last {
+		last[i] = pix[i*step+step*3/4]
 	}
 	return last
 }
@@ -106,21 +107,12 @@ const (
 	tiffCMYK = 5
 )
 
-type tiffDirectory map[uint16]tiffValue
-
-func (d tiffDirectory) number(tag uint16, otherwise int) int {
-	if v, ok := d[tag]; ok {
-		return int(v.number())
-	}
-	return otherwise
-}
-
 // unread names what of the picture golang.org/x/image/tiff does not read, or would read wrongly without a word.
 func (d tiffDirectory) unread() string {
-	bits := cmp.Or(len(d[tiffBits].shorts()), 1)
-	switch compression := d.number(tiffCompression, 1); compression {
+	samples := cmp.Or(len(d[tiffBits].ints()), 1)
+	switch compression := d.int(tiffCompression, 1); compression {
 	case 1, 3, 4, 5, 8, 32773, 32946:
-		if d.number(tiffFillOrder, 1) == 2 && compression != 3 && compression != 4 {
+		if d.int(tiffFillOrder, 1) == 2 && compression != 3 && compression != 4 {
 			return "TIFF with its bits in reverse order"
 		}
 	case 6, 7:
@@ -134,27 +126,27 @@ func (d tiffDirectory) unread() string {
 	default:
 		return fmt.Sprintf("TIFF with compression %d", compression)
 	}
-	for _, b := range d[tiffBits].shorts() {
+	for _, b := range d[tiffBits].ints() {
 		if b != 1 && b != 8 && b != 16 {
 			return fmt.Sprintf("TIFF with %d bits a sample", b)
 		}
 	}
-	if format := d.number(tiffSampleFormat, 1); format != 1 {
+	if format := d.int(tiffSampleFormat, 1); format != 1 {
 		return "TIFF with signed or floating-point samples"
 	}
-	if d.number(tiffPlanes, 1) == 2 && bits > 1 {
+	if d.int(tiffPlanes, 1) == 2 && samples > 1 {
 		return "TIFF with each colour in a plane of its own"
 	}
-	if p := d.number(tiffPredictor, 1); p > 2 {
+	if p := d.int(tiffPredictor, 1); p > 2 {
 		return fmt.Sprintf("TIFF with predictor %d", p)
 	}
-	switch p := d.number(tiffPhotometric, 0); {
-	case p == 0 && d.number(tiffBits, 1) == 16:
-		return "TIFF with 16 bits a grey of which zero is white"
-	case (p == 0 || p == 1 || p == 3) && bits > 1:
+	switch p := d.int(tiffPhotometric, 0); {
+	case p == 0 && d.int(tiffBits, 1) == 16:
+		return "TIFF with 16-bit greys of which zero is white"
+	case (p == 0 || p == 1 || p == 3) && samples > 1:
 		return "TIFF with grey or palette and further samples"
-	case p == tiffRGB && (bits < 3 || bits > 4), p == tiffCMYK && bits != 4:
-		return fmt.Sprintf("TIFF with %d samples a pixel for its colours", bits)
+	case p == tiffRGB && (samples < 3 || samples > 4), p == tiffCMYK && samples != 4:
+		return fmt.Sprintf("TIFF with colours of kind %d in samples of %v bits", p, d[tiffBits].ints())
 	case p > 3 && p != tiffCMYK:
 		return fmt.Sprintf("TIFF with colours of kind %d", p)
 	}
@@ -164,8 +156,8 @@ func (d tiffDirectory) unread() string {
 // readable gives a picture of four samples that golang.org/x/image/tiff refuses (CMYK, or RGB with a fourth sample of which
 // nothing is said) another directory, which calls them three colours and an alpha that is not multiplied in.
 func (d tiffDirectory) readable(data []byte) []byte {
-	four := len(d[tiffBits].shorts()) == 4
-	if p := d.number(tiffPhotometric, 0); !four || p == tiffRGB && d.number(tiffExtraSamples, 0) != 0 {
+	four := len(d[tiffBits].ints()) == 4
+	if p := d.int(tiffPhotometric, 0); !four || p == tiffRGB && d.int(tiffExtraSamples, 0) != 0 {
 		return data
 	}
 	order := d[tiffBits].order

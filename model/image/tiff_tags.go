@@ -28,10 +28,13 @@ type tiffValue struct {
 
 const tiffLine = 12 // bytes
 
-// tiffTags reads the first directory of a TIFF block, wherever it stands. Like PIL it takes the last of several lines for
+// tiffDirectory are the lines by tag.
+type tiffDirectory map[uint16]tiffValue
+
+// tiffTags reads the first directory of a TIFF block, wherever it stands. Like Pillow 12 it takes the last of several lines for
 // a tag, passes over types that it does not know, and stops at the first value that lies outside of the block.
-func tiffTags(block []byte) map[uint16]tiffValue {
-	tags := map[uint16]tiffValue{}
+func tiffTags(block []byte) tiffDirectory {
+	tags := tiffDirectory{}
 	order, at := tiffHeader(block)
 	if order == nil || at+2 > int64(len(block)) {
 		return tags
@@ -118,13 +121,30 @@ func (v tiffValue) number() float64 {
 	return math.NaN()
 }
 
-// shorts are all values of a list of 16 bits, as those of the bits of each sample are.
-func (v tiffValue) shorts() (all []int) {
-	if v.order == nil || v.kind() != 3 {
+// ints are all values of a type that an ordinary tag has.
+func (v tiffValue) ints() (all []int) {
+	if v.order == nil {
 		return nil
 	}
-	for i := 0; i+2 <= len(v.data); i += 2 {
-		all = append(all, int(v.order.Uint16(v.data[i:])))
+	for d := v.data; len(d) > 0; {
+		switch v.kind() {
+		case 1:
+			all, d = append(all, int(d[0])), d[1:]
+		case 3:
+			all, d = append(all, int(v.order.Uint16(d))), d[2:]
+		case 4:
+			all, d = append(all, int(v.order.Uint32(d))), d[4:]
+		default:
+			return nil
+		}
 	}
 	return all
+}
+
+// int is the first value of a tag.
+func (d tiffDirectory) int(tag uint16, otherwise int) int {
+	if all := d[tag].ints(); len(all) > 0 {
+		return all[0]
+	}
+	return otherwise
 }

@@ -56,8 +56,6 @@ func TestUnreadPicturesAreNamed(t *testing.T) {
 		"PDF":              []byte("%PDF-1.7"),
 		"ICO":              []byte("\x00\x00\x01\x00\x01\x00"),
 		"SVG":              []byte("<?xml version=\"1.0\"?>\n<!-- drawn -->\n<svg xmlns=\"http://www.w3.org/2000/svg\">"),
-		"a web page":       []byte("\n<!DOCTYPE html><html>"),
-		"a Git LFS":        []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00"),
 		"BigTIFF":          []byte("II+\x00\x08\x00\x00\x00"),
 		"run-length":       edited(file(t, "bmp/palette 8"), bmpCompression, 1),
 		"16 bits a pixel":  edited(file(t, "bmp/24, header of 40"), bmpBits, 16),

@@ -68,6 +68,7 @@ def write(case):
     case("png: xmp", png(2, 8, rgb_rows, [(b"iTXt", key + b"\0\0\0\0\0" + xmp(b"6"))]))
     case("png: xmp, compressed", png(2, 8, rgb_rows, after=[(b"iTXt", key + b"\0\1\0\0\0" + zlib.compress(xmp(b"6")))]))
     case("webp: exif with prefix", webp((b"EXIF", E + blob), flags=EXIF))
+    case("webp: exif with prefix twice", webp((b"EXIF", E + E + blob), flags=EXIF))
     case("webp: exif of odd length", webp((b"EXIF", blob + b"\0"), flags=EXIF))
     case("webp: exif without its flag", webp((b"EXIF", blob)))
     case("webp: xmp", webp((b"XMP ", xmp(b"6")), flags=XMP))
