@@ -118,6 +118,9 @@ func (r *run) newPretraining(m *model.Blip2) (*pretraining, error) {
 	for i, task := range r.set.Tasks {
 		p.tasks[task] = i
 	}
+	if len(p.tasks) > 0 && r.train.split.Has(func(q data.Question) bool { return q.Task == "" }) { // else they would be taken for the first task's
+		p.tasks[""] = len(r.set.Tasks)
+	}
 	c := m.Config()
 	side := c.Vision.Image / c.Vision.Patch
 	slots := nn.Fixed(max(1, len(p.tasks)) * pretrainWords * c.Text.Vocabulary)

@@ -104,6 +104,9 @@ func (r *run) openData() error {
 		return &InputError{err}
 	}
 	r.set = set
+	if err := r.noteData(); err != nil {
+		return err
+	}
 	return r.cfg.checkBatches(set.Train.Len())
 }
 
@@ -125,7 +128,7 @@ func (c *Config) checkBatches(pictures int) error {
 	return errors.Join(faults...)
 }
 
-// tokenize makes the corpora, once teacher and vocabulary are known, and checks that every question fits.
+// tokenize makes the corpora, once teacher and vocabulary are known, and checks what they need.
 func (r *run) tokenize(c *model.Config) error {
 	for _, s := range []struct {
 		split *data.Split
@@ -138,13 +141,8 @@ func (r *run) tokenize(c *model.Config) error {
 		if *s.into, err = newCorpus(s.split, r.words, r.pre, c.Form(), r.device); err != nil {
 			return err
 		}
-		need := c.Queries + max((*s.into).longest(), 1)
-		if c.Text.Limit() > 0 && need > c.Text.Limit() {
-			return Inputf("data: %s split: %d query tokens and the longest question with its answer need %d positions, the language model has %d; "+
-				"shorten the questions or raise teacher.train.language.positions", s.split.Name, c.Queries, need, c.Text.Positions)
-		}
 	}
-	return nil
+	return r.checkNeeds(c)
 }
 
 // save brings the journal's clock up to date and writes it.

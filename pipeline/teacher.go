@@ -45,6 +45,7 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 	if r.teacherMarks, err = r.mark(ctx, r.teacher, r.validation); err != nil {
 		return err
 	}
+	r.noteTeacher()
 	if r.journal.Teacher == nil {
 		spent := time.Since(start).Seconds()
 		m, err := r.measure(ctx, r.teacher, "teacher", "")

@@ -5,6 +5,7 @@ import (
 	"hash"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -36,6 +37,11 @@ func (s *Split) Size() int { return s.size }
 
 // Questions are those of picture i. They belong to the split: do not change them.
 func (s *Split) Questions(i int) []Question { return s.questions[i] }
+
+// Has tells whether there is such a question.
+func (s *Split) Has(such func(Question) bool) bool {
+	return slices.ContainsFunc(s.questions, func(qs []Question) bool { return slices.ContainsFunc(qs, such) })
+}
 
 // Place is where question q of picture i was written: a metadata file and its line, or the number of a drawn picture.
 func (s *Split) Place(i, q int) string { return s.pictures.place(i, q) }
