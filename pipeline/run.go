@@ -49,6 +49,7 @@ func Run(ctx context.Context, cfg *Config, events Events) (*report.Report, error
 	// Scopes and autograd modes belong to a thread, and libgomp keeps a team of workers for each: one for the whole run.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	cfg = cfg.clone() // what is kept may have to change for the export
 	j, err := openJournal(cfg)
 	if err != nil {
 		return nil, err
@@ -122,8 +123,8 @@ func (c *Config) checkBatches(pictures int) error {
 	if c.Teacher.Train != nil {
 		faults = append(faults, check("teacher.train.batch", c.Teacher.Train.Batch))
 	}
-	for _, s := range c.Stages {
-		faults = append(faults, check(fmt.Sprintf("stage %q: distil.batch", s.Name), s.Distil.Batch))
+	for i, s := range c.Stages {
+		faults = append(faults, check(c.stageKey(i)+".distil.batch", s.Distil.Batch))
 	}
 	return errors.Join(faults...)
 }
@@ -188,7 +189,7 @@ func (r *run) openOutputs(ctx context.Context) error {
 
 // finish measures nothing: it writes the student and the report.
 func (r *run) finish(student model.Network) (*report.Report, error) {
-	if err := r.saveModel(student, r.path("student")); err != nil {
+	if err := r.saveStudent(student); err != nil {
 		return nil, err
 	}
 	if err := r.save(); err != nil {
