@@ -212,6 +212,42 @@ func TestMixedTasksAndCategories(t *testing.T) {
 	}
 }
 
+// In pre-training a question without a task has a slot of its own, not the first task's; and none where all have a task.
+func TestPretrainingOfQuestionsWithoutATask(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		for tasks, want := range map[[3]string][]int64{
+			{"", "t", "u"}:  {6, 0, 3}, // the slots of t, u and none, three words each
+			{"s", "t", "u"}: {0, 3, 6},
+			{"", "", ""}:    {0}, // one slot, and of two questions of one task the first counts
+		} {
+			var rows []dataRow
+			for i, task := range tasks {
+				rows = append(rows, dataRow{picture: 1, question: fmt.Sprint("q", i), answer: "a", task: task})
+			}
+			r := &run{cfg: &Config{}, device: torch.CPU, set: openSmall(t, dataFolder(t, map[string][]dataRow{"train": rows, "validation": rows[1:2], "test": rows[1:2]}))}
+			r.words.Answers = r.set.Tokenizer
+			var err error
+			r.train, err = newCorpus(r.set.Train, r.words, r.pre, model.Form{}, torch.CPU)
+			require.NoError(t, err)
+			c, err := DefaultTrain().modelConfig(8, r.words.Answers)
+			require.NoError(t, err)
+			m, err := model.New(c)
+			require.NoError(t, err)
+			p, err := r.newPretraining(m)
+			require.NoError(t, err)
+			at, _ := p.targets([]int{0})
+			var first []int64 // of the two tokens of each answer
+			for i, row := range torch.Values[int64](at) {
+				if i%2 == 0 {
+					first = append(first, row)
+				}
+			}
+			assert.Equal(t, want, first, "%q", tasks)
+			p.store.Free()
+		}
+	})
+}
+
 // Accuracies are of all questions and, where they have one, of their task.
 func TestAccuracyOfQuestionsWithoutATask(t *testing.T) {
 	root := dataFolder(t, map[string][]dataRow{
@@ -244,7 +280,7 @@ data: 4 of 8 test answers need up to 4 tokens (the end included), eval.max_answe
 
 	splits := plainSplits()
 	for i := range splits["validation"] { // a full stop is not part of an answer, and of several answers the shortest will do
-		splits["validation"][i].answer = []string{"it is red by and large", "red ."}
+		splits["validation"][i].answer = []string{"it is red by and large", "by red ."}
 	}
 	splits["train"][1].answer = "a very very large square" // learnt at its full length
 	splits["test"] = splits["test"][1:2]

@@ -25,7 +25,7 @@ func (s *StageConfig) target(a *nn.Axis, units int) int {
 	t := map[string]TowerKeep{"vision": s.Keep.Vision, "qformer": s.Keep.QFormer, "language": s.Keep.Language}[a.Tower]
 	switch a.Kind {
 	case nn.Heads: // query heads that share keys and values stay alike in all groups
-		return min(units, roundUp(t.Heads.Count(units, a.Multiple()), a.Multiple()))
+		return roundUp(t.Heads.Count(units, a.Multiple()), a.Multiple())
 	case nn.FFN:
 		return t.FFN.Count(units, ffnMultiple)
 	case nn.Hidden:
