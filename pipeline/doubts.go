@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"espalier/pipeline/data"
 	"espalier/pipeline/report"
 )
 
@@ -20,6 +21,17 @@ func (r *run) noteData() error {
 	}
 	for _, o := range overlaps {
 		r.note("%s", o)
+	}
+	noTask := func(q data.Question) bool { return q.Task == "" }
+	for _, s := range r.set.Splits() {
+		if n, all := s.Count(noTask), s.QuestionCount(); n > 0 && n < all {
+			r.note("%d of %d %s questions have no task and count under %q alone", n, all, s.Name, report.Overall)
+		}
+	}
+	for i, s := range r.cfg.Stages {
+		if s.AlphaTask != nil && r.set.Validation.Count(noTask) == r.set.Validation.QuestionCount() {
+			r.note("%s.alpha_task gates nothing: no validation question has a task", r.cfg.stageKey(i))
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"espalier/model"
+	"espalier/pipeline/data"
 )
 
 // listedLines is how many lines of the data a fault names; the others are counted.
@@ -14,11 +15,8 @@ const listedLines = 3
 // checkNeeds compares what the data need with what the network and the run's keys allow, before anything is computed:
 // a question that does not fit, or that can never be answered right, is found here with its line.
 func (r *run) checkNeeds(c *model.Config) error {
-	if r.cfg.Teacher.Train != nil && !r.train.has(func(q model.Question) bool { return q.Answer != nil }) {
-		return Inputf("data: no question of the train split has an answer, and a teacher that is trained here learns from nothing else; add answers")
-	}
 	answers := r.answerNeeds()
-	if err := errors.Join(r.checkAnswers(answers), r.checkInstructions(c), r.checkPositions(c, mostTokens(answers))); err != nil {
+	if err := errors.Join(r.checkAnswered(), r.checkAnswers(answers), r.checkInstructions(c), r.checkPositions(c, mostTokens(answers))); err != nil {
 		return &InputError{err}
 	}
 	return nil
@@ -30,11 +28,6 @@ func (r *run) corpora() []*corpus {
 }
 
 func (r *run) note(format string, args ...any) { r.events.Emit(Note{fmt.Sprintf(format, args...)}) }
-
-// has tells whether there is such a question.
-func (c *corpus) has(such func(model.Question) bool) bool {
-	return slices.ContainsFunc(c.questions, func(qs []model.Question) bool { return slices.ContainsFunc(qs, such) })
-}
 
 // tooLong is a question that does not fit: where it was written, the positions that it needs, and what is wrong with it.
 type tooLong struct {
@@ -90,7 +83,7 @@ func (r *run) checkPositions(c *model.Config, answer int) error {
 	asked := 0 // tokens of the longest question that is answered
 	for _, s := range r.corpora() {
 		asks, more := s != r.train, 0
-		if !asks && s.has(func(q model.Question) bool { return q.Answer == nil }) {
+		if !asks && s.split.Count(func(q data.Question) bool { return len(q.Answers) == 0 }) > 0 {
 			asks, more = true, 1 // the teacher's answer gets an end, and is then learnt
 		}
 		for p, qs := range s.questions {

@@ -82,7 +82,7 @@ func (r *run) trainPhase(ctx context.Context, params []*torch.Tensor, name strin
 			r.events.Emit(Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.add(loss)})
 		}}
 	err := distillation.Train(ctx, params, o, func(step, _ int, cast func(func())) (*torch.Tensor, error) {
-		b, err := l.Next()
+		b, err := r.train.next(l, true)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (r *run) newPretraining(m *model.Blip2) (*pretraining, error) {
 	for i, task := range r.set.Tasks {
 		p.tasks[task] = i
 	}
-	if len(p.tasks) > 0 && r.train.split.Has(func(q data.Question) bool { return q.Task == "" }) { // else they would be taken for the first task's
+	if len(p.tasks) > 0 && r.train.split.Count(func(q data.Question) bool { return q.Task == "" }) > 0 { // else they would be taken for the first task's
 		p.tasks[""] = len(r.set.Tasks)
 	}
 	c := m.Config()

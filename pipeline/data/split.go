@@ -5,7 +5,6 @@ import (
 	"hash"
 	"io"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -38,19 +37,20 @@ func (s *Split) Size() int { return s.size }
 // Questions are those of picture i. They belong to the split: do not change them.
 func (s *Split) Questions(i int) []Question { return s.questions[i] }
 
-// Has tells whether there is such a question.
-func (s *Split) Has(such func(Question) bool) bool {
-	return slices.ContainsFunc(s.questions, func(qs []Question) bool { return slices.ContainsFunc(qs, such) })
-}
-
 // Place is where question q of picture i was written: a metadata file and its line, or the number of a drawn picture.
 func (s *Split) Place(i, q int) string { return s.pictures.place(i, q) }
 
 // QuestionCount is the number of questions of all pictures.
-func (s *Split) QuestionCount() int {
-	n := 0
-	for _, q := range s.questions {
-		n += len(q)
+func (s *Split) QuestionCount() int { return s.Count(func(Question) bool { return true }) }
+
+// Count is the number of such questions.
+func (s *Split) Count(such func(Question) bool) (n int) {
+	for _, questions := range s.questions {
+		for _, q := range questions {
+			if such(q) {
+				n++
+			}
+		}
 	}
 	return n
 }
