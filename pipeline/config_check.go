@@ -59,7 +59,7 @@ func (s *StageConfig) check(t *configTable, index int) {
 	if d.Steps > 0 && d.KL == 0 && d.Pair == 0 && d.CE == 0 {
 		t.fault("distil.kl", "kl, pair and ce are all 0: the student would learn nothing; set one above 0, or steps = 0")
 	}
-	if d.Steps > 0 && len(towers) == len(frozen(d.Freeze)) {
+	if d.Steps > 0 && allFrozen(d.Freeze) {
 		t.fault("distil.freeze", "every tower is frozen: the student would learn nothing; leave one out, or set steps = 0")
 	}
 	if d.Steps > 0 && d.Steps < s.Cuts {
@@ -70,12 +70,7 @@ func (s *StageConfig) check(t *configTable, index int) {
 // idleStage is said of a stage that keeps all units and takes no steps.
 const idleStage = "all of the network is kept and distil.steps is 0: the stage does nothing; keep less, set distil.steps, or leave the stage out"
 
-// frozen are the towers of a list of what is not trained.
-func frozen(freeze []string) (out []string) {
-	for _, tower := range towers {
-		if slices.Contains(freeze, tower) {
-			out = append(out, tower)
-		}
-	}
-	return out
+// allFrozen tells whether a list of what is not trained leaves nothing: the towers are all of a network.
+func allFrozen(freeze []string) bool {
+	return !slices.ContainsFunc(towers, func(tower string) bool { return !slices.Contains(freeze, tower) })
 }

@@ -19,8 +19,8 @@ type hubNetwork interface {
 	HubConfig() (*model.Config, error)
 }
 
-// fitExport bends what the stages keep so that the final student's sizes can stand in the config of the teacher's family,
-// and says what it changed. What cannot be bent is an error, before anything is trained.
+// fitExport changes what the stages keep so that the final student's sizes can stand in the config of the teacher's family,
+// and says what it changed. What no change can make fit is an error, before anything is trained.
 func (c *Config) fitExport(teacher model.Network) (notes []string, err error) {
 	if c.Export.Format != formatTransformers {
 		return nil, nil
@@ -66,7 +66,7 @@ func (r *run) takeHubForm() error {
 	return nil
 }
 
-// saveStudent writes the result. transformers wants to be told of a word list, which no published checkpoint has.
+// saveStudent writes the result. transformers reads a word list, which no published checkpoint has, only where it is told to.
 func (r *run) saveStudent(student model.Network) error {
 	folder := r.path("student")
 	if err := r.saveModel(student, folder); err != nil {

@@ -71,14 +71,17 @@ func (r *run) checkInstructions(c *model.Config) error {
 }
 
 // checkPositions finds the questions that are too long for the language model's table of positions, with their answers or
-// with as many tokens as an answer may have: a network that was just cut seldom ends before. answer is the longest answer
-// that a network must be able to give.
+// with as many tokens as an answer may have: a network that was just cut seldom ends before. answer is how many a network must
+// be able to say.
 func (r *run) checkPositions(c *model.Config, answer int) error {
 	limit := c.Text.Limit()
 	if limit == 0 {
 		return nil
 	}
-	generated := max(r.cfg.Eval.MaxAnswerTokens, answer+1)
+	generated := r.cfg.Eval.MaxAnswerTokens
+	if answer > generated { // checkAnswers refuses that: this is what it asks for
+		generated = answer + 1
+	}
 	var long []tooLong
 	asked := 0 // tokens of the longest question that is answered
 	for _, s := range r.corpora() {
@@ -111,7 +114,7 @@ func (r *run) checkPositions(c *model.Config, answer int) error {
 	if room := limit - c.Queries - asked + 1; room >= max(1, answer) {
 		remedy = fmt.Sprintf("set eval.max_answer_tokens = %d", room)
 	}
-	return fmt.Errorf("data: the picture's %d tokens, the longest question's %d%s and an answer of %d, which eval.max_answer_tokens allows, need %d positions, "+
+	return fmt.Errorf("data: the picture's %d tokens, the longest question's %d%s and the %d that an answer may have need %d positions, "+
 		"the language model has %d; %s", c.Queries, asked, r.framed(), generated, need, limit, r.raise(remedy, need))
 }
 
