@@ -175,8 +175,8 @@ func (h *hubSizes) opt(m *OPT) {
 	if m.embedding != m.hidden {
 		h.fault("language model: word_embed_proj_dim %d is not hidden_size %d, to which transformers projects the queries", m.embedding.Units(), m.hidden.Units())
 	}
-	if m.offset != 2 {
-		h.fault("language model: position 0 stands in row %d of the table; transformers' OPT has it in row 2", m.offset)
+	if m.offset != optOffset {
+		h.fault("language model: position 0 stands in row %d of the table; transformers' OPT has it in row %d", m.offset, optOffset)
 	}
 	if c.Eps != 1e-5 {
 		h.fault("language model: the norms' eps is %g; transformers' OPT has 1e-5", c.Eps)

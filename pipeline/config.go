@@ -2,9 +2,10 @@ package pipeline
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
+
+	"espalier/torch/textfile"
 )
 
 // Config is a whole run, as run.toml states it. Each field's key, default and bounds stand in
@@ -127,7 +128,7 @@ type ExportConfig struct {
 // its index or its name (stage.hidden.distil.steps=400). Every fault of the file and of the overrides is
 // reported at once, one a line, in an InputError.
 func Load(path string, set ...string) (*Config, error) {
-	text, err := os.ReadFile(path)
+	text, err := textfile.Read(path)
 	if err != nil {
 		return nil, &InputError{fmt.Errorf("config: %w: name a run's TOML file with -c", err)}
 	}

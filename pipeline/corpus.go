@@ -27,15 +27,15 @@ func newCorpus(split *data.Split, words prompt.Words, pre model.Preprocessor, fo
 	c := &corpus{split: split, words: words, pre: pre, form: form, on: on,
 		questions: make([][]model.Question, split.Len()), teacher: make([][]bool, split.Len())}
 	for i := range split.Len() {
-		for _, q := range split.Questions(i) {
+		for j, q := range split.Questions(i) {
 			packed, err := words.Question(q.Text)
 			if err != nil {
-				return nil, Inputf("data: %s split: question %q: %w", split.Name, q.Text, err)
+				return nil, Inputf("data: %s: question %q: %w", split.Place(i, j), q.Text, err)
 			}
 			if len(q.Answers) > 0 {
 				answer, err := words.Answers.Encode(q.Answers[0])
 				if err != nil {
-					return nil, Inputf("data: %s split: answer %q: %w", split.Name, q.Answers[0], err)
+					return nil, Inputf("data: %s: answer %q: %w", split.Place(i, j), q.Answers[0], err)
 				}
 				packed.Answer = append(answer, words.Answers.EOS())
 			}
@@ -44,16 +44,6 @@ func newCorpus(split *data.Split, words prompt.Words, pre model.Preprocessor, fo
 		}
 	}
 	return c, nil
-}
-
-// longest is the greatest number of tokens of a question with its answer.
-func (c *corpus) longest() (n int) {
-	for _, qs := range c.questions {
-		for _, q := range qs {
-			n = max(n, len(q.Prompt)+len(q.Answer))
-		}
-	}
-	return n
 }
 
 // batch packs pictures, given by their numbers in the split, with all their questions that have answers.

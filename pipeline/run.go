@@ -51,6 +51,7 @@ func Run(ctx context.Context, cfg *Config, events Events) (*report.Report, error
 	// Scopes and autograd modes belong to a thread, and libgomp keeps a team of workers for each: one for the whole run.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	cfg = cfg.clone() // what is kept may have to change for the export
 	j, err := openJournal(cfg)
 	if err != nil {
 		return nil, err
@@ -107,6 +108,9 @@ func (r *run) openData() error {
 		return &InputError{err}
 	}
 	r.set = set
+	if err := r.noteData(); err != nil {
+		return err
+	}
 	return r.cfg.checkBatches(set.Train.Len())
 }
 
@@ -122,13 +126,13 @@ func (c *Config) checkBatches(pictures int) error {
 	if c.Teacher.Train != nil {
 		faults = append(faults, check("teacher.train.batch", c.Teacher.Train.Batch))
 	}
-	for _, s := range c.Stages {
-		faults = append(faults, check(fmt.Sprintf("stage %q: distil.batch", s.Name), s.Distil.Batch))
+	for i, s := range c.Stages {
+		faults = append(faults, check(c.stageKey(i)+".distil.batch", s.Distil.Batch))
 	}
 	return errors.Join(faults...)
 }
 
-// tokenize makes the corpora, once teacher and vocabulary are known, and checks that every question fits.
+// tokenize makes the corpora, once teacher and vocabulary are known, and checks what they need.
 func (r *run) tokenize(c *model.Config) error {
 	for _, s := range []struct {
 		split *data.Split
@@ -141,13 +145,8 @@ func (r *run) tokenize(c *model.Config) error {
 		if *s.into, err = newCorpus(s.split, r.words, r.pre, c.Form(), r.device); err != nil {
 			return err
 		}
-		need := c.Queries + max((*s.into).longest(), 1)
-		if c.Text.Limit() > 0 && need > c.Text.Limit() {
-			return Inputf("data: %s split: %d query tokens and the longest question with its answer need %d positions, the language model has %d; "+
-				"shorten the questions or raise teacher.train.language.positions", s.split.Name, c.Queries, need, c.Text.Positions)
-		}
 	}
-	return nil
+	return r.checkNeeds(c)
 }
 
 // save brings the journal's clock up to date and writes it.
@@ -193,7 +192,7 @@ func (r *run) openOutputs(ctx context.Context) error {
 
 // finish measures nothing: it writes the student and the report.
 func (r *run) finish(student model.Network) (*report.Report, error) {
-	if err := r.asStored(student, func(n model.Network) error { return r.saveModel(n, r.path("student")) }); err != nil {
+	if err := r.asStored(student, r.saveStudent); err != nil {
 		return nil, err
 	}
 	if err := r.save(); err != nil {

@@ -252,7 +252,7 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 			r.events.Emit(Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.add(loss)})
 		}}
 	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, func(_, _ int, cast func(func())) (*torch.Tensor, error) {
-		b, err := l.Next()
+		b, err := r.train.next(l, d.KL == 0)
 		if err != nil {
 			return nil, err
 		}

@@ -30,18 +30,11 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.takeHubForm(); err != nil {
+		return err
+	}
 	r.teacher.Store().SetRequiresGrad(false)
 	r.dtypes = r.cfg.exportDtypes(r.teacher)
-	notes, err := r.cfg.fitExport(r.teacher)
-	for _, n := range notes {
-		r.events.Emit(Note{n})
-	}
-	if err != nil {
-		return err
-	}
-	if err := r.cfg.checkKeep(r.teacher); err != nil {
-		return err
-	}
 	if err := r.tellMemory(); err != nil {
 		return err
 	}
@@ -49,6 +42,7 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 	if r.teacherMarks, err = r.mark(ctx, r.teacher, r.validation); err != nil {
 		return err
 	}
+	r.noteTeacher()
 	if r.journal.Teacher == nil {
 		spent := time.Since(start).Seconds()
 		m, err := r.measure(ctx, r.teacher, "teacher", "")
@@ -102,14 +96,36 @@ func (r *run) loadTeacher(folder string) error {
 	if r.pre.Size != r.set.Size || m.Config().Vision.Image != r.set.Size {
 		return Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", r.set.Size, folder, m.Config().Vision.Image, m.Config().Vision.Image)
 	}
+	if err := r.planStages(m); err != nil {
+		return err
+	}
 	return r.tokenize(m.Config())
+}
+
+// planStages checks what the stages keep against the teacher's sizes, and changes it to what the export can express.
+func (r *run) planStages(teacher model.Network) error {
+	if err := r.cfg.checkKeep(teacher); err != nil {
+		return err
+	}
+	notes, err := r.cfg.fitExport(teacher)
+	for _, n := range notes {
+		r.note("%s", n)
+	}
+	return err
 }
 
 // trainedTeacher trains the teacher of [teacher.train], or finds it in the run folder or in the user's cache.
 func (r *run) trainedTeacher(ctx context.Context) error {
 	r.words, r.pre = prompt.Words{Answers: r.set.Tokenizer, Template: r.cfg.Data.Prompt}, model.AdsPreprocessor(r.set.Size)
-	c, err := r.cfg.Teacher.Train.modelConfig(r.set, r.words.Answers)
+	c, err := r.cfg.Teacher.Train.modelConfig(r.set.Size, r.words.Answers)
 	if err != nil {
+		return err
+	}
+	m, err := model.New(c)
+	if err != nil {
+		return err
+	}
+	if err := r.planStages(m); err != nil {
 		return err
 	}
 	if err := r.tokenize(c); err != nil {
@@ -119,18 +135,14 @@ func (r *run) trainedTeacher(ctx context.Context) error {
 		if _, err := os.Stat(filepath.Join(folder, "config.json")); err != nil {
 			continue
 		}
-		m, err := r.loadModel(folder)
+		kept, err := r.loadModel(folder)
 		if err != nil {
 			r.events.Emit(Note{fmt.Sprintf("the kept teacher is not usable (%v): training again", err)})
 			continue
 		}
 		r.events.Emit(Note{"teacher: as trained before, in " + folder})
-		r.teacher = m
+		r.teacher = kept
 		return r.keepTeacher(r.path("teacher"))
-	}
-	m, err := model.New(c)
-	if err != nil {
-		return err
 	}
 	if err := m.Store().Init(stream(r.cfg.Seed, "teacher", "init"), r.device); err != nil {
 		return err

@@ -150,3 +150,20 @@ func (f *tokenizerJSON) words() ([]string, error) {
 	}
 	return words, nil
 }
+
+// SaveConfig writes the tokenizer_config.json by which transformers' AutoTokenizer reads the words: without one it takes the
+// class that goes with the language model, which reads no word list.
+func (t *WordLevel) SaveConfig(folder string) error {
+	c := map[string]string{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": PadWord, "eos_token": EOSWord}
+	if t.unk >= 0 {
+		c["unk_token"] = UnkWord
+	}
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, fileConfig), append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	return nil
+}
