@@ -80,6 +80,9 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	r.teacher = m
+	for _, note := range m.Notes() {
+		r.events.Emit(Note{note})
+	}
 	words, err := prompt.Load(folder, m.Config(), r.cfg.Data.Prompt)
 	if err != nil {
 		return &InputError{err}
@@ -92,10 +95,14 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	r.words = words
-	if r.pre, err = model.LoadPreprocessor(folder); err != nil {
+	if r.pre, err = model.LoadPreprocessorFor(folder, m.Config()); err != nil {
 		return &InputError{err}
 	}
-	if r.pre.Size != r.set.Size || m.Config().Vision.Image != r.set.Size {
+	if r.pre.Crops() {
+		return Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), a run squeezes them to squares; set it to false, "+
+			"and cut the data's pictures yourself where the teacher needs it", folder)
+	}
+	if m.Config().Vision.Image != r.set.Size {
 		return Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", r.set.Size, folder, m.Config().Vision.Image, m.Config().Vision.Image)
 	}
 	return r.tokenize(m.Config())

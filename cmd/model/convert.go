@@ -5,15 +5,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"espalier/model"
 	"espalier/model/names"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
+	"espalier/torch/textfile"
 )
 
 // dtypes are the names of the dtypes that weights are written in.
@@ -27,6 +30,7 @@ var companions = []string{"tokenizer.json", "tokenizer_config.json", "special_to
 type conversion struct {
 	out, key, names, config, dtype, format string
 	reverse, dropUnused                    bool
+	notes                                  io.Writer
 }
 
 func convert(flags *flag.FlagSet) func([]string, io.Writer) error {
@@ -39,7 +43,10 @@ func convert(flags *flag.FlagSet) func([]string, io.Writer) error {
 	flags.StringVar(&c.config, "config", "", "config.json `file` of the network, for a folder; the tensors must be its")
 	flags.BoolVar(&c.dropUnused, "drop-unused", false, "leave out tensors that the network of the config does not have")
 	flags.StringVar(&c.dtype, "dtype", "", "float32, bfloat16 or float16 instead of what the weights are")
-	return func(args []string, out io.Writer) error { return c.run(args, out) }
+	return func(args []string, out io.Writer) error {
+		c.notes = flags.Output()
+		return c.run(args, out)
+	}
 }
 
 func (c conversion) run(args []string, out io.Writer) error {
@@ -50,15 +57,15 @@ func (c conversion) run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	from, err := c.open(args, out)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
 	config, err := c.configOf(args)
 	if err != nil {
 		return err
 	}
+	from, err := c.open(args, config != nil, out)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
 	if config != nil {
 		if err := c.fit(config, from, out); err != nil {
 			return err
@@ -103,11 +110,13 @@ func (c conversion) outFormat() (string, error) {
 	return "folder", nil
 }
 
-// open gives the inputs as one checkpoint under our names, or theirs.
-func (c conversion) open(paths []string, out io.Writer) (*checkpoint.Merged, error) {
+// open gives the inputs as one checkpoint under our names, or theirs. Where a network is known, what wrappers put before the
+// names is taken off.
+func (c conversion) open(paths []string, known bool, out io.Writer) (*checkpoint.Merged, error) {
+	own := c.names != "" && !slices.Contains(names.Known(), c.names) // a file of the user's is for the names as they are
 	var sources []checkpoint.Source
 	for _, p := range paths {
-		s, err := checkpoint.Open(p, c.key)
+		s, err := c.openOne(p, known && !own && !c.reverse)
 		if err != nil {
 			return nil, errors.Join(err, checkpoint.Merge(sources...).Close())
 		}
@@ -138,6 +147,30 @@ func (c conversion) open(paths []string, out io.Writer) (*checkpoint.Merged, err
 	return checkpoint.Merge(from), nil
 }
 
+// openOne opens an input. LoRA layers and quantized weights are refused whatever is asked for: renamed or left out, they would
+// leave the model as it was before.
+func (c conversion) openOne(path string, unwrap bool) (checkpoint.Source, error) {
+	if err := names.Adapter(path); err != nil {
+		return nil, err
+	}
+	s, err := checkpoint.Open(path, c.key)
+	if err != nil {
+		return nil, err
+	}
+	err = names.Foreign(s)
+	seen, note := s, ""
+	if err == nil && unwrap {
+		seen, note, err = model.Unwrap(s)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
+	}
+	if note != "" {
+		fmt.Fprintf(c.notes, "%s: %s\n", path, note)
+	}
+	return seen, nil
+}
+
 // configOf reads the config of the network: the one that is named, or that of the first input folder which has one, unless
 // other people's names are written.
 func (c conversion) configOf(inputs []string) (*model.Config, error) {
@@ -150,7 +183,7 @@ func (c conversion) configOf(inputs []string) (*model.Config, error) {
 	if path == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := textfile.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +209,7 @@ func (c conversion) fit(config *model.Config, from *checkpoint.Merged, out io.Wr
 		say(out, "left out: the network does not have them", unused)
 	}
 	if err := m.Fits(from); err != nil {
-		return fmt.Errorf("%w; -names takes other people's names, -drop-unused leaves out what is unexpected", err)
+		return fmt.Errorf("%w\n-names takes other people's names, -drop-unused leaves out what is unexpected", err)
 	}
 	return nil
 }
@@ -195,9 +228,12 @@ func (c conversion) writeFolder(config *model.Config, inputs []string, from chec
 	}
 	for _, name := range companions {
 		for _, in := range folders {
-			data, err := os.ReadFile(filepath.Join(in, name))
-			if err != nil {
+			data, err := textfile.Read(filepath.Join(in, name))
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 				continue
+			}
+			if err != nil {
+				return err
 			}
 			if err := checkpoint.WriteFile(filepath.Join(c.out, name), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 				return err
