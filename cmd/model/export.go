@@ -13,6 +13,7 @@ import (
 	"espalier/model"
 	"espalier/model/prompt"
 	"espalier/torch"
+	"espalier/torch/textfile"
 )
 
 // scriptName is the TorchScript file in an exported folder.
@@ -81,7 +82,7 @@ func exportTo(flags *flag.FlagSet, folder, file string, alone bool) error {
 	if alone || sameFolder(folder, to) {
 		return nil
 	}
-	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	config, err := textfile.Read(filepath.Join(folder, "config.json"))
 	if err != nil {
 		return err
 	}

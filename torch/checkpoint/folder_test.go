@@ -101,9 +101,9 @@ func TestPointersOfGitLFS(t *testing.T) {
 		path := filepath.Join(t.TempDir(), name)
 		require.NoError(t, os.WriteFile(path, []byte(pointer), 0o600))
 		_, err := checkpoint.Open(path, "")
-		assert.EqualError(t, err, path+": a Git LFS pointer, not the file: run git lfs pull")
+		assert.EqualError(t, err, path+" is a Git LFS pointer, not the file: run git lfs pull")
 		_, err = checkpoint.OpenSafeTensors(path)
-		assert.EqualError(t, err, path+": a Git LFS pointer, not the file: run git lfs pull")
+		assert.EqualError(t, err, path+" is a Git LFS pointer, not the file: run git lfs pull")
 	}
 }
 

@@ -47,6 +47,9 @@ func Open(path, key string) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if textfile.IsPointer(head) {
+		return nil, fmt.Errorf("%s %s", path, textfile.Pointer)
+	}
 	for _, f := range formats {
 		if f.sniff(head, info.Size()) {
 			return f.open(path, key)
@@ -96,9 +99,6 @@ func withoutKey(open func(path string) (Source, error)) func(path, key string) (
 
 // notACheckpoint says what the file is instead, where it can be told.
 func notACheckpoint(head []byte) string {
-	if textfile.IsPointer(head) {
-		return textfile.Pointer
-	}
 	for magic, what := range map[string]string{
 		"\x89HDF":    "an HDF5 file, as Keras writes; convert it to safetensors in Python",
 		"<":          "a web page, not a checkpoint: the download went wrong",

@@ -46,7 +46,7 @@ func OpenSafeTensors(path string) (*SafeTensors, error) {
 	}
 	if head := make([]byte, 64); info.Size() < 1024 { // a pointer's size; a file of this name is not always opened by Open
 		if n, _ := f.ReadAt(head, 0); textfile.IsPointer(head[:n]) {
-			return nil, fmt.Errorf("%s: %s", path, textfile.Pointer)
+			return nil, fmt.Errorf("%s %s", path, textfile.Pointer)
 		}
 	}
 	if info.Size() < 8 {
