@@ -13,6 +13,8 @@ import (
 	"os"
 
 	"golang.org/x/image/webp"
+
+	"espalier/torch/textfile"
 )
 
 // MaxPixels caps width × height: a forged header must not take all memory. It is PIL's own limit.
@@ -100,6 +102,8 @@ func kindOf(data []byte) (*kind, error) {
 		return webpKind, nil
 	case len(data) == 0:
 		return nil, errors.New("the file is empty; replace it")
+	case textfile.IsPointer(data):
+		return nil, errors.New("it " + textfile.Pointer)
 	}
 	return nil, errors.New("not a PNG, JPEG or WebP picture; convert it to one of them")
 }
