@@ -110,93 +110,6 @@ func (c conversion) outFormat() (string, error) {
 	return "folder", nil
 }
 
-// open gives the inputs as one checkpoint under our names, or theirs. Where a network is known, what wrappers put before the
-// names is taken off.
-func (c conversion) open(paths []string, known bool, out io.Writer) (*checkpoint.Merged, error) {
-	own := c.names != "" && !slices.Contains(names.Known(), c.names) // a file of the user's is for the names as they are
-	var sources []checkpoint.Source
-	for _, p := range paths {
-		s, err := c.openOne(p, known && !own && !c.reverse)
-		if err != nil {
-			return nil, errors.Join(err, checkpoint.Merge(sources...).Close())
-		}
-		sources = append(sources, s)
-	}
-	all := checkpoint.Merge(sources...)
-	say(out, "in several of the inputs, the last one counts", all.Replaced)
-	var from checkpoint.Source = all
-	if c.names != "" {
-		m, err := names.Open(c.names)
-		if err != nil {
-			return nil, errors.Join(err, all.Close())
-		}
-		if c.reverse {
-			m = m.Reverse()
-		}
-		if from, err = m.Over(all); err != nil {
-			return nil, errors.Join(fmt.Errorf("names %s: %w", c.names, err), all.Close())
-		}
-	}
-	if c.dtype != "" {
-		d, ok := dtypes[c.dtype]
-		if !ok {
-			return nil, errors.Join(usagef("model convert: -dtype %q is not float32, bfloat16 or float16", c.dtype), all.Close())
-		}
-		from = checkpoint.Cast{Source: from, To: d}
-	}
-	return checkpoint.Merge(from), nil
-}
-
-// openOne opens an input. LoRA layers and quantized weights are refused whatever is asked for: renamed or left out, they would
-// leave the model as it was before.
-func (c conversion) openOne(path string, unwrap bool) (checkpoint.Source, error) {
-	if err := names.Adapter(path); err != nil {
-		return nil, err
-	}
-	s, err := checkpoint.Open(path, c.key)
-	if err != nil {
-		return nil, err
-	}
-	err = names.Foreign(s)
-	seen, note := s, ""
-	if err == nil && unwrap {
-		seen, note, err = model.Unwrap(s)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
-	}
-	if note != "" {
-		fmt.Fprintf(c.notes, "%s: %s\n", path, note)
-	}
-	return seen, nil
-}
-
-// configOf reads the config of the network: the one that is named, or that of the first input folder which has one, unless
-// other people's names are written.
-func (c conversion) configOf(inputs []string) (*model.Config, error) {
-	path := c.config
-	for _, in := range inputs {
-		if found := filepath.Join(in, "config.json"); path == "" && !c.reverse && exists(found) {
-			path = found
-		}
-	}
-	if path == "" {
-		return nil, nil
-	}
-	data, err := textfile.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	config, err := model.ParseConfig(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if c.dtype != "" {
-		config = config.WithDType(c.dtype)
-	}
-	return config, nil
-}
-
 // fit holds the tensors against the network that the config declares.
 func (c conversion) fit(config *model.Config, from *checkpoint.Merged, out io.Writer) error {
 	m, err := model.Declare(config, from)
@@ -262,7 +175,11 @@ func say(out io.Writer, reason string, names []string) {
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "%s: %s", reason, strings.Join(names[:min(shown, len(names))], ", "))
+	first := make([]string, min(shown, len(names)))
+	for i := range first {
+		first[i] = fmt.Sprintf("%.200s", names[i])
+	}
+	fmt.Fprintf(out, "%s: %s", reason, strings.Join(first, ", "))
 	if len(names) > shown {
 		fmt.Fprintf(out, " and %d more", len(names)-shown)
 	}

@@ -150,6 +150,14 @@ func TestWrappedNamesAreTakenOff(t *testing.T) {
 			same(t, plain, to)
 		}
 	}
+	own := filepath.Join(t.TempDir(), "own.toml") // is for the names as they are, then the wrapper's is taken off
+	require.NoError(t, os.WriteFile(own, []byte("[[rule]]\nfrom = \"_orig_mod.**\"\nto = \"wrapped.**\"\n"), 0o600))
+	for _, args := range [][]string{{"-names", own, "-config", filepath.Join(folder, "config.json")}, {"-names", "lavis-opt", "-reverse"}} {
+		to := filepath.Join(t.TempDir(), "again.safetensors")
+		status, _, faults := call(append(append([]string{"convert", "-out", to}, args...), wrapped)...)
+		require.Zero(t, status, faults)
+		assert.Contains(t, faults, "is taken off the tensors' names", args)
+	}
 	to := filepath.Join(t.TempDir(), "as-it-is.pt") // no network is known
 	status, _, faults = call("convert", "-out", to, wrapped)
 	require.Zero(t, status, faults)

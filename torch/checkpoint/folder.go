@@ -81,7 +81,7 @@ func (f *Folder) open(name string) (Source, error) {
 	f.files = append(f.files, s)
 	for _, n := range s.Names() {
 		if other, twice := f.where[n]; twice {
-			return nil, fmt.Errorf("tensor %q is in %s and in %s", n, other.name, name)
+			return nil, fmt.Errorf("tensor %.200q is in %s and in %s", n, other.name, name)
 		}
 		f.where[n] = s
 	}
@@ -121,13 +121,13 @@ func (f *Folder) openShards(index string) error {
 		}
 		for _, tensor := range s.Names() {
 			if content.WeightMap[tensor] != name {
-				return fmt.Errorf("%s holds tensor %q, which the index does not place there", name, tensor)
+				return fmt.Errorf("%s holds tensor %.200q, which the index does not place there", name, tensor)
 			}
 		}
 	}
 	for tensor, shard := range content.WeightMap {
 		if _, ok := f.where[tensor]; !ok {
-			return fmt.Errorf("%s lacks tensor %q; is the download complete?", shard, tensor)
+			return fmt.Errorf("%s lacks tensor %.200q; is the download complete?", shard, tensor)
 		}
 	}
 	return nil
@@ -186,7 +186,7 @@ func (f *Folder) Bytes(name string) []byte {
 func (f *Folder) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	s, ok := f.where[name]
 	if !ok {
-		return nil, fmt.Errorf("%s: no tensor %q", f.Path, name)
+		return nil, fmt.Errorf("%s: no tensor %.200q", f.Path, name)
 	}
 	return s.Load(name, on)
 }

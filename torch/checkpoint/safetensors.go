@@ -114,14 +114,14 @@ func (s *SafeTensors) Bytes(name string) []byte {
 func (s *SafeTensors) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	e, ok := s.entries[name]
 	if !ok {
-		return nil, fmt.Errorf("%s: no tensor %q", s.Path, name)
+		return nil, fmt.Errorf("%s: no tensor %.200q", s.Path, name)
 	}
 	if s.mapped == nil {
-		return nil, fmt.Errorf("%s: tensor %q: the file is closed", s.Path, name)
+		return nil, fmt.Errorf("%s: tensor %.200q: the file is closed", s.Path, name)
 	}
 	dtype, ok := dtypeNames[e.DType]
 	if !ok {
-		return nil, fmt.Errorf("%s: tensor %q is a tensor of %s, which Espalier cannot load; the others can be", s.Path, name, otherDTypes[e.DType].name)
+		return nil, fmt.Errorf("%s: tensor %.200q is a tensor of %s, which Espalier cannot load; the others can be", s.Path, name, otherDTypes[e.DType].name)
 	}
 	var t *torch.Tensor
 	err := torch.Run(func(scope *torch.Scope) error {
@@ -131,7 +131,7 @@ func (s *SafeTensors) Load(name string, on torch.Device) (*torch.Tensor, error) 
 	})
 	s.release(e)
 	if err != nil {
-		return nil, fmt.Errorf("%s: tensor %q: %w", s.Path, name, err)
+		return nil, fmt.Errorf("%s: tensor %.200q: %w", s.Path, name, err)
 	}
 	return t, nil
 }

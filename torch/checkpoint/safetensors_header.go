@@ -60,13 +60,13 @@ func (s *SafeTensors) parseHeader(header []byte) error {
 		}
 		var e entry
 		if err := d.Decode(&e); err != nil {
-			return fmt.Errorf("tensor %q: broken entry: %w", name, err)
+			return fmt.Errorf("tensor %.200q: broken entry: %w", name, err)
 		}
 		if _, twice := s.entries[name]; twice || name == "__metadata__" {
-			return fmt.Errorf("%q is in the header twice", name)
+			return fmt.Errorf("%.200q is in the header twice", name)
 		}
 		if err := e.check(int64(len(s.data))); err != nil {
-			return fmt.Errorf("tensor %q: %w", name, err)
+			return fmt.Errorf("tensor %.200q: %w", name, err)
 		}
 		s.entries[name] = e
 	}
@@ -105,10 +105,10 @@ func (s *SafeTensors) checkPlaces() error {
 	for _, n := range names {
 		e := s.entries[n]
 		if e.Offsets[0] < end {
-			return fmt.Errorf("tensor %q overlaps another", n)
+			return fmt.Errorf("tensor %.200q overlaps another", n)
 		}
 		if e.Offsets[0] > end {
-			return fmt.Errorf("%d bytes before tensor %q belong to none", e.Offsets[0]-end, n)
+			return fmt.Errorf("%d bytes before tensor %.200q belong to none", e.Offsets[0]-end, n)
 		}
 		end = e.Offsets[1]
 	}
