@@ -73,10 +73,14 @@ func fitted(c *Config, files checkpoint.Source) (*Blip2, checkpoint.Source, erro
 	if err != nil {
 		return nil, nil, err
 	}
+	err = m.Fits(seen)
 	if note != "" {
 		m.notes = []string{note}
+		if err != nil {
+			err = fmt.Errorf("%w\n(%s)", err, note)
+		}
 	}
-	return m, seen, m.Fits(seen)
+	return m, seen, err
 }
 
 // LoadConfig reads a checkpoint folder's config.json.

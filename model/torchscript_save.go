@@ -37,7 +37,7 @@ func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, eos int) error {
 		return fmt.Errorf("model: %s: %w", file, err)
 	}
 	if pre.Crops() { // programs that read the file resize to a square
-		return fmt.Errorf("model: %s: the preprocessor cuts out the middle of pictures (do_center_crop), for which %s has no key; set it to false", file, TorchScriptAbout)
+		return fmt.Errorf("model: %s: the preprocessor cuts out the middle of pictures (do_center_crop), for which %s has no key; set do_center_crop to false, with size as height and width", file, TorchScriptAbout)
 	}
 	about := torchScriptAbout{
 		Version: 1, ModelType: c.ModelType, Language: c.Text.ModelType, DType: m.projection.W.T().DType().String(),

@@ -44,9 +44,9 @@ func Unwrap(files checkpoint.Source) (seen checkpoint.Source, note string, err e
 		return files, "", nil
 	}
 	if off := strings.TrimSuffix(anchor, anchorName); off != "" {
-		return named, fmt.Sprintf("%.200q is taken off the tensors' names (%[1]s%[2]s is %[2]s)", off, anchorName), nil
+		return named, fmt.Sprintf("%.200q is taken off the tensors' names", off), nil
 	}
-	return named, fmt.Sprintf("the parts %s, which wrappers of PyTorch add, are taken out of the tensors' names", strings.Join(wrappers, ", ")), nil
+	return named, fmt.Sprintf("%s of PyTorch's wrappers is taken out of the tensors' names", strings.Join(wrappersIn(files.Names()), ", ")), nil
 }
 
 func unwrapped(name string) string {
@@ -55,6 +55,13 @@ func unwrapped(name string) string {
 	}
 	parts := strings.Split(name, ".")
 	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return slices.Contains(wrappers, part) }), ".")
+}
+
+// wrappersIn are the wrappers whose parts the names have.
+func wrappersIn(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(wrappers), func(w string) bool {
+		return !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(strings.Split(n, "."), w) })
+	})
 }
 
 func severalNetworks(prefixes map[string]string) error {

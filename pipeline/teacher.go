@@ -99,8 +99,8 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	if r.pre.Crops() {
-		return Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), a run squeezes them to squares; set it to false, "+
-			"and cut the data's pictures yourself where the teacher needs it", folder)
+		return Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), which a run does not do: crop the pictures of the data "+
+			"to squares, and set do_center_crop to false and size to the network's height and width", folder)
 	}
 	if m.Config().Vision.Image != r.set.Size {
 		return Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", r.set.Size, folder, m.Config().Vision.Image, m.Config().Vision.Image)

@@ -52,7 +52,7 @@ func computed(flags *flag.FlagSet, folder, file, on string, tokens int, use func
 	}
 	defer m.Store().Free()
 	tell(flags, m)
-	// The inputs are normalised pictures already, but a preprocessor that does not fit made none of this network's.
+	// The inputs hold finished pictures. A preprocessor that does not fit would have made them for another network.
 	if _, err := model.LoadPreprocessorFor(folder, m.Config()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
