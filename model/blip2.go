@@ -16,6 +16,7 @@ type Blip2 struct {
 	qformer    *QFormer
 	projection *nn.Linear
 	language   languageModel
+	notes      []string
 }
 
 // languageModel is what stands behind the projection.
@@ -63,6 +64,9 @@ func New(c *Config, omitted ...nn.Omission) (*Blip2, error) {
 
 // Store holds the parameters and axes.
 func (m *Blip2) Store() *nn.Store { return m.store }
+
+// Notes say what was unusual in the files that the network was loaded from.
+func (m *Blip2) Notes() []string { return m.notes }
 
 // Config describes the original's sizes.
 func (m *Blip2) Config() *Config { return m.config }

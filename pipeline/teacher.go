@@ -78,6 +78,9 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	r.teacher = m
+	for _, note := range m.Notes() {
+		r.events.Emit(Note{note})
+	}
 	words, err := prompt.Load(folder, m.Config(), r.cfg.Data.Prompt)
 	if err != nil {
 		return &InputError{err}
@@ -90,10 +93,14 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	r.words = words
-	if r.pre, err = model.LoadPreprocessor(folder); err != nil {
+	if r.pre, err = model.LoadPreprocessorFor(folder, m.Config()); err != nil {
 		return &InputError{err}
 	}
-	if r.pre.Size != r.set.Size || m.Config().Vision.Image != r.set.Size {
+	if r.pre.Crops() {
+		return Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), which a run does not do: crop the pictures of the data "+
+			"to squares, and set do_center_crop to false and size to the network's height and width", folder)
+	}
+	if m.Config().Vision.Image != r.set.Size {
 		return Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", r.set.Size, folder, m.Config().Vision.Image, m.Config().Vision.Image)
 	}
 	if err := r.planStages(m); err != nil {

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"espalier/model"
 	"espalier/model/image"
 	"espalier/torch/checkpoint"
+	"espalier/torch/textfile"
 )
 
 // What -inputs writes, for programs of any language: the normalised pictures as little-endian float32 [questions, 3, size,
@@ -44,7 +44,7 @@ func (a asking) load(folder string) (*image.RGB, error) {
 }
 
 func readAsked(file string, first int) ([]asking, error) {
-	data, err := os.ReadFile(file)
+	data, err := textfile.Read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *speaker) askAll(file string, first int, inputs string, out io.Writer) e
 	})
 }
 
-func (s *speaker) answerAll(folder string, asked []asking, pixels, ids, out io.Writer) error {
+func (s *speaker) answerAll(folder string, asked []asking, fed, ids, out io.Writer) error {
 	lines := bufio.NewWriter(out)
 	for len(asked) > 0 {
 		n := min(askedTogether, len(asked))
@@ -97,7 +97,11 @@ func (s *speaker) answerAll(folder string, asked []asking, pixels, ids, out io.W
 			if err != nil {
 				return err
 			}
-			pictures = append(pictures, rgb.Resize(s.pre.Size, s.pre.Size).Pix...)
+			pixels, err := s.pre.Picture(rgb)
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.Picture, err)
+			}
+			pictures = append(pictures, pixels...)
 			q, err := s.words.Question(a.Question)
 			if err != nil {
 				return fmt.Errorf("%q: %w", a.Question, err)
@@ -109,7 +113,7 @@ func (s *speaker) answerAll(folder string, asked []asking, pixels, ids, out io.W
 				}
 			}
 		}
-		answers, err := s.ask(pictures, questions, pixels)
+		answers, err := s.ask(pictures, questions, fed)
 		if err != nil {
 			return err
 		}

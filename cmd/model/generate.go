@@ -43,6 +43,7 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 			return err
 		}
 		defer s.m.Store().Free()
+		tell(flags, s.m)
 		if many {
 			return s.askAll(*list, *first, *inputs, out)
 		}
@@ -54,7 +55,11 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if err != nil {
 			return err
 		}
-		answers, err := s.ask(rgb.Resize(s.pre.Size, s.pre.Size).Pix, []model.Question{q}, nil)
+		pixels, err := s.pre.Picture(rgb)
+		if err != nil {
+			return fmt.Errorf("%s: %w", *picture, err)
+		}
+		answers, err := s.ask(pixels, []model.Question{q}, nil)
 		if err != nil {
 			return err
 		}
@@ -89,7 +94,7 @@ func newSpeaker(folder, template, on string, o model.GenerateOptions) (*speaker,
 	if s.words, err = prompt.Load(folder, c, template); err != nil {
 		return nil, err
 	}
-	if s.pre, err = model.LoadPreprocessor(folder); err != nil {
+	if s.pre, err = model.LoadPreprocessorFor(folder, c); err != nil {
 		return nil, err
 	}
 	s.o.EOS = s.words.Answers.EOS()

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
+
+	"espalier/torch/textfile"
 )
 
 // MaxPixels caps width × height: a forged header must not take all memory. It is PIL's own limit.
@@ -55,8 +57,8 @@ func kindOf(data []byte) (*kind, error) {
 	case len(data) == 0:
 		return nil, errors.New("the file is empty; replace it")
 	}
-	if bytes.HasPrefix(data, []byte("version https://git-lfs")) {
-		return nil, errors.New("a Git LFS pointer instead of the picture; fetch it with git lfs pull")
+	if textfile.IsPointer(data) {
+		return nil, errors.New("it " + textfile.Pointer)
 	}
 	if name := unreadKind(data[:min(len(data), sniffLen)]); name != "" {
 		return nil, unread(name)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"espalier/torch/textfile"
 )
 
 // tokenizerJSON is Hugging Face's tokenizer.json, as far as a word-level tokenizer uses it. The parts that
@@ -82,7 +84,7 @@ func (t *WordLevel) MarshalJSON() ([]byte, error) {
 // LoadWordLevel reads a tokenizer.json. It refuses, in a sentence that names the file and the reason, every
 // file that would give other ids here than in `tokenizers`.
 func LoadWordLevel(path string) (*WordLevel, error) {
-	data, err := os.ReadFile(path)
+	data, err := textfile.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: cannot read: %w", err)
 	}

@@ -18,7 +18,7 @@ func Read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if IsPointer(data) {
-		return nil, fmt.Errorf("%s is %s", path, Pointer)
+		return nil, fmt.Errorf("%s %s", path, Pointer)
 	}
 	if data, err = Plain(data); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -37,8 +37,8 @@ func Plain(data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// Pointer says what stands in place of a file that git has not fetched, and what to do.
-const Pointer = "a Git LFS pointer, not the file: run git lfs pull"
+// Pointer, behind its name, says what stands in place of a file that git has not fetched, and what to do.
+const Pointer = "is a Git LFS pointer, not the file: run git lfs pull"
 
 // IsPointer tells whether a file that begins so is a pointer of Git LFS. The first twelve bytes are enough.
 func IsPointer(head []byte) bool {
