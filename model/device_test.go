@@ -38,8 +38,8 @@ func scoredAs(t *testing.T, n model.Network) (logits *torch.Tensor, gradients ma
 	return logits, gradients
 }
 
-// On every device a network gives the outputs and the gradients of the CPU: the same in float64, and in float32 no
-// further off than float32 is.
+// On every device a network gives the outputs and the gradients of the CPU: the same in float64, and in float32, for which
+// a GPU has other kernels, as near as float32 comes on any.
 func TestDevicesScoreAlike(t *testing.T) {
 	for _, name := range modeltest.Families {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestDevicesScoreAlike(t *testing.T) {
 				if strings.HasSuffix(name, "llama") {
 					exact = 1e-6 // the sines of its positions are float32, as transformers has them
 				}
-				for d, tolerance := range map[torch.DType]float64{torch.Float64: exact, torch.Float32: 2e-4} {
+				for d, tolerance := range map[torch.DType]float64{torch.Float64: exact, torch.Float32: 2e-3} {
 					got, found := scoredAs(t, as(t, m, d, on))
 					require.Equal(t, on, got.Device())
 					torchtest.Within(t, want, got, tolerance, 0, d)
