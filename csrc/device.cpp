@@ -21,16 +21,29 @@ std::string cuda_library() {
 
 }  // namespace
 
+namespace espalier {
+
+const std::string &load_cuda() {
+  static std::once_flag once;
+  static std::string fault;
+  std::call_once(once, [] {
+    std::string path = cuda_library();
+    bool installed = access(path.c_str(), R_OK) == 0;  // a libtorch for CPUs has none, and that is no fault
+    if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
+      at::globalContext().setAllowTF32CuDNN(false);  // or float32 convolutions would round their operands to 11 bits
+      at::globalContext().setDeterministicCuDNN(true);
+    } else if (installed) {
+      fault = dlerror();
+    }
+  });
+  return fault;
+}
+
+}  // namespace espalier
+
 esp_status esp_cuda_load(int32_t *count) {
   return guard([&] {
-    // Before the first CUDA query: libtorch keeps the answer of that query for ever.
-    static std::once_flag once;
-    static std::string fault;
-    std::call_once(once, [] {
-      std::string path = cuda_library();
-      bool installed = access(path.c_str(), R_OK) == 0;  // a libtorch for CPUs has none, and that is no fault
-      if (!dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) && installed) fault = dlerror();
-    });
+    const std::string &fault = load_cuda();
     TORCH_CHECK(fault.empty(), "libtorch's CUDA library cannot be loaded: ", fault);
     *count = at::hasCUDA() ? static_cast<int32_t>(at::detail::getCUDAHooks().deviceCount()) : 0;
   });

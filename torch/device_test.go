@@ -2,6 +2,8 @@ package torch_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,4 +65,53 @@ func TestAbsentDevice(t *testing.T) {
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), "\n")
 	})
+}
+
+// What a process does first before it asks for CUDA: the test calls itself with this set.
+const lateVariable = "ESPALIER_TEST_LATE"
+
+// libtorch answers for ever whether there is CUDA as it did at first: that must not be before its CUDA library is loaded.
+func TestCUDAIsFoundLate(t *testing.T) {
+	first := map[string]func(){
+		"nothing":  func() {},
+		"backward": func() { leaf(torch.CPU, []int{2}, 1, 2).Sum().Backward() },
+		"module":   callModule,
+	}
+	if f := first[os.Getenv(lateVariable)]; f != nil {
+		torchtest.Run(t, func(*torch.Scope) {
+			f()
+			require.Equal(t, 2., torch.Ones([]int{2}, torch.Float32, torch.CUDA(0)).Sum().Item())
+			x := leaf(torch.CUDA(0), []int{2}, 1, 2)
+			x.Sum().Backward()
+			torchtest.Values(t, x.Grad(), []int{2}, 1, 1)
+		})
+		return
+	}
+	if torch.CUDADevices() == 0 {
+		t.Skip("NO CUDA DEVICE: not tested on a GPU")
+	}
+	for name := range first {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestCUDAIsFoundLate$")
+		cmd.Env = append(os.Environ(), lateVariable+"="+name)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s first: %s", name, out)
+	}
+}
+
+// callModule traces a method on the CPU and calls it.
+func callModule() {
+	m, err := torch.NewModule("Test", nil)
+	if err != nil {
+		panic(err)
+	}
+	defer m.Close()
+	x := torch.Ones([]int{1, 2}, torch.Float32, torch.CPU)
+	if err := m.Trace("f", []torch.Input{input("x", x)}, func(in []torch.Operand) []torch.Operand {
+		return torch.Operands(in[0].Tensor.AddScalar(1))
+	}); err != nil {
+		panic(err)
+	}
+	for range 3 { // the executor optimises a method after the first calls
+		m.Call("f", torch.Operand{Tensor: x})
+	}
 }

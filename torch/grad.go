@@ -32,11 +32,17 @@ func Autocast(on Device, d DType, f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before := C.esp_autocast_set(C.int32_t(on), C.int32_t(d))
+	// Casted weights are kept meanwhile: they would be stale after the next optimizer step, and of the wrong dtype for
+	// another Autocast around or inside this one.
+	forget := func() {
+		if before != C.int32_t(d) {
+			C.esp_autocast_clear()
+		}
+	}
+	forget()
 	defer func() {
 		C.esp_autocast_set(C.int32_t(on), before)
-		if before < 0 {
-			C.esp_autocast_clear() // the casted weights would be stale after the next optimizer step
-		}
+		forget()
 	}()
 	f()
 }

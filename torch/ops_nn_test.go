@@ -111,3 +111,14 @@ func TestAttentionUnderAutocast(t *testing.T) {
 		require.Equal(t, torch.Float32, x.Grad().DType())
 	})
 }
+
+// A GPU's matrix units can round float32 operands to 11 bits (TF32), which libtorch allows for convolutions by default.
+func TestFloat32KeepsItsBits(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		g := torch.NewGenerator(1)
+		x, w := g.Randn(8, 3, 48, 48).ToDevice(on), g.Randn(64, 3, 8, 8).ToDevice(on)
+		torchtest.Within(t, x.To(torch.Float64).Conv2D(w.To(torch.Float64), nil, 8), x.Conv2D(w, nil, 8), 1e-5, 0, "conv2d")
+		a, b := g.Randn(256, 256).ToDevice(on), g.Randn(256, 256).ToDevice(on)
+		torchtest.Within(t, a.To(torch.Float64).MatMul(b.To(torch.Float64)), a.MatMul(b), 1e-5, 0, "matmul")
+	})
+}

@@ -14,11 +14,12 @@ func TestAdamWStep(t *testing.T) {
 		one := func(v float32) []*torch.Tensor { return []*torch.Tensor{floats(on, []int{1}, v)} }
 		age := []*torch.Tensor{torch.Zeros(nil, torch.Float32, on)}
 		w, m, v := one(10), one(0), one(0)
-		// The first step of Adam is lr·sign(g), after the decay by lr·0.5·w: 10·(1 - .1·.5) - .1
-		torch.AdamWStep(w, one(4), m, v, age, .1, .9, .999, 0, .5)
+		// The first step of Adam is lr·sign(g), after the decay by lr·0.5·w: 10·(1 - .1·.5) - .1. The betas are numbers
+		// that float32 holds: to those the kernel for GPUs rounds them.
+		torch.AdamWStep(w, one(4), m, v, age, .1, .75, .875, 0, .5)
 		torchtest.Values(t, w[0], []int{1}, 9.4)
-		torchtest.Values(t, m[0], []int{1}, .4)
-		torchtest.Values(t, v[0], []int{1}, .016)
+		torchtest.Values(t, m[0], []int{1}, 1)
+		torchtest.Values(t, v[0], []int{1}, 2)
 		torchtest.Values(t, age[0], nil, 1)
 		torch.AdamWStep(nil, nil, nil, nil, nil, .1, .9, .999, 0, .5)
 		requireError(t, torch.KindRuntime, "grads.size() == n_tensors", func() { torch.AdamWStep(w, nil, m, v, age, .1, .9, .999, 0, .5) })

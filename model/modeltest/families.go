@@ -61,9 +61,10 @@ func Family(t testing.TB, name string) *model.Blip2 {
 	return m
 }
 
-// Ask packs made-up questions, two about one drawn picture and one about another, in the form of a network.
+// Ask packs made-up questions, two about one drawn picture and one about another, in the form of a network and on its
+// device.
 func Ask(m model.Network) func() (*model.Batch, error) {
-	c := m.Config()
+	c, on := m.Config(), m.Store().Params()[0].T().Device()
 	question := func(from, n int) model.Question {
 		q := model.Question{Answer: []int{7, 9, 5}}
 		for i := range n {
@@ -72,8 +73,8 @@ func Ask(m model.Network) func() (*model.Batch, error) {
 		return q
 	}
 	return func() (*model.Batch, error) {
-		pictures := torch.NewGenerator(3).Randn(2, 3, c.Vision.Image, c.Vision.Image)
-		return m.Form().Pack(pictures, [][]model.Question{{question(0, 4), question(5, 2)}, {question(9, 3)}}, torch.CPU)
+		pictures := torch.NewGenerator(3).Randn(2, 3, c.Vision.Image, c.Vision.Image).ToDevice(on)
+		return m.Form().Pack(pictures, [][]model.Question{{question(0, 4), question(5, 2)}, {question(9, 3)}}, on)
 	}
 }
 

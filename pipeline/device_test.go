@@ -1,0 +1,42 @@
+package pipeline
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+// A whole run on a GPU, in both precisions: it ends with the same bytes when it is made again, and its student loads
+// anywhere.
+func TestRunOnCUDA(t *testing.T) {
+	if torch.CUDADevices() == 0 {
+		t.Skip("NO CUDA DEVICE: not tested on a GPU")
+	}
+	for _, precision := range []string{"fp32", "bf16"} {
+		t.Run(precision, func(t *testing.T) {
+			torchtest.Setup(t)
+			var outs []string
+			for range 2 {
+				out := filepath.Join(t.TempDir(), "run")
+				r, err := Run(context.Background(), tinyConfig(t, out, "device=cuda", "precision="+precision), nil)
+				require.NoError(t, err)
+				assert.Equal(t, "cuda:0", r.Versions["device"])
+				for _, s := range r.Stages {
+					assert.LessOrEqual(t, s.SliceMaskMaxDiff, 1e-9, s.Name)
+				}
+				outs = append(outs, out)
+			}
+			assert.Equal(t, student(t, outs[0]), student(t, outs[1]))
+			m, err := model.Load(filepath.Join(outs[0], "student"), torch.CPU)
+			require.NoError(t, err)
+			m.Store().Free()
+		})
+	}
+}
