@@ -186,7 +186,7 @@ func (c *corpus) answers(n model.Network, b *data.Batch, maxTokens int) (out [][
 		questions[i] = c.questions[p]
 	}
 	err = torch.Run(func(*torch.Scope) error {
-		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.words.Answers.EOS()})
+		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, Ends: c.words.Ends()})
 		return err
 	})
 	if err != nil {

@@ -179,7 +179,7 @@ func (r *run) answer(n model.Network, pixels []uint8, question string) (text str
 			return err
 		}
 		ids, err := n.Generate(r.test.pre.Pictures(pixels, r.device), [][]model.Question{{q}},
-			model.GenerateOptions{MaxTokens: r.cfg.Eval.MaxAnswerTokens, EOS: r.words.Answers.EOS()})
+			model.GenerateOptions{MaxTokens: r.cfg.Eval.MaxAnswerTokens, Ends: r.words.Ends()})
 		if err != nil {
 			return err
 		}

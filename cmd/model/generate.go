@@ -92,7 +92,7 @@ func newSpeaker(folder, template, on string, o model.GenerateOptions) (*speaker,
 	if s.pre, err = model.LoadPreprocessor(folder); err != nil {
 		return nil, err
 	}
-	s.o.EOS = s.words.Answers.EOS()
+	s.o.Ends = s.words.Ends()
 	s.m, err = model.Load(folder, s.on)
 	return s, err
 }
