@@ -169,7 +169,7 @@ func (c *TextConfig) complete() {
 	if c.Embedding == 0 {
 		c.Embedding = c.Hidden
 	}
-	if len(c.Ends) == 0 {
+	if len(c.Ends) == 0 && c.EOS >= 0 {
 		c.Ends = []int{c.EOS}
 	}
 }

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"errors"
 	"slices"
 
 	"espalier/torch"
@@ -22,8 +21,8 @@ type GenerateOptions struct {
 // normalised pictures [batch, 3, size, size]. What questions of a picture can share is computed once, keys and values of
 // earlier tokens are kept. An answer ends with any of the ends, which is left out, or after MaxTokens.
 func (m *Blip2) Generate(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) (answers [][][]int, err error) {
-	if o.MaxTokens < 1 {
-		return nil, errors.New("model: generate: at least one token must be allowed")
+	if err := o.check(m); err != nil {
+		return nil, err
 	}
 	err = torch.Run(func(*torch.Scope) error {
 		var inner error

@@ -21,23 +21,26 @@ type corpus struct {
 	form      model.Form         // how the network takes its questions
 	questions [][]model.Question // of each picture; an answer ends with end-of-sequence, nil where there is none
 	teacher   [][]bool           // which answers are the teacher's own word, where the data have none
+	joined    joined             // answers whose ids do not follow their prompt's
 }
 
 func newCorpus(split *data.Split, words prompt.Words, pre model.Preprocessor, form model.Form, on torch.Device) (*corpus, error) {
 	c := &corpus{split: split, words: words, pre: pre, form: form, on: on,
 		questions: make([][]model.Question, split.Len()), teacher: make([][]bool, split.Len())}
 	for i := range split.Len() {
-		for _, q := range split.Questions(i) {
+		for j, q := range split.Questions(i) {
 			packed, err := words.Question(q.Text)
 			if err != nil {
-				return nil, Inputf("data: %s split: question %q: %w", split.Name, q.Text, err)
+				return nil, Inputf("data: %s: question %q: %w", split.Place(i, j), q.Text, err)
 			}
 			if len(q.Answers) > 0 {
-				answer, err := words.Answers.Encode(q.Answers[0])
-				if err != nil {
-					return nil, Inputf("data: %s split: answer %q: %w", split.Name, q.Answers[0], err)
+				var follows bool
+				if packed.Answer, follows, err = words.Answer(q.Text, q.Answers[0]); err != nil {
+					return nil, Inputf("data: %s: answer %q: %w", split.Place(i, j), q.Answers[0], err)
 				}
-				packed.Answer = append(answer, words.Answers.EOS())
+				if !follows {
+					c.joined.add(split.Place(i, j), q)
+				}
 			}
 			c.questions[i] = append(c.questions[i], packed)
 			c.teacher[i] = append(c.teacher[i], false)

@@ -144,6 +144,7 @@ func (r *run) tokenize(c *model.Config) error {
 				"shorten the questions or raise teacher.train.language.positions", s.split.Name, c.Queries, need, c.Text.Positions)
 		}
 	}
+	r.noteJoined()
 	return nil
 }
 

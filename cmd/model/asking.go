@@ -27,6 +27,7 @@ const askedTogether = 16 // questions
 type asking struct {
 	Picture  string `json:"file_name"`
 	Question string `json:"question"`
+	place    string // file and line
 }
 
 func readAsked(file string, first int) ([]asking, error) {
@@ -43,6 +44,7 @@ func readAsked(file string, first int) ([]asking, error) {
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", file, i+1, err)
 		}
+		a.place = fmt.Sprintf("%s:%d", file, i+1)
 		if a.Picture == "" || a.Question == "" {
 			return nil, fmt.Errorf(`%s:%d: "file_name" and "question" are needed`, file, i+1)
 		}
@@ -73,29 +75,27 @@ func (s *speaker) askAll(file string, first int, inputs string, out io.Writer) e
 }
 
 func (s *speaker) answerAll(folder string, asked []asking, pixels, ids, out io.Writer) error {
+	questions, err := s.questions(asked)
+	if err != nil {
+		return err
+	}
 	lines := bufio.NewWriter(out)
 	for len(asked) > 0 {
 		n := min(askedTogether, len(asked))
 		var pictures []byte
-		var questions []model.Question
-		for _, a := range asked[:n] {
+		for i, a := range asked[:n] {
 			rgb, err := image.Load(filepath.Join(folder, a.Picture))
 			if err != nil {
 				return err
 			}
 			pictures = append(pictures, rgb.Resize(s.pre.Size, s.pre.Size).Pix...)
-			q, err := s.words.Question(a.Question)
-			if err != nil {
-				return fmt.Errorf("%q: %w", a.Question, err)
-			}
-			questions = append(questions, q)
 			if ids != nil {
-				if _, err := fmt.Fprintln(ids, idLine(q)); err != nil {
+				if _, err := fmt.Fprintln(ids, idLine(questions[i])); err != nil {
 					return err
 				}
 			}
 		}
-		answers, err := s.ask(pictures, questions, pixels)
+		answers, err := s.ask(pictures, questions[:n], pixels)
 		if err != nil {
 			return err
 		}
@@ -105,9 +105,21 @@ func (s *speaker) answerAll(folder string, asked []asking, pixels, ids, out io.W
 				return err
 			}
 		}
-		asked = asked[n:]
+		asked, questions = asked[n:], questions[n:]
 	}
 	return lines.Flush()
+}
+
+// questions are those of all lines: one that cannot be asked is found before the first is answered.
+func (s *speaker) questions(asked []asking) ([]model.Question, error) {
+	out := make([]model.Question, len(asked))
+	for i, a := range asked {
+		var err error
+		if out[i], err = s.words.Question(a.Question); err != nil {
+			return nil, fmt.Errorf("%s: question %q: %w", a.place, a.Question, err)
+		}
+	}
+	return out, nil
 }
 
 // idLine is "3 7 12", or "3 7 12 | 5 9".

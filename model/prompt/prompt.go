@@ -29,11 +29,17 @@ type Words struct {
 // instructionFolder is where transformers keeps the Q-Former's tokenizer within a checkpoint.
 const instructionFolder = "qformer_tokenizer"
 
+// place is where the question stands in a template.
+const place = "{question}"
+
 // Load reads the tokenizers of a checkpoint folder. Without a template the checkpoint's own counts, where it has one.
 func Load(folder string, c *model.Config, template string) (v Words, err error) {
 	v.Template, v.EncoderDecoder, v.image = template, c.Text.EncoderDecoder(), c.ImageToken
 	if template == "" {
 		v.Template = c.Prompt
+	}
+	if v.Template != "" && !strings.Contains(v.Template, place) {
+		return v, fmt.Errorf("%s: the prompt %q has no %s, the place of the question; write it where the question goes", folder, v.Template, place)
 	}
 	if v.Answers, err = tokenizer.Load(folder); err != nil {
 		return v, err
@@ -74,10 +80,13 @@ func (v Words) Ends() []int {
 	return out
 }
 
-// Question are the ids of a question.
+// Question are the ids of a question. One that names a place for the picture is an error.
 func (v Words) Question(text string) (q model.Question, err error) {
 	prompt := v.framed(text)
-	if q.Prompt, err = v.Answers.EncodePrompt(prompt); err != nil || v.Instruction == nil {
+	if q.Prompt, err = v.Answers.EncodePrompt(prompt); err == nil {
+		err = v.checkPlaceholder(prompt, q.Prompt)
+	}
+	if err != nil || v.Instruction == nil {
 		return q, err
 	}
 	q.Instruction, err = v.Instruction.EncodePrompt(prompt)
@@ -89,7 +98,7 @@ func (v Words) framed(question string) string {
 	if v.Template == "" {
 		return question
 	}
-	return strings.ReplaceAll(v.Template, "{question}", question)
+	return strings.ReplaceAll(v.Template, place, question)
 }
 
 // Save writes the tokenizers beside a checkpoint.
