@@ -29,7 +29,7 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	inputs := flags.String("inputs", "", "with -ask: `folder` for what the network was fed, "+pixelsName+" and "+idsName)
 	template := flags.String("prompt", "", "what the question becomes, as `\"Question: {question} Answer:\"`; without it the checkpoint's own, from espalier.prompt in its config.json, or the question alone")
 	tokens := flags.Int("max-new-tokens", 16, "of the answer, end-of-sequence included")
-	beams := flags.Int("num-beams", 1, "hypotheses; 1 is greedy")
+	beams := flags.Int("num-beams", 1, "hypotheses of beam search with transformers' length_penalty of 1; 1 is greedy")
 	asJSON := flags.Bool("json", false, "print question, answer and ids as JSON; -ask always does")
 	on := device(flags)
 	return func(args []string, out io.Writer) error {
@@ -41,7 +41,7 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if *beams < 1 {
 			return usagef("model generate: -num-beams %d: give 1 for a greedy answer, or more", *beams)
 		}
-		s, err := newSpeaker(*folder, *template, *on, model.GenerateOptions{MaxTokens: *tokens, Beams: *beams})
+		s, err := newSpeaker(*folder, *template, *on, model.GenerateOptions{MaxTokens: *tokens, Beams: *beams, LengthPenalty: 1})
 		if err != nil {
 			return err
 		}

@@ -83,8 +83,9 @@ func (v Words) Ends() []int {
 // Question are the ids of a question. One that names a place for the picture is an error.
 func (v Words) Question(text string) (q model.Question, err error) {
 	prompt := v.framed(text)
-	if q.Prompt, err = v.Answers.EncodePrompt(prompt); err == nil {
-		err = v.checkPlaceholder(prompt, q.Prompt)
+	q.Prompt, err = v.Answers.EncodePrompt(prompt)
+	if fault := v.checkPlaceholder(prompt, q.Prompt); fault != nil {
+		return q, fault // says more than that the word is unknown
 	}
 	if err != nil || v.Instruction == nil {
 		return q, err
