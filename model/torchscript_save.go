@@ -12,7 +12,8 @@ import (
 const TorchScriptAbout = "espalier.json"
 
 // torchScriptAbout is what a program needs to know besides the methods: how pictures become pixel_values
-// ((byte · rescale_factor − image_mean) / image_std at image_size × image_size), what frames a question, and where an answer ends.
+// ((byte · rescale_factor − image_mean) / image_std at image_size × image_size), what frames
+// a question, and where an answer ends.
 type torchScriptAbout struct {
 	Version   int               `json:"version"`
 	ModelType string            `json:"model_type"`
@@ -24,7 +25,7 @@ type torchScriptAbout struct {
 	Std       [3]float64        `json:"image_std"`
 	Queries   int               `json:"num_query_tokens"`
 	Vocab     int               `json:"vocab_size"`
-	EOS       int               `json:"eos_token_id"` // the first of the ends, for programs that know of one alone
+	EOS       int               `json:"eos_token_id"` // the first of the ends, for programs that know of one alone; -1 without any
 	Ends      []int             `json:"eos_token_ids"`
 	Prompt    string            `json:"prompt"` // what a question becomes, at {question}; "" is the question alone
 	Pad       int               `json:"pad_token_id"`
@@ -41,7 +42,7 @@ func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, ends []int) error
 	about := torchScriptAbout{
 		Version: 1, ModelType: c.ModelType, Language: c.Text.ModelType, DType: m.projection.W.T().DType().String(),
 		ImageSize: pre.Size, Rescale: pre.Rescale, Mean: pre.Mean, Std: pre.Std,
-		Queries: m.qformer.queries.Units(), EOS: ends[0], Ends: ends, Prompt: c.Prompt, Pad: c.Text.Pad,
+		Queries: m.qformer.queries.Units(), EOS: append(ends, -1)[0], Ends: append([]int{}, ends...), Prompt: c.Prompt, Pad: c.Text.Pad,
 		Methods: map[string]string{
 			"encode":  "(pixel_values float32 [B, 3, image_size, image_size]) -> prefix [B, num_query_tokens, width]",
 			"prefill": "(prefix, input_ids int64 [B, T], attention_mask int64 [B, T]) -> (logits [B, vocab_size], state: List[Tensor])",

@@ -158,3 +158,17 @@ func TestBoundsOfGenerate(t *testing.T) {
 		assert.Empty(t, out)
 	}
 }
+
+// A checkpoint without a tokenizer, whose config names no end, is exported all the same.
+func TestExportWithoutWordsAndEnds(t *testing.T) {
+	torchtest.Setup(t)
+	folder, _ := speaking(t, "blip2_opt")
+	require.NoError(t, os.Remove(filepath.Join(folder, "tokenizer.json")))
+	change(t, folder, func(_ *model.Config, text map[string]any) { text["eos_token_id"] = nil })
+	file := filepath.Join(t.TempDir(), "alone.pt")
+	status, _, faults := call("export", "-m", folder, "-out", file)
+	require.Zero(t, status, faults)
+	said := about(t, file)
+	assert.Equal(t, -1, said.EOS)
+	assert.Equal(t, []int{}, said.Ends)
+}

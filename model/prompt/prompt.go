@@ -44,14 +44,16 @@ func Load(folder string, c *model.Config, template string) (v Words, err error) 
 	if v.Answers, err = tokenizer.Load(folder); err != nil {
 		return v, err
 	}
-	known := slices.Contains(c.Text.Ends, v.Answers.EOS()) // of several, the tokenizer's own is what its answers are trained to end with
-	s, subword := v.Answers.(*tokenizer.Subword)
-	if subword && known {
-		s.SetSpecial(s.EOS(), c.Text.Pad)
-	} else if subword {
-		s.SetSpecial(c.Text.EOS, c.Text.Pad)
+	own := v.Answers.EOS()
+	if slices.Contains(c.Text.Ends, own) {
+		v.ends = c.Text.Ends
 	}
-	if subword || known { // a word list has an end of its own, whatever the config's default is
+	if s, ok := v.Answers.(*tokenizer.Subword); ok { // a word list has an end of its own, whatever the config's default is
+		eos := c.Text.EOS
+		if v.ends != nil { // of several, the tokenizer's own is what its answers are trained to end with
+			eos = own
+		}
+		s.SetSpecial(eos, c.Text.Pad)
 		v.ends = c.Text.Ends
 	}
 	if !c.Instruct() {
@@ -70,10 +72,9 @@ func Load(folder string, c *model.Config, template string) (v Words, err error) 
 }
 
 // Ends are the ids that end an answer. The first is the one that answers are learnt with.
-func (v Words) Ends() []int {
-	out := []int{v.Answers.EOS()}
-	for _, id := range v.ends {
-		if !slices.Contains(out, id) {
+func (v Words) Ends() (out []int) {
+	for _, id := range append([]int{v.Answers.EOS()}, v.ends...) {
+		if id >= 0 && !slices.Contains(out, id) {
 			out = append(out, id)
 		}
 	}
