@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -102,14 +101,11 @@ func openSubject(folder string) (*subject, error) {
 	}
 	c := net.Config()
 	s := &subject{folder: folder, net: net, ends: c.Text.Ends}
-	if s.pre, err = model.LoadPreprocessor(folder); errors.Is(err, os.ErrNotExist) {
+	if s.pre, err = model.LoadPreprocessorFor(folder, c); errors.Is(err, os.ErrNotExist) {
 		s.pre, err = model.AdsPreprocessor(c.Vision.Image), nil
 	}
 	if err != nil {
 		return nil, err
-	}
-	if s.pre.Size != c.Vision.Image {
-		return nil, fmt.Errorf("%s: preprocessor_config.json makes pictures of %d, the network sees %d", folder, s.pre.Size, c.Vision.Image)
 	}
 	set, err := data.Open(data.Config{Source: "ads", Size: s.pre.Size, Train: 1, Validation: 1, Test: throughputBatch, OOD: 1})
 	if err != nil {

@@ -5,12 +5,30 @@
 
 using namespace espalier;
 
+// Weights may be narrower floats than the activations that they meet: a frozen half-precision table in a network that is
+// trained in float32, or a T5 that keeps one matrix of each block in float32. Both are then brought to the wider dtype.
+static std::optional<at::Tensor> as(const std::optional<at::Tensor> &t, at::ScalarType d) {
+  return t ? std::optional<at::Tensor>(t->to(d)) : t;
+}
+
 esp_result esp_tensor_linear(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias) {
-  return guard([&] { return at::linear(unwrap(x), unwrap(weight), maybe(bias)); });
+  return guard([&] {
+    const at::Tensor &a = unwrap(x), &w = unwrap(weight);
+    if (a.scalar_type() == w.scalar_type() || at::autocast::is_autocast_enabled(a.device().type()))
+      return at::linear(a, w, maybe(bias));
+    at::ScalarType wide = at::promote_types(a.scalar_type(), w.scalar_type());
+    return at::linear(a.to(wide), w.to(wide), as(maybe(bias), wide));
+  });
 }
 
 esp_result esp_tensor_layer_norm(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias, double eps) {
-  return guard([&] { return at::layer_norm(unwrap(x), unwrap(weight).sizes(), maybe(weight), maybe(bias), eps); });
+  return guard([&] {
+    const at::Tensor &a = unwrap(x);
+    std::optional<at::Tensor> w = maybe(weight), b = maybe(bias);
+    at::ScalarType d = a.scalar_type(); // libtorch takes float32 weights for halves, not the reverse
+    if (d != w->scalar_type() && d == at::promote_types(d, w->scalar_type())) w = as(w, d), b = as(b, d);
+    return at::layer_norm(a, w->sizes(), w, b, eps);
+  });
 }
 
 esp_result esp_tensor_embedding(const esp_tensor *weight, const esp_tensor *ids) {

@@ -17,6 +17,7 @@ type Outputs struct {
 	head    func(*torch.Tensor) *torch.Tensor // nil when the file holds logits
 	offsets []int64                           // first row of each picture, and the number of all rows
 	rows    []byte
+	dtype   torch.DType
 	width   int
 }
 
@@ -25,11 +26,12 @@ type Outputs struct {
 const hiddenPays = 4
 
 // WriteOutputs runs the teacher over batches that together hold every picture once, in order, and keeps its outputs in
-// a file, as float16 (in which the logits' differences matter less than the teacher's own errors).
+// a file: those of a half-precision teacher as they are, others as float16 (in which the logits' differences matter less
+// than the teacher's own errors).
 func WriteOutputs(path string, teacher model.Network, batches func(yield func(*model.Batch) error) error) error {
 	var raw []byte
 	offsets := []int64{0}
-	width, kind := 0, ""
+	width, kind, dtype := 0, "", torch.Float16
 	err := batches(func(b *model.Batch) error {
 		return torch.Run(func(*torch.Scope) error {
 			torch.NoGrad(func() {
@@ -40,7 +42,10 @@ func WriteOutputs(path string, teacher model.Network, batches func(yield func(*m
 					out, kind = teacher.Head(out), "logits"
 				}
 				width = out.Size(-1)
-				raw = append(raw, out.To(torch.Float16).Raw()...)
+				if out.DType() == torch.BFloat16 { // reaches further than float16
+					dtype = torch.BFloat16
+				}
+				raw = append(raw, out.To(dtype).Raw()...)
 			})
 			for _, n := range b.Scored {
 				offsets = append(offsets, offsets[len(offsets)-1]+int64(n))
@@ -54,7 +59,7 @@ func WriteOutputs(path string, teacher model.Network, batches func(yield func(*m
 	return torch.Run(func(*torch.Scope) error {
 		tensors := map[string]*torch.Tensor{
 			"offsets": torch.From(offsets, torch.CPU),
-			"rows":    torch.FromBytes(raw, torch.Float16, torch.CPU, int(offsets[len(offsets)-1]), width),
+			"rows":    torch.FromBytes(raw, dtype, torch.CPU, int(offsets[len(offsets)-1]), width),
 		}
 		return checkpoint.WriteSafeTensors(path, tensors, map[string]string{"kind": kind})
 	})
@@ -68,10 +73,10 @@ func OpenOutputs(path string, teacher model.Network) (*Outputs, error) {
 	}
 	o := &Outputs{file: file}
 	rows, ok := file.Info("rows")
-	if _, has := file.Info("offsets"); !ok || !has || len(rows.Shape) != 2 || rows.DType != torch.Float16 {
+	if _, has := file.Info("offsets"); !ok || !has || len(rows.Shape) != 2 || !rows.DType.IsHalf() {
 		return nil, errors.Join(fmt.Errorf("%s holds no teacher outputs; remove it, the run makes it again", path), file.Close())
 	}
-	o.rows, o.width = file.Bytes("rows"), rows.Shape[1]
+	o.rows, o.dtype, o.width = file.Bytes("rows"), rows.DType, rows.Shape[1]
 	if file.Metadata["kind"] == "hidden" {
 		o.head = teacher.Head
 	}
@@ -88,14 +93,15 @@ func OpenOutputs(path string, teacher model.Network) (*Outputs, error) {
 // Pictures is how many pictures the file covers.
 func (o *Outputs) Pictures() int { return len(o.offsets) - 1 }
 
-// Logits are the teacher's [n, vocabulary] at the scored positions of a batch of these pictures, in the batch's order.
+// Logits are the teacher's [n, vocabulary] at the scored positions of a batch of these pictures, in the batch's order, in
+// float32 or wider.
 func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
 	var raw []byte
 	size := 2 * o.width
 	for _, p := range pictures {
 		raw = append(raw, o.rows[int(o.offsets[p])*size:int(o.offsets[p+1])*size]...)
 	}
-	t := torch.FromBytes(raw, torch.Float16, on, len(raw)/size, o.width).To(torch.Float32)
+	t := torch.FromBytes(raw, o.dtype, on, len(raw)/size, o.width).To(torch.Float32)
 	if o.head == nil {
 		return t
 	}

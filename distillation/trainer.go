@@ -24,6 +24,7 @@ type Options struct {
 	DecayAll    bool        // biases and norms decay too
 	Clip        float64     // limit on the gradients' common norm; 0 does not clip
 	Precision   torch.DType // BFloat16 or Float16 casts the forward; Float32 does not
+	Recompute   bool        // blocks keep only their inputs for backward and are computed again there (torch.Recompute)
 	Device      torch.Device
 	Progress    func(step int, loss float64) // after each step, counted from 1
 }
@@ -32,7 +33,8 @@ type Options struct {
 var ErrDiverged = errors.New("the loss is not a finite number")
 
 // Train updates parameters with AdamW. loss computes one scalar in the current scope, for a step and the part of it that
-// is accumulated; what it runs inside cast is computed in the options' precision. Training stops between steps when ctx
+// is accumulated; what it runs inside cast is computed in the options' precision, its blocks once more in backward where
+// the options say so. Training stops between steps when ctx
 // ends. The parameters ask for gradients afterwards as they did before.
 func Train(ctx context.Context, params []*torch.Tensor, o Options, loss func(step, part int, cast func(func())) (*torch.Tensor, error)) error {
 	o.complete()
@@ -112,6 +114,10 @@ func (o *Options) step(adam *optim.AdamW, step int, loss func(step, part int, ca
 }
 
 func (o *Options) cast(f func()) {
+	if o.Recompute {
+		plain := f
+		f = func() { torch.Recompute(plain) }
+	}
 	if o.Precision == torch.BFloat16 || o.Precision == torch.Float16 {
 		torch.Autocast(o.Device, o.Precision, f)
 		return

@@ -16,6 +16,7 @@ type Blip2 struct {
 	qformer    *QFormer
 	projection *nn.Linear
 	language   languageModel
+	notes      []string
 }
 
 // languageModel is what stands behind the projection.
@@ -30,8 +31,11 @@ type languageModel interface {
 	//
 	// pick chooses, of states [rows, tokens, width], those that are asked for, [n, width]; nil takes all.
 	Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick func(*torch.Tensor) *torch.Tensor) *torch.Tensor
-	// Head maps states [..., width] to logits [..., vocabulary].
+	// Head maps states [..., width] to logits [..., vocabulary]; it reads headWeight alone.
 	Head(states *torch.Tensor) *torch.Tensor
+	headWeight() *nn.Param
+	// firstWeight is what reads the embeddings: they come in its dtype.
+	firstWeight() *nn.Param
 	// checkPositions panics when a sequence is longer than the model can place.
 	checkPositions(tokens int)
 }
@@ -60,6 +64,9 @@ func New(c *Config, omitted ...nn.Omission) (*Blip2, error) {
 
 // Store holds the parameters and axes.
 func (m *Blip2) Store() *nn.Store { return m.store }
+
+// Notes say what was unusual in the files that the network was loaded from.
+func (m *Blip2) Notes() []string { return m.notes }
 
 // Config describes the original's sizes.
 func (m *Blip2) Config() *Config { return m.config }
@@ -92,9 +99,16 @@ func (m *Blip2) ownPrefix(x *torch.Tensor, b *Batch) *torch.Tensor {
 	return x.IndexSelect(0, b.Owner)
 }
 
-// Vision maps normalised pictures to tokens [batch, 1 + patches, vision hidden].
-func (m *Blip2) Vision(pictures *torch.Tensor) *torch.Tensor {
-	return m.vision.Forward(likeWeights(pictures, m.vision.class))
+// Vision maps normalised pictures to tokens [batch, 1 + patches, vision hidden]. A tower that learns nothing keeps
+// nothing for a gradient.
+func (m *Blip2) Vision(pictures *torch.Tensor) (tokens *torch.Tensor) {
+	forward := func() { tokens = m.vision.Forward(likeWeights(pictures, m.vision.class)) }
+	if torch.GradEnabled() && !m.store.Learns("vision") {
+		torch.NoGrad(forward)
+	} else {
+		forward()
+	}
+	return tokens
 }
 
 // QFormer maps the picture's tokens to [batch, queries, qformer hidden], where the Q-Former reads no question.
@@ -104,13 +118,22 @@ func (m *Blip2) QFormer(tokens *torch.Tensor) *torch.Tensor {
 
 // Project maps the Q-Former's output to [batch, queries, language hidden].
 func (m *Blip2) Project(queries *torch.Tensor) *torch.Tensor {
-	return m.projection.Forward(likeWeights(queries, m.projection.W))
+	x := m.projection.Forward(likeWeights(queries, m.projection.W))
+	if first := m.language.firstWeight(); first.DType() != m.projection.W.DType() {
+		return x.To(first.DType())
+	}
+	return x
+}
+
+// embed maps token ids [...] to [..., width], in the dtype of the blocks.
+func (m *Blip2) embed(ids *torch.Tensor) *torch.Tensor {
+	return likeWeights(m.language.Embed(ids), m.language.firstWeight())
 }
 
 // likeWeights brings activations to the dtype of the weights that read them: published checkpoints hold the Q-Former in
-// float32 between halves. Under autocast both are floats of another kind, and stay.
+// float32 between halves, and a student may be trained in float32 around frozen halves.
 func likeWeights(x *torch.Tensor, p *nn.Param) *torch.Tensor {
-	if d := p.T().DType(); d != x.DType() {
+	if d := p.DType(); d != x.DType() {
 		return x.To(d)
 	}
 	return x
@@ -121,6 +144,9 @@ func (m *Blip2) Logits(b *Batch) *torch.Tensor { return m.Head(m.Hidden(b)) }
 
 // Head maps hidden states to logits.
 func (m *Blip2) Head(hidden *torch.Tensor) *torch.Tensor { return m.language.Head(hidden) }
+
+// HeadParams are the parameters that Head reads.
+func (m *Blip2) HeadParams() []*nn.Param { return []*nn.Param{m.language.headWeight()} }
 
 // Hidden are the normed states [n, hidden] at the scored positions of a batch.
 func (m *Blip2) Hidden(b *Batch) *torch.Tensor { return m.HiddenAfter(m.Prefix(b), b) }
@@ -145,7 +171,7 @@ func (m *Blip2) run(prefix *torch.Tensor, b *Batch, cache *Cache) *torch.Tensor 
 	scored := func(x *torch.Tensor) *torch.Tensor {
 		return x.Slice(1, queries, math.MaxInt).Flatten(0, 1).IndexSelect(0, b.Rows)
 	}
-	return m.language.Forward(embeds, positions, m.mask(prefix.DType(), positions, b), cache, scored)
+	return m.language.Forward(embeds, positions, m.mask(embeds.DType(), positions, b), cache, scored)
 }
 
 // positions of prefix and text, [rows or 1, tokens]. Queries that a gate hides take up no position, as in the network

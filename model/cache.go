@@ -64,12 +64,12 @@ func (c *Cache) join(s *torch.Scope, layer int, k, v *torch.Tensor) (keys, value
 	return l.keys, l.values
 }
 
-// cross gives the keys and values of the encoder's output for a layer, computed once.
-func (c *Cache) cross(s *torch.Scope, layer int, project func(states *torch.Tensor) (keys, values *torch.Tensor)) (keys, values *torch.Tensor) {
+// cross gives a layer's keys and values of the encoder's output, computed once.
+func (c *Cache) cross(s *torch.Scope, layer int, states *torch.Tensor, project func(states *torch.Tensor) (keys, values *torch.Tensor)) (keys, values *torch.Tensor) {
 	if layer < len(c.read) {
 		return c.read[layer].keys, c.read[layer].values
 	}
-	keys, values = project(c.memory.states)
+	keys, values = project(states)
 	if c.keeps() {
 		s.Keep(keys, values)
 		c.read = append(c.read, readMemory{keys, values})

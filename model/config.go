@@ -186,6 +186,7 @@ func (c *Config) check() error {
 		fault("vision_config.image_size %d is less than patch_size %d", c.Vision.Image, c.Vision.Patch)
 	}
 	c.Text.check(fault)
+	c.checkQuantized(fault)
 	return errors.Join(faults...)
 }
 

@@ -188,7 +188,7 @@ func (c *TextConfig) Limit() int {
 // offset is where position 0 stands in OPT's table.
 func (c *TextConfig) offset() int {
 	if c.PositionOffset == nil {
-		return 2
+		return optOffset
 	}
 	return *c.PositionOffset
 }

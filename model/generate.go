@@ -178,7 +178,7 @@ func (d *decoder) step(ids []int, n int, mask *torch.Tensor) *torch.Tensor {
 		}
 	}
 	m.language.checkPositions(longest)
-	embeds := m.language.Embed(torch.FromInts(row, d.on, d.rows, d.slots))
+	embeds := m.embed(torch.FromInts(row, d.on, d.rows, d.slots))
 	if mask != nil {
 		mask = mask.To(embeds.DType())
 	}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"espalier/torch"
 )
@@ -32,6 +33,8 @@ func (in Inputs) check(m *Blip2) error {
 	switch {
 	case in.Pictures == nil || in.Pictures.Rank() != 4:
 		return fmt.Errorf("pixel_values [rows, 3, size, size] are needed")
+	case !slices.Equal(in.Pictures.Shape()[1:], []int{3, c.Vision.Image, c.Vision.Image}):
+		return fmt.Errorf("pixel_values are %v, the network sees pictures of [rows, 3, %d, %[2]d]; make them with this checkpoint's preprocessor", in.Pictures.Shape(), c.Vision.Image)
 	case in.IDs == nil || in.IDs.Rank() != 2:
 		return fmt.Errorf("input_ids [rows, tokens] are needed")
 	case c.Instruct() && in.Instruction == nil:
@@ -84,7 +87,7 @@ func (m *Blip2) merge(in Inputs) merged {
 		mask = torch.Ones(in.IDs.Shape(), torch.Int64, in.IDs.Device())
 	}
 	out.seen = mask.GtScalar(0)
-	embeds := m.language.Embed(in.IDs)
+	embeds := m.embed(in.IDs)
 	marks := in.IDs.EqScalar(float64(*m.config.ImageToken)).Unsqueeze(-1)
 	out.embeds = embeds.MaskedScatter(marks, out.Projection.To(embeds.DType()))
 	if m.config.Text.ModelType == "opt" { // counts what is there; padding stands before position 0

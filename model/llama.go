@@ -85,13 +85,14 @@ func (m *Llama) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pic
 		early = nil // gates and observers work on [rows, tokens, width]
 	}
 	for i, l := range m.layers {
-		x = torch.Inner(func(s *torch.Scope) *torch.Tensor {
+		x = torch.Inner(func(s *torch.Scope, in []*torch.Tensor) *torch.Tensor {
+			x := in[0]
 			attended := l.attend(x, mask, turn, s, cache, i)
 			if i == last && early != nil {
 				return l.rest(m.hidden, early(x), early(attended))
 			}
 			return m.stack.Through(i, x, l.rest(m.hidden, x, attended))
-		})
+		}, x)
 	}
 	x = m.norm.Forward(x)
 	if pick != nil && early == nil {
@@ -131,8 +132,14 @@ func (l *llamaLayer) rest(hidden *nn.Axis, x, attended *torch.Tensor) *torch.Ten
 
 // Head maps hidden states [..., hidden] to logits [..., vocabulary].
 func (m *Llama) Head(x *torch.Tensor) *torch.Tensor {
+	return x.Linear(m.headWeight().T(), nil)
+}
+
+func (m *Llama) firstWeight() *nn.Param { return m.layers[0].query.W }
+
+func (m *Llama) headWeight() *nn.Param {
 	if m.head != nil {
-		return m.head.Forward(x)
+		return m.head.W
 	}
-	return x.Linear(m.embed.W.T(), nil)
+	return m.embed.W
 }

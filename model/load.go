@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"espalier/model/names"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
+	"espalier/torch/textfile"
 )
 
 // Load reads a checkpoint folder in Hugging Face's form onto a device: config.json and model.safetensors, or its shards.
@@ -37,8 +38,9 @@ func Load(folder string, on torch.Device) (*Blip2, error) {
 	return m, nil
 }
 
-// Open declares the network of a checkpoint folder and checks that the files hold exactly its tensors; nothing is read.
-func Open(folder string) (*Blip2, *checkpoint.Folder, error) {
+// Open declares the network of a checkpoint folder and checks that the files hold exactly its tensors; nothing is read. The
+// files are seen as [Unwrap] shows them. What LoRA or a quantizer left in them is refused in words.
+func Open(folder string) (*Blip2, checkpoint.Source, error) {
 	c, err := LoadConfig(folder)
 	if err != nil {
 		return nil, nil, err
@@ -47,29 +49,58 @@ func Open(folder string) (*Blip2, *checkpoint.Folder, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("model: %w", err)
 	}
-	m, err := Declare(c, files)
-	if err == nil {
-		err = m.Fits(files)
-	}
+	m, seen, err := fitted(c, files)
 	if err != nil {
 		files.Close()
 		return nil, nil, fmt.Errorf("model: %s: %w", folder, err)
 	}
-	return m, files, nil
+	for i, note := range m.notes {
+		m.notes[i] = folder + ": " + note
+	}
+	return m, seen, nil
+}
+
+// fitted declares the network that files hold, and shows them under its names.
+func fitted(c *Config, files checkpoint.Source) (*Blip2, checkpoint.Source, error) {
+	if err := names.Foreign(files); err != nil {
+		return nil, nil, err
+	}
+	seen, note, err := Unwrap(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := Declare(c, seen)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = m.Fits(seen)
+	if note != "" {
+		m.notes = []string{note}
+		if err != nil {
+			err = fmt.Errorf("%w\n(%s)", err, note)
+		}
+	}
+	return m, seen, err
 }
 
 // LoadConfig reads a checkpoint folder's config.json.
 func LoadConfig(folder string) (*Config, error) {
+	if err := names.Adapter(folder); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
 	path := filepath.Join(folder, "config.json")
-	data, err := os.ReadFile(path)
+	data, err := textfile.Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; a checkpoint is a folder with config.json and %s", err, checkpoint.SingleFile)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("model: %w; a checkpoint is a folder with config.json and %s", err, checkpoint.SingleFile)
+		return nil, fmt.Errorf("model: %w", err)
 	}
 	c, err := ParseConfig(data)
 	if err != nil {
 		return nil, fmt.Errorf("model: %s: %w", path, err)
 	}
-	if c.generation, err = os.ReadFile(filepath.Join(folder, generationName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if c.generation, err = textfile.Read(filepath.Join(folder, generationName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	return c, nil
@@ -125,7 +156,7 @@ func (m *Blip2) Fits(files checkpoint.Source) error {
 		info, _ := files.Info(name)
 		shapes[name] = info.Shape
 		if known && !info.DType.IsFloat() {
-			return fmt.Errorf("tensor %s holds %v; weights must be floats", name, info.DType)
+			return fmt.Errorf("tensor %s holds %v; weights must be floats (dequantize quantized ones first)", name, info.DType)
 		}
 	}
 	return m.store.Fits(shapes)

@@ -17,6 +17,8 @@ type Network interface {
 	// Hidden are the normed states [n, hidden] behind the logits; Head maps them to the logits.
 	Hidden(*Batch) *torch.Tensor
 	Head(hidden *torch.Tensor) *torch.Tensor
+	// HeadParams are the parameters that Head reads.
+	HeadParams() []*nn.Param
 	// Form says how the network takes its questions.
 	Form() Form
 	// Generate answers the questions of each picture; see Blip2.Generate.

@@ -102,13 +102,14 @@ func (m *OPT) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick 
 		early = nil // gates and observers work on [rows, tokens, width]
 	}
 	for i, l := range m.layers {
-		x = torch.Inner(func(s *torch.Scope) *torch.Tensor {
+		x = torch.Inner(func(s *torch.Scope, in []*torch.Tensor) *torch.Tensor {
+			x := in[0]
 			attended := l.attend(x, mask, s, cache, i)
 			if i == last && early != nil {
 				return l.rest(m.hidden, early(x), early(attended))
 			}
 			return m.stack.Through(i, x, l.rest(m.hidden, x, attended))
-		})
+		}, x)
 	}
 	if m.norm != nil {
 		x = m.norm.Forward(x)
@@ -151,8 +152,14 @@ func (l *optLayer) rest(hidden *nn.Axis, x, attended *torch.Tensor) *torch.Tenso
 
 // Head maps hidden states [..., width] to logits [..., vocabulary].
 func (m *OPT) Head(x *torch.Tensor) *torch.Tensor {
+	return x.Linear(m.headWeight().T(), nil)
+}
+
+func (m *OPT) firstWeight() *nn.Param { return m.layers[0].query.W }
+
+func (m *OPT) headWeight() *nn.Param {
 	if m.head != nil {
-		return m.head.Forward(x)
+		return m.head.W
 	}
-	return x.Linear(m.embed.W.T(), nil)
+	return m.embed.W
 }

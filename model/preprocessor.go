@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 
 	"espalier/torch"
+	"espalier/torch/textfile"
 )
 
 // Preprocessor is what a checkpoint's preprocessor_config.json says of its pictures: value = (byte·Rescale − Mean) / Std
@@ -19,31 +21,21 @@ type Preprocessor struct {
 	Mean    [3]float64
 	Std     [3]float64
 
-	files map[string][]byte // as they were read
+	scaled scaling           // of pictures whose middle is cut out
+	files  map[string][]byte // as they were read
+	name   string            // of the file that counted
 }
 
 // ClipPreprocessor normalises as CLIP does: BLIP-2's checkpoints.
 func ClipPreprocessor(size int) Preprocessor {
-	return Preprocessor{Size: size, Rescale: 1. / 255,
-		Mean: [3]float64{.48145466, .4578275, .40821073}, Std: [3]float64{.26862954, .26130258, .27577711}}
+	return Preprocessor{Size: size, Rescale: 1. / 255, Mean: clipMean, Std: clipStd}
 }
+
+var clipMean, clipStd = [3]float64{.48145466, .4578275, .40821073}, [3]float64{.26862954, .26130258, .27577711}
 
 // AdsPreprocessor maps bytes to (byte − 127.5) / 64: the networks trained by this program.
 func AdsPreprocessor(size int) Preprocessor {
 	return Preprocessor{Size: size, Rescale: 1. / 255, Mean: [3]float64{.5, .5, .5}, Std: [3]float64{64. / 255, 64. / 255, 64. / 255}}
-}
-
-// preprocessorFile is preprocessor_config.json, as transformers' BlipImageProcessor writes it.
-type preprocessorFile struct {
-	Type      string          `json:"image_processor_type"`
-	Size      json.RawMessage `json:"size"`
-	Rescale   *float64        `json:"rescale_factor"`
-	Mean      *[3]float64     `json:"image_mean"`
-	Std       *[3]float64     `json:"image_std"`
-	Resample  *int            `json:"resample,omitempty"`
-	DoResize  *bool           `json:"do_resize,omitempty"`
-	DoRescale *bool           `json:"do_rescale,omitempty"`
-	DoNorm    *bool           `json:"do_normalize,omitempty"`
 }
 
 // The files that may hold it: processor_config.json is what transformers 5 writes, with the pictures' part inside.
@@ -56,8 +48,13 @@ const (
 func (p Preprocessor) Save(folder string) error {
 	files := p.files
 	if files == nil {
-		data, err := json.MarshalIndent(preprocessorFile{Type: "BlipImageProcessor", Size: fmt.Appendf(nil, `{"height":%d,"width":%[1]d}`, p.Size),
-			Rescale: &p.Rescale, Mean: &p.Mean, Std: &p.Std}, "", "  ")
+		data, err := json.MarshalIndent(struct {
+			Type    string         `json:"image_processor_type"`
+			Size    map[string]int `json:"size"`
+			Rescale float64        `json:"rescale_factor"`
+			Mean    [3]float64     `json:"image_mean"`
+			Std     [3]float64     `json:"image_std"`
+		}{"BlipImageProcessor", map[string]int{"height": p.Size, "width": p.Size}, p.Rescale, p.Mean, p.Std}, "", "  ")
 		if err != nil {
 			return err
 		}
@@ -71,81 +68,67 @@ func (p Preprocessor) Save(folder string) error {
 	return nil
 }
 
-// LoadPreprocessor reads preprocessor_config.json or, where there is none, processor_config.json. What a file leaves
-// out is as in transformers' BlipImageProcessor, and what is not computed here is refused.
+// LoadPreprocessor reads the pictures' part of processor_config.json or, where it has none, preprocessor_config.json: the
+// order of transformers. What a file leaves out is as in transformers' class of its image_processor_type, and what is not
+// computed here is refused.
 func LoadPreprocessor(folder string) (p Preprocessor, err error) {
-	files := map[string][]byte{}
-	for _, name := range []string{preprocessorName, processorName} {
-		data, err := os.ReadFile(filepath.Join(folder, name))
-		if err == nil {
-			files[name] = data
-		} else if !errors.Is(err, fs.ErrNotExist) {
+	var data []byte
+	p.files = map[string][]byte{}
+	for _, name := range []string{processorName, preprocessorName} {
+		path := filepath.Join(folder, name)
+		text, err := textfile.Read(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
 			return p, fmt.Errorf("model: %w", err)
 		}
-	}
-	name, data := preprocessorName, files[preprocessorName]
-	if data == nil {
-		name = processorName
-		if files[name] == nil {
-			return p, fmt.Errorf("model: %s has neither %s nor %s: %w; copy it from the checkpoint's origin", folder, preprocessorName, processorName, fs.ErrNotExist)
+		p.files[name] = text
+		if name == processorName {
+			if text, err = picturesPart(text); err != nil {
+				return p, fmt.Errorf("model: %s: %w", path, err)
+			}
 		}
-		var whole struct {
-			Pictures json.RawMessage `json:"image_processor"`
+		if p.name == "" && text != nil {
+			p.name, data = name, text
 		}
-		if err = json.Unmarshal(files[name], &whole); err == nil && whole.Pictures == nil {
-			err = errors.New(`there is no "image_processor" in it`)
-		}
-		data = whole.Pictures
 	}
-	if err == nil {
-		p, err = parsePreprocessor(data)
+	if p.name == "" {
+		return p, fmt.Errorf("model: %s has no %s, and no %s with an \"image_processor\" in it: %w; copy it from the checkpoint's origin",
+			folder, preprocessorName, processorName, fs.ErrNotExist)
 	}
-	if err != nil {
-		return p, fmt.Errorf("model: %s: %w", filepath.Join(folder, name), err)
+	if err := p.parse(data); err != nil {
+		return p, fmt.Errorf("model: %s: %w", filepath.Join(folder, p.name), err)
 	}
-	p.files = files
 	return p, nil
 }
 
-func parsePreprocessor(data []byte) (p Preprocessor, err error) {
-	var f preprocessorFile
-	if err := json.Unmarshal(data, &f); err != nil {
-		return p, err
+// picturesPart is nil where a processor_config.json, as of transformers 4, has none.
+func picturesPart(text []byte) (json.RawMessage, error) {
+	var whole struct {
+		Pictures json.RawMessage `json:"image_processor"`
 	}
-	const bicubic = 3
-	if f.Resample != nil && *f.Resample != bicubic {
-		return p, fmt.Errorf("resample is %d, only bicubic resizing (3) is computed here", *f.Resample)
-	}
-	if f.DoResize != nil && !*f.DoResize {
-		return p, errors.New("do_resize is false, but a network sees pictures of one size; set it to true")
-	}
-	p = ClipPreprocessor(384)
-	if len(f.Size) > 0 && json.Unmarshal(f.Size, &p.Size) != nil {
-		var size struct{ Height, Width int }
-		if err := json.Unmarshal(f.Size, &size); err != nil || size.Height != size.Width || size.Height < 1 {
-			return p, fmt.Errorf("size is %s, want a square: {\"height\": 224, \"width\": 224}", f.Size)
+	err := json.Unmarshal(text, &whole)
+	return whole.Pictures, err
+}
+
+// LoadPreprocessorFor is LoadPreprocessor for a network, whose size of pictures it must make.
+func LoadPreprocessorFor(folder string, c *Config) (Preprocessor, error) {
+	p, err := LoadPreprocessor(folder)
+	if err == nil {
+		if err = p.fits(c); err != nil {
+			err = fmt.Errorf("model: %s: %w", folder, err)
 		}
-		p.Size = size.Height
 	}
-	if f.Rescale != nil {
-		p.Rescale = *f.Rescale
+	return p, err
+}
+
+// fits finds out whether the network sees pictures of the size that they are made.
+func (p Preprocessor) fits(c *Config) error {
+	if p.Size == c.Vision.Image {
+		return nil
 	}
-	if f.Mean != nil {
-		p.Mean = *f.Mean
-	}
-	if f.Std != nil {
-		p.Std = *f.Std
-	}
-	if f.DoRescale != nil && !*f.DoRescale {
-		p.Rescale = 1
-	}
-	if f.DoNorm != nil && !*f.DoNorm {
-		p.Mean, p.Std = [3]float64{}, [3]float64{1, 1, 1}
-	}
-	if p.Size < 1 || p.Rescale == 0 || p.Std[0]*p.Std[1]*p.Std[2] == 0 {
-		return p, fmt.Errorf("size %d, rescale_factor %g and image_std %v must not be zero", p.Size, p.Rescale, p.Std)
-	}
-	return p, nil
+	return fmt.Errorf("the preprocessor makes pictures of %d × %[1]d, the network sees %d × %[2]d; correct %s", p.Size, c.Vision.Image, cmp.Or(p.name, preprocessorName))
 }
 
 // Pictures turns bytes [count, 3, size, size] into the normalised float32 tensor that a network reads.

@@ -110,9 +110,9 @@ func (f *QFormer) Forward(picture, ids, mask *torch.Tensor) *torch.Tensor {
 	}
 	seen := f.keyMask(mask)
 	for i, l := range f.layers {
-		x = torch.Inner(func(*torch.Scope) *torch.Tensor {
-			return f.stack.Through(i, x, l.forward(x, picture, seen, f.queries.Units()))
-		})
+		x = torch.Inner(func(_ *torch.Scope, in []*torch.Tensor) *torch.Tensor {
+			return f.stack.Through(i, in[0], l.forward(in[0], in[1], seen, f.queries.Units()))
+		}, x, picture)
 	}
 	return x
 }

@@ -28,8 +28,8 @@ func (m *Blip2) Save(folder string) error {
 		}
 		s := m.store.Structure()
 		c.Structure = &s
-		if m.full() {
-			c = c.WithDType("float32")
+		if d, one := m.dtype(); one {
+			c = c.WithDType(d.String())
 		}
 		data, err := c.Marshal()
 		if err != nil {
@@ -45,11 +45,6 @@ func (m *Blip2) Save(folder string) error {
 		}
 		return writeJSON(filepath.Join(folder, "config.json"), data)
 	})
-}
-
-// full tells whether every weight is float32.
-func (m *Blip2) full() bool {
-	return !slices.ContainsFunc(m.store.Params(), func(p *nn.Param) bool { return p.Value.DType() != torch.Float32 })
 }
 
 // fold puts into a weight what the family's config cannot say: a T5 that scales its outputs does so by the width that
@@ -180,8 +175,8 @@ func (h *hubSizes) opt(m *OPT) {
 	if m.embedding != m.hidden {
 		h.fault("language model: word_embed_proj_dim %d is not hidden_size %d, to which transformers projects the queries", m.embedding.Units(), m.hidden.Units())
 	}
-	if m.offset != 2 {
-		h.fault("language model: position 0 stands in row %d of the table; transformers' OPT has it in row 2", m.offset)
+	if m.offset != optOffset {
+		h.fault("language model: position 0 stands in row %d of the table; transformers' OPT has it in row %d", m.offset, optOffset)
 	}
 	if c.Eps != 1e-5 {
 		h.fault("language model: the norms' eps is %g; transformers' OPT has 1e-5", c.Eps)

@@ -126,12 +126,13 @@ func (m *T5) Encode(embeds, positions, seen *torch.Tensor) *memory {
 	}
 	bias := m.encoder.bias.of(positions, positions, x.DType(), keys)
 	for i, l := range m.encoder.layers {
-		x = torch.Inner(func(*torch.Scope) *torch.Tensor {
-			n := l.self.norm.Forward(x)
+		x = torch.Inner(func(_ *torch.Scope, in []*torch.Tensor) *torch.Tensor {
+			x, bias := in[0], in[1]
+			n := halved(l.self.norm.Forward(x), l.self.query.W)
 			k, v := l.self.project(n)
 			y := x.Add(l.self.forward(m.hidden, n, k, v, bias))
 			return m.encoder.blocks.Through(i, x, l.rest(m.hidden, y))
-		})
+		}, x, bias)
 	}
 	return &memory{states: m.encoder.norm.Forward(x), mask: keys}
 }
@@ -156,14 +157,15 @@ func (m *T5) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick f
 	x := m.hidden.Gated(embeds)
 	bias := m.decoder.bias.of(positions, cache.place(positions), x.DType(), mask)
 	for i, l := range m.decoder.layers {
-		x = torch.Inner(func(s *torch.Scope) *torch.Tensor {
-			n := l.self.norm.Forward(x)
+		x = torch.Inner(func(s *torch.Scope, in []*torch.Tensor) *torch.Tensor {
+			x, bias, read := in[0], in[1], in[2]
+			n := halved(l.self.norm.Forward(x), l.self.query.W)
 			k, v := cache.extend(s, i, l.self.key.Forward(n), l.self.value.Forward(n))
 			y := x.Add(l.self.forward(m.hidden, n, l.self.heads.SplitHeads(k), l.self.heads.SplitHeads(v), bias))
-			k, v = cache.cross(s, i, l.cross.project)
-			y = y.Add(l.cross.forward(m.hidden, l.cross.norm.Forward(y), k, v, cache.memory.mask))
+			k, v = cache.cross(s, i, read, l.cross.project)
+			y = y.Add(l.cross.forward(m.hidden, halved(l.cross.norm.Forward(y), l.cross.query.W), k, v, cache.memory.mask))
 			return m.decoder.blocks.Through(i, x, l.rest(m.hidden, y))
-		})
+		}, x, bias, cache.memory.states)
 	}
 	x = m.decoder.norm.Forward(x)
 	if pick != nil {
@@ -174,11 +176,21 @@ func (m *T5) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick f
 
 // rest is the feed-forward part of a layer.
 func (l *t5Layer) rest(hidden *nn.Axis, x *torch.Tensor) *torch.Tensor {
-	return x.Add(hidden.Gated(l.mlp.Forward(l.norm.Forward(x))))
+	return x.Add(hidden.Gated(l.mlp.Forward(halved(l.norm.Forward(x), l.mlp.up.W))))
+}
+
+// halved brings normed states to the halves of the weights that read them. transformers keeps the last matrix of each
+// block of a half-precision T5 in float32, and with it the residual stream.
+func halved(x *torch.Tensor, reader *nn.Param) *torch.Tensor {
+	if reader.DType().IsHalf() {
+		return likeWeights(x, reader)
+	}
+	return x
 }
 
 // project makes keys and values [rows, heads, tokens, size] of states.
 func (a *t5Attention) project(x *torch.Tensor) (keys, values *torch.Tensor) {
+	x = halved(x, a.key.W)
 	return a.heads.SplitHeads(a.key.Forward(x)), a.heads.SplitHeads(a.value.Forward(x))
 }
 
@@ -192,10 +204,16 @@ func (m *T5) Head(x *torch.Tensor) *torch.Tensor {
 	if m.headScale != 1 {
 		x = x.MulScalar(m.headScale)
 	}
+	return x.Linear(m.headWeight().T(), nil)
+}
+
+func (m *T5) firstWeight() *nn.Param { return m.encoder.layers[0].self.query.W }
+
+func (m *T5) headWeight() *nn.Param {
 	if m.head != nil {
-		return m.head.Forward(x)
+		return m.head.W
 	}
-	return x.Linear(m.embed.W.T(), nil)
+	return m.embed.W
 }
 
 // of is the bias for queries and keys at some positions, plus the mask, [rows or 1, heads, queries, keys].

@@ -52,7 +52,7 @@ func (m *Blip2) traceMethods(module *torch.Module) error {
 	if err != nil {
 		return err
 	}
-	prefix := torch.Zeros([]int{rows, m.qformer.queries.Units(), w.Size(0)}, w.DType(), w.Device())
+	prefix := torch.Zeros([]int{rows, m.qformer.queries.Units(), w.Size(0)}, m.language.firstWeight().DType(), w.Device())
 	inputs = []torch.Input{{Name: "prefix", Operand: torch.Operand{Tensor: prefix}}, example("input_ids", rows, words), example("attention_mask", rows, words)}
 	err = module.Trace("prefill", inputs, func(in []torch.Operand) []torch.Operand {
 		logits, state := m.prefill(in[0].Tensor, in[1].Tensor, in[2].Tensor)
@@ -95,7 +95,7 @@ func (m *Blip2) prefill(prefix, ids, mask *torch.Tensor) (logits *torch.Tensor, 
 
 // extend reads one more token of each row.
 func (m *Blip2) extend(token *torch.Tensor, state []*torch.Tensor) (logits *torch.Tensor, next []*torch.Tensor) {
-	embeds := m.language.Embed(token.Unsqueeze(1))
+	embeds := m.embed(token.Unsqueeze(1))
 	_, encoded := m.language.(*T5)
 	cache, seen := cacheOf(state, encoded)
 	look := func() *torch.Tensor { return additive(seen.GtScalar(0), embeds.DType()).Unsqueeze(1).Unsqueeze(1) }

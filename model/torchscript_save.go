@@ -36,8 +36,11 @@ type torchScriptAbout struct {
 // the ids that end an answer.
 func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, ends []int) error {
 	c := m.config
-	if pre.Size != c.Vision.Image {
-		return fmt.Errorf("model: %s: the preprocessor makes pictures of %d × %[2]d, the network sees %d × %[3]d; correct %s", file, pre.Size, c.Vision.Image, preprocessorName)
+	if err := pre.fits(c); err != nil {
+		return fmt.Errorf("model: %s: %w", file, err)
+	}
+	if pre.Crops() { // programs that read the file resize to a square
+		return fmt.Errorf("model: %s: the preprocessor cuts out the middle of pictures (do_center_crop), for which %s has no key; set do_center_crop to false, with size as height and width", file, TorchScriptAbout)
 	}
 	about := torchScriptAbout{
 		Version: 1, ModelType: c.ModelType, Language: c.Text.ModelType, DType: m.projection.W.T().DType().String(),

@@ -61,7 +61,9 @@ func (v *Vision) Forward(pictures *torch.Tensor) *torch.Tensor {
 	x := torch.Cat(1, v.class.T().ExpandFirst(patches), patches).Add(v.position.T())
 	x = v.hidden.Gated(x)
 	for i, l := range v.layers {
-		x = torch.Inner(func(*torch.Scope) *torch.Tensor { return v.stack.Through(i, x, l.forward(v.hidden, x)) })
+		x = torch.Inner(func(_ *torch.Scope, in []*torch.Tensor) *torch.Tensor {
+			return v.stack.Through(i, in[0], l.forward(v.hidden, in[0]))
+		}, x)
 	}
 	return v.norm.Forward(x)
 }

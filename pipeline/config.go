@@ -2,9 +2,10 @@ package pipeline
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
+
+	"espalier/torch/textfile"
 )
 
 // Config is a whole run, as run.toml states it. Each field's key, default and bounds stand in
@@ -16,6 +17,7 @@ type Config struct {
 	Device    string // "auto", "cpu", "cuda" or "cuda:N"
 	Precision string // "fp32" or "bf16": what training and distillation use unless they say otherwise
 	Output    string // the run's folder
+	Recompute bool   // scores and distillation keep each block's inputs alone and compute it again in backward: less memory, more time
 
 	Data       DataConfig
 	Importance ImportanceConfig
@@ -100,7 +102,7 @@ type DistilConfig struct {
 	PairForm    string // "softplus", "hinge" or "huber"
 	Margin      float64
 	CE          float64
-	Freeze      []string // towers that are not trained: "vision", "qformer", "language"
+	Freeze      []string // what is not trained: "vision", "qformer", "language", or of the last its "embeddings" (tables, head, final norm)
 	Warmup      float64
 	WeightDecay float64
 	Clip        float64
@@ -117,13 +119,16 @@ type EvalConfig struct {
 }
 
 // ExportConfig says what the student is written as.
-type ExportConfig struct{ Format string }
+type ExportConfig struct {
+	Format string
+	DType  string // of the student's weights: "teacher" (as the teacher holds them), "float32", "bfloat16", "float16", "float64"
+}
 
 // Load reads a run's configuration. Each override is "key=value", as -set gives it: dotted keys, a stage by
 // its index or its name (stage.hidden.distil.steps=400). Every fault of the file and of the overrides is
 // reported at once, one a line, in an InputError.
 func Load(path string, set ...string) (*Config, error) {
-	text, err := os.ReadFile(path)
+	text, err := textfile.Read(path)
 	if err != nil {
 		return nil, &InputError{fmt.Errorf("config: %w: name a run's TOML file with -c", err)}
 	}
@@ -161,7 +166,7 @@ func Default() *Config {
 		Data:       DataConfig{Size: 48},
 		Importance: ImportanceConfig{Pictures: 256, Batch: 32},
 		Eval:       EvalConfig{Batch: 64, LatencyRuns: 300, LatencyWarmup: 20, ThroughputBatch: 64, MaxAnswerTokens: 8},
-		Export:     ExportConfig{Format: "espalier"},
+		Export:     ExportConfig{Format: "espalier", DType: dtypeOfTeacher},
 	}
 }
 

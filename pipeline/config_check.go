@@ -34,6 +34,7 @@ func (c *Config) check(t *configTable) {
 	if len(c.Stages) == 0 {
 		t.fault("stage", "there is no [[stage]]: nothing would be cut")
 	}
+	c.checkNetwork(t)
 }
 
 // scoredByGradient are the criteria that take the gradient of the stage's loss.
@@ -44,8 +45,11 @@ func (s *StageConfig) check(t *configTable, index int) {
 	if slices.Contains([]string{"last", "cosine"}, s.Criterion) && s.Name != "blocks" && s.Name != "" {
 		t.fault("criterion", `%q scores whole blocks: a stage named %q needs another`, s.Criterion, s.Name)
 	}
-	if s.Keep.Whole() {
+	switch {
+	case s.Keep == (Towers{}):
 		t.fault("keep", "nothing is cut: say what stays in at least one tower, as keep = { vision = 2 }")
+	case s.Keep.Whole() && d.Steps == 0:
+		t.fault("keep", idleStage)
 	}
 	// The first stage scores the teacher itself, whose KL from the teacher is zero wherever one looks.
 	if index == 0 && s.Loss == "distillation" && d.Pair == 0 && d.CE == 0 && slices.Contains(scoredByGradient, s.Criterion) {
@@ -55,7 +59,18 @@ func (s *StageConfig) check(t *configTable, index int) {
 	if d.Steps > 0 && d.KL == 0 && d.Pair == 0 && d.CE == 0 {
 		t.fault("distil.kl", "kl, pair and ce are all 0: the student would learn nothing; set one above 0, or steps = 0")
 	}
+	if d.Steps > 0 && allFrozen(d.Freeze) {
+		t.fault("distil.freeze", "every tower is frozen: the student would learn nothing; leave one out, or set steps = 0")
+	}
 	if d.Steps > 0 && d.Steps < s.Cuts {
 		t.fault("distil.steps", "%d steps cannot be shared among cuts = %d", d.Steps, s.Cuts)
 	}
+}
+
+// idleStage is said of a stage that keeps all units and takes no steps.
+const idleStage = "all of the network is kept and distil.steps is 0: the stage does nothing; keep less, set distil.steps, or leave the stage out"
+
+// allFrozen tells whether a list of what is not trained leaves nothing: the towers are all of a network.
+func allFrozen(freeze []string) bool {
+	return !slices.ContainsFunc(towers, func(tower string) bool { return !slices.Contains(freeze, tower) })
 }

@@ -16,6 +16,7 @@ func (c *Config) visit(t *configTable) {
 	t.device("device", &c.Device)
 	t.choice("precision", &c.Precision, "fp32", "bf16")
 	t.text("output", &c.Output)
+	t.boolean("recompute", &c.Recompute)
 
 	c.Data.visit(t.table("data"))
 	c.Importance.visit(t.table("importance"))
@@ -125,7 +126,7 @@ func (d *DistilConfig) visit(t *configTable, run *Config) {
 	t.choice("pair_form", &d.PairForm, "softplus", "hinge", "huber")
 	t.number("margin", &d.Margin, atLeast(0))
 	t.number("ce", &d.CE, atLeast(0))
-	t.choices("freeze", &d.Freeze, towers...)
+	t.choices("freeze", &d.Freeze, "vision", "qformer", "language", "embeddings")
 	t.number("warmup", &d.Warmup, between(0, 1))
 	t.number("weight_decay", &d.WeightDecay, between(0, 1))
 	t.number("clip", &d.Clip, atLeast(0))
@@ -143,6 +144,7 @@ func (e *EvalConfig) visit(t *configTable) {
 
 func (e *ExportConfig) visit(t *configTable) {
 	t.choice("format", &e.Format, "espalier", formatTransformers)
+	t.choice("dtype", &e.DType, dtypeOfTeacher, "float32", "bfloat16", "float16", "float64")
 }
 
 // inherit fills a setting that was left out with the run's own.

@@ -3,7 +3,9 @@ package pipeline
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/BurntSushi/toml"
@@ -103,3 +105,32 @@ func eachKey(path string, value any, visit func(string)) {
 }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// What editors on Windows make of a file says the same, on the same lines.
+func TestFilesOfOtherEditors(t *testing.T) {
+	want, err := Parse("run.toml", small)
+	require.NoError(t, err)
+	faulty := "sed = 1\n" + small + "alpha = 3\n"
+	for name, encode := range map[string]func(string) string{
+		"mark":                   func(s string) string { return "\ufeff" + s },
+		"Windows lines":          func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
+		"mark and Windows lines": func(s string) string { return "\ufeff" + strings.ReplaceAll(s, "\n", "\r\n") },
+		"UTF-16": func(s string) string {
+			out := "\xff\xfe"
+			for _, c := range []byte(s) {
+				out += string([]byte{c, 0})
+			}
+			return out
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "run.toml")
+		require.NoError(t, os.WriteFile(path, []byte(encode(small)), 0o644))
+		got, err := Load(path)
+		require.NoError(t, err, name)
+		assert.Equal(t, want, got, name)
+		require.NoError(t, os.WriteFile(path, []byte(encode(faulty)), 0o644))
+		_, err = Load(path)
+		require.Error(t, err)
+		assert.Equal(t, faultsOf(t, faulty), strings.Split(err.Error(), "\n"), name)
+	}
+}

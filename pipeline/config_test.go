@@ -126,6 +126,8 @@ func TestOneFault(t *testing.T) {
 		"whole number":       {"seed = 1.5\n" + small, `run.toml:1: seed: must be a whole number, not the number 1.5`},
 		"not a number":       {insert("steps = 8", "lr = nan"), `run.toml:13: stage[1] "hidden": distil.lr: NaN is not a finite number`},
 		"negative steps":     {strings.Replace(small, "steps = 8", "steps = -1", 1), `run.toml:12: stage[1] "hidden": distil.steps: -1 is not at least 0`},
+		"no learning rate":   {insert("steps = 8", "lr = 0"), `run.toml:13: stage[1] "hidden": distil.lr: 0 is not above 0`},
+		"untrained teacher":  {strings.Replace(small, "[teacher.train]", "[teacher.train]\nsteps = 0", 1), `run.toml:5: teacher.train.steps: 0 is not at least 1`},
 		"device":             {"device = \"gpu\"\n" + small, `run.toml:1: device: "gpu" is not one of "auto", "cpu", "cuda", "cuda:1"`},
 		"both data":          {insert(`source = "ads"`, `root = "x"`), `run.toml:4: data.root: data has both source and root: give one`},
 		"no data":            {strings.Replace(small, `source = "ads"`, "", 1), `run.toml:2: data.source: there is no data: give source = "ads", or root = a data set's folder`},

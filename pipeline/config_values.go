@@ -77,6 +77,18 @@ func (t *configTable) optionalNumber(key string, p **float64, rules ...rule) {
 	*p = &v
 }
 
+func (t *configTable) boolean(key string, p *bool) {
+	if value, given := t.take(key); given {
+		v, ok := value.(bool)
+		if !ok {
+			t.wrongType(key, "true or false", value)
+			return
+		}
+		*p = v
+	}
+	t.out[key] = *p
+}
+
 func (t *configTable) text(key string, p *string) {
 	if value, given := t.take(key); given {
 		v, ok := t.asText(key, value)

@@ -49,16 +49,6 @@ func newCorpus(split *data.Split, words prompt.Words, pre model.Preprocessor, fo
 	return c, nil
 }
 
-// longest is the greatest number of tokens of a question with its answer.
-func (c *corpus) longest() (n int) {
-	for _, qs := range c.questions {
-		for _, q := range qs {
-			n = max(n, len(q.Prompt)+len(q.Answer))
-		}
-	}
-	return n
-}
-
 // batch packs pictures, given by their numbers in the split, with all their questions that have answers.
 func (c *corpus) batch(pictures []int, pixels []uint8) (*model.Batch, error) {
 	questions := make([][]model.Question, len(pictures))

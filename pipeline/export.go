@@ -5,20 +5,37 @@ import (
 	"math"
 
 	"espalier/model"
+	"espalier/model/tokenizer"
 	"espalier/pruning"
+	"espalier/torch"
 	"espalier/torch/nn"
 )
 
 // formatTransformers asks for a student that plain transformers loads.
 const formatTransformers = "transformers"
 
-// hubNetwork is a network that knows whether transformers' config can say its sizes.
+// dtypeOfTeacher asks for the student's weights in the dtypes of the teacher's.
+const dtypeOfTeacher = "teacher"
+
+// exportDtypes is how the student's checkpoint holds its weights.
+func (c *Config) exportDtypes(teacher model.Network) model.Dtypes {
+	own := model.DtypesOf(teacher)
+	for _, d := range []torch.DType{torch.Float32, torch.BFloat16, torch.Float16, torch.Float64} {
+		if c.Export.DType == d.String() {
+			return own.All(d)
+		}
+	}
+	return own
+}
+
+// hubNetwork is a network that knows whether transformers' config can say its sizes, and its form there.
 type hubNetwork interface {
+	ForHub() (model.Network, error)
 	HubConfig() (*model.Config, error)
 }
 
-// fitExport bends what the stages keep so that the final student's sizes can stand in the config of the teacher's family,
-// and says what it changed. What cannot be bent is an error, before anything is trained.
+// fitExport changes what the stages keep so that the final student's sizes can stand in the config of the teacher's family,
+// and says what it changed. What no change can make fit is an error, before anything is trained.
 func (c *Config) fitExport(teacher model.Network) (notes []string, err error) {
 	if c.Export.Format != formatTransformers {
 		return nil, nil
@@ -36,11 +53,45 @@ func (c *Config) fitExport(teacher model.Network) (notes []string, err error) {
 	if !ok {
 		return notes, Inputf("export.format = %q: this kind of network has no form in transformers", c.Export.Format)
 	}
-	if _, err := hub.HubConfig(); err != nil {
+	if final, err = hub.ForHub(); err == nil {
+		_, err = final.(hubNetwork).HubConfig()
+	}
+	if err != nil {
 		return notes, Inputf("export.format = %q: the student would not fit: %w; cut heads in a stage inner and widths in a stage hidden, "+
 			"or leave out export.format", c.Export.Format, err)
 	}
 	return notes, nil
+}
+
+// takeHubForm goes on with the teacher as transformers declares it, when the student is meant for transformers: so all
+// figures are those of the files that it reads.
+func (r *run) takeHubForm() error {
+	if r.cfg.Export.Format != formatTransformers {
+		return nil
+	}
+	own := r.teacher
+	n, err := own.(hubNetwork).ForHub()
+	if err != nil || n == own {
+		return err
+	}
+	r.note("export: the table of positions gets two rows of zeros in front, as transformers' OPT has them: %d parameters more, which nothing reads",
+		n.Store().Count()-own.Store().Count())
+	r.teacher = n
+	own.Store().Free()
+	return nil
+}
+
+// saveStudent writes the result. transformers reads a word list, which no published checkpoint has, only where it is told to.
+func (r *run) saveStudent(student model.Network) error {
+	folder := r.path("student")
+	if err := r.saveModel(student, folder); err != nil {
+		return err
+	}
+	words, ok := r.words.Answers.(*tokenizer.WordLevel)
+	if !ok || r.cfg.Export.Format != formatTransformers {
+		return nil
+	}
+	return words.SaveConfig(folder)
 }
 
 // keepOf is what a stage keeps of a tower.
@@ -61,15 +112,16 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 			heads = a
 		}
 	}
-	inner, last := -1, -1 // the last stages that cut heads and widths
+	var inner []int // the stages that cut heads, and the last that cuts widths
+	last := -1
 	h, w := heads.Units(), hidden.Units()
 	for i := range c.Stages {
 		s := &c.Stages[i]
-		switch keep := s.keepOf(tower); {
-		case s.Name == "inner" && !keep.Heads.Whole():
-			inner, h = i, s.target(heads, h)
-		case s.Name == "hidden" && !keep.Units.Whole():
-			last, w = i, s.target(hidden, w)
+		if n := s.target(heads, h); s.Name == "inner" && n != h {
+			inner, h = append(inner, i), n
+		}
+		if n := s.target(hidden, w); s.Name == "hidden" && n != w {
+			last, w = i, n
 		}
 	}
 	size := heads.Block()
@@ -86,14 +138,12 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 		to := min(hidden.Units()/h, int(math.Round(float64(w)/float64(h)))) * h
 		c.Stages[last].keepOf(tower).Units = Keep{Units: to}
 		return fmt.Sprintf("export: %s width %d → %d: transformers' LlamaConfig wants a multiple of the %d heads", tower, w, to, h)
-	case h*size == w || inner < 0:
+	case h*size == w || len(inner) == 0:
 		return ""
 	}
 	to := min(max(1, int(math.Round(float64(w)/float64(size)))), heads.Units())
-	for i := range c.Stages {
-		if s := &c.Stages[i]; s.Name == "inner" && !s.keepOf(tower).Heads.Whole() {
-			s.keepOf(tower).Heads = Keep{Units: to}
-		}
+	for _, i := range inner {
+		c.Stages[i].keepOf(tower).Heads = Keep{Units: to}
 	}
 	c.Stages[last].keepOf(tower).Units = Keep{Units: to * size}
 	return fmt.Sprintf("export: %s heads %d → %d and width %d → %d: transformers takes the head size, here %d, to be width / heads",
@@ -103,15 +153,7 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 // finalNetwork declares the network that the stages will leave; it has no values.
 func (c *Config) finalNetwork(n model.Network) (model.Network, error) {
 	for i := range c.Stages {
-		s := &c.Stages[i]
-		keep := map[*nn.Axis][]int{}
-		axes, targets := s.axes(n)
-		for _, a := range axes {
-			for u := range min(a.Units(), targets[a.Name]) {
-				keep[a] = append(keep[a], u)
-			}
-		}
-		next, err := n.Rebuild(n.Store().Cut(keep).Structure)
+		next, err := c.Stages[i].declare(n, c.Stages[i].Cuts)
 		if err != nil {
 			return nil, err
 		}

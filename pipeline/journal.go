@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"espalier/pipeline/report"
 )
@@ -69,19 +68,4 @@ func (j *journal) save() error {
 		return err
 	}
 	return report.WriteFile(j.path, data)
-}
-
-// peakRSS is the largest resident memory of this process so far, in bytes; 0 where the system does not tell.
-func peakRSS() int64 {
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	var kib int64
-	for line := range strings.SplitSeq(string(data), "\n") {
-		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
-			return kib << 10
-		}
-	}
-	return 0
 }

@@ -15,13 +15,13 @@ import (
 )
 
 // modelConfig is the configuration of the network to train, in BLIP-2's form.
-func (t *TrainConfig) modelConfig(set *data.Dataset, tokens tokenizer.Tokenizer) (*model.Config, error) {
+func (t *TrainConfig) modelConfig(pictureSize int, tokens tokenizer.Tokenizer) (*model.Config, error) {
 	const eps = 1e-5
 	v, q, l := t.Vision, t.QFormer, t.Language
 	text, err := json.Marshal(map[string]any{
 		"model_type": "blip-2", "num_query_tokens": q.Queries, "image_token_index": -1, "use_decoder_only_language_model": true,
 		"vision_config": map[string]any{"model_type": "blip_2_vision_model", "hidden_size": v.Width, "intermediate_size": v.FFN,
-			"num_hidden_layers": v.Layers, "num_attention_heads": v.Heads, "head_dim": v.HeadSize, "image_size": set.Size,
+			"num_hidden_layers": v.Layers, "num_attention_heads": v.Heads, "head_dim": v.HeadSize, "image_size": pictureSize,
 			"patch_size": v.Patch, "hidden_act": "gelu", "layer_norm_eps": eps},
 		"qformer_config": map[string]any{"model_type": "blip_2_qformer", "hidden_size": q.Width, "intermediate_size": q.FFN,
 			"num_hidden_layers": q.Layers, "num_attention_heads": q.Heads, "head_dim": q.HeadSize, "encoder_hidden_size": v.Width,
@@ -82,7 +82,7 @@ func (r *run) trainPhase(ctx context.Context, params []*torch.Tensor, name strin
 			r.events.Emit(Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.add(loss)})
 		}}
 	err := distillation.Train(ctx, params, o, func(step, _ int, cast func(func())) (*torch.Tensor, error) {
-		b, err := l.Next()
+		b, err := r.train.next(l, true)
 		if err != nil {
 			return nil, err
 		}
@@ -117,6 +117,9 @@ func (r *run) newPretraining(m *model.Blip2) (*pretraining, error) {
 	p := &pretraining{r: r, m: m, tasks: map[string]int{}}
 	for i, task := range r.set.Tasks {
 		p.tasks[task] = i
+	}
+	if len(p.tasks) > 0 && r.train.split.Count(func(q data.Question) bool { return q.Task == "" }) > 0 { // else they would be taken for the first task's
+		p.tasks[""] = len(r.set.Tasks)
 	}
 	c := m.Config()
 	side := c.Vision.Image / c.Vision.Patch

@@ -28,14 +28,16 @@ type run struct {
 	device  torch.Device
 	started time.Time
 	before  float64 // seconds of earlier starts
+	program int64   // memory of the process before it has loaded anything, bytes
 
 	set                          *data.Dataset
 	words                        prompt.Words
 	pre                          model.Preprocessor
 	train, validation, test, ood *corpus // ood may be nil
 
-	teacher      model.Network
-	teacherMarks marks // on the validation split
+	teacher      model.Network // once the first student has taken over its memory, its head alone
+	dtypes       model.Dtypes  // of the student's checkpoint
+	teacherMarks marks         // on the validation split
 	outputs      *distillation.Outputs
 }
 
@@ -49,6 +51,7 @@ func Run(ctx context.Context, cfg *Config, events Events) (*report.Report, error
 	// Scopes and autograd modes belong to a thread, and libgomp keeps a team of workers for each: one for the whole run.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	cfg = cfg.clone() // what is kept may have to change for the export
 	j, err := openJournal(cfg)
 	if err != nil {
 		return nil, err
@@ -71,6 +74,7 @@ func (r *run) path(parts ...string) string {
 // do is the run from its beginning, or from where an earlier start came.
 func (r *run) do(ctx context.Context) (*report.Report, error) {
 	torch.SetNumThreads(r.cfg.Threads)
+	r.program = procValue("/proc/self/status", "VmRSS:")
 	var err error
 	if r.device, err = torch.ParseDevice(r.cfg.Device); err != nil {
 		return nil, &InputError{err}
@@ -104,6 +108,9 @@ func (r *run) openData() error {
 		return &InputError{err}
 	}
 	r.set = set
+	if err := r.noteData(); err != nil {
+		return err
+	}
 	return r.cfg.checkBatches(set.Train.Len())
 }
 
@@ -119,13 +126,13 @@ func (c *Config) checkBatches(pictures int) error {
 	if c.Teacher.Train != nil {
 		faults = append(faults, check("teacher.train.batch", c.Teacher.Train.Batch))
 	}
-	for _, s := range c.Stages {
-		faults = append(faults, check(fmt.Sprintf("stage %q: distil.batch", s.Name), s.Distil.Batch))
+	for i, s := range c.Stages {
+		faults = append(faults, check(c.stageKey(i)+".distil.batch", s.Distil.Batch))
 	}
 	return errors.Join(faults...)
 }
 
-// tokenize makes the corpora, once teacher and vocabulary are known, and checks that every question fits.
+// tokenize makes the corpora, once teacher and vocabulary are known, and checks what they need.
 func (r *run) tokenize(c *model.Config) error {
 	for _, s := range []struct {
 		split *data.Split
@@ -138,20 +145,15 @@ func (r *run) tokenize(c *model.Config) error {
 		if *s.into, err = newCorpus(s.split, r.words, r.pre, c.Form(), r.device); err != nil {
 			return err
 		}
-		need := c.Queries + max((*s.into).longest(), 1)
-		if c.Text.Limit() > 0 && need > c.Text.Limit() {
-			return Inputf("data: %s split: %d query tokens and the longest question with its answer need %d positions, the language model has %d; "+
-				"shorten the questions or raise teacher.train.language.positions", s.split.Name, c.Queries, need, c.Text.Positions)
-		}
 	}
 	r.noteJoined()
-	return nil
+	return r.checkNeeds(c)
 }
 
 // save brings the journal's clock up to date and writes it.
 func (r *run) save() error {
 	r.journal.Seconds = r.before + time.Since(r.started).Seconds()
-	r.journal.PeakRSS = max(r.journal.PeakRSS, peakRSS())
+	r.journal.PeakRSS = max(r.journal.PeakRSS, procValue("/proc/self/status", "VmHWM:"))
 	return r.journal.save()
 }
 
@@ -191,7 +193,7 @@ func (r *run) openOutputs(ctx context.Context) error {
 
 // finish measures nothing: it writes the student and the report.
 func (r *run) finish(student model.Network) (*report.Report, error) {
-	if err := r.saveModel(student, r.path("student")); err != nil {
+	if err := r.asStored(student, r.saveStudent); err != nil {
 		return nil, err
 	}
 	if err := r.save(); err != nil {

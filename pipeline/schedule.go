@@ -1,8 +1,11 @@
 package pipeline
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"math"
+	"slices"
 
 	"espalier/model"
 	"espalier/torch/nn"
@@ -22,7 +25,7 @@ func (s *StageConfig) target(a *nn.Axis, units int) int {
 	t := map[string]TowerKeep{"vision": s.Keep.Vision, "qformer": s.Keep.QFormer, "language": s.Keep.Language}[a.Tower]
 	switch a.Kind {
 	case nn.Heads: // query heads that share keys and values stay alike in all groups
-		return min(units, roundUp(t.Heads.Count(units, a.Multiple()), a.Multiple()))
+		return roundUp(t.Heads.Count(units, a.Multiple()), a.Multiple())
 	case nn.FFN:
 		return t.FFN.Count(units, ffnMultiple)
 	case nn.Hidden:
@@ -45,30 +48,64 @@ func (s *StageConfig) axes(n model.Network) (axes []*nn.Axis, targets map[string
 	return axes, targets
 }
 
-// checkKeep finds, before anything is trained, what a stage could not keep. Each stage starts from what the ones before
-// left, so their targets count.
-func (c *Config) checkKeep(n model.Network) error {
-	left := map[string]int{} // units by axis after the stages so far
-	for _, s := range c.Stages {
-		before := maps.Clone(left)
+// keepFault is what is wrong with a key of a stage's keep.
+type keepFault struct {
+	stage     int
+	key, text string // the key below the stage's
+}
+
+// keepFaults are what the stages cannot keep of a network, and the stages that do nothing. Each stage starts from what the
+// ones before left, so their targets count.
+func (c *Config) keepFaults(n model.Network) (faults []keepFault) {
+	left := n.Store().Structure().Axes // units after the stages so far
+	for i := range c.Stages {
+		s := &c.Stages[i]
+		before, idle := maps.Clone(left), s.Distil.Steps == 0
 		for _, a := range n.Store().Axes() {
-			for _, k := range kindsOf[s.Name] {
-				if a.Kind != k {
-					continue
-				}
-				have, cut := before[a.Name]
-				if !cut {
-					have = a.Units()
-				}
-				left[a.Name] = s.target(a, have)
-				if left[a.Name] > have {
-					return Inputf("stage %q: keep asks for %d of %s, the network then has %d; lower stage.%s.keep.%s",
-						s.Name, left[a.Name], a.Name, have, s.Name, a.Tower)
-				}
+			if !slices.Contains(kindsOf[s.Name], a.Kind) {
+				continue
+			}
+			have := before[a.Name]
+			left[a.Name] = s.target(a, have)
+			idle = idle && left[a.Name] == have
+			key := "keep." + a.Tower
+			if s.Name == "inner" {
+				key += "." + string(a.Kind)
+			}
+			if left[a.Name] > have {
+				faults = append(faults, keepFault{i, key, fmt.Sprintf("%d is more than the %d that %s then has; lower it", left[a.Name], have, a.Name)})
 			}
 		}
+		if idle {
+			faults = append(faults, keepFault{i, "keep", idleStage})
+		}
 	}
-	return nil
+	return faults
+}
+
+// checkKeep tells the faults of keep for a network that was loaded.
+func (c *Config) checkKeep(n model.Network) error {
+	var faults []error
+	seen := map[string]bool{} // the layers of a tower are alike
+	for _, f := range c.keepFaults(n) {
+		key := c.stageKey(f.stage) + "." + f.key
+		if !seen[key] {
+			faults = append(faults, fmt.Errorf("%s: %s", key, f.text))
+		}
+		seen[key] = true
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return &InputError{errors.Join(faults...)}
+}
+
+// stageKey is a stage as -set names it: by its name where that is its alone.
+func (c *Config) stageKey(i int) string {
+	if c.StageNames()[i] == c.Stages[i].Name {
+		return "stage." + c.Stages[i].Name
+	}
+	return fmt.Sprintf("stage.%d", i)
 }
 
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

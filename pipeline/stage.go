@@ -70,6 +70,7 @@ func (r *run) stage(ctx context.Context, index int, student model.Network) (_ mo
 			return nil, err
 		}
 	}
+	r.releaseTeacher()
 	if j.Done > 0 {
 		r.events.Emit(Note{fmt.Sprintf("stage %s goes on after cut %d of %d", j.Name, j.Done, s.Cuts)})
 	}
@@ -79,14 +80,11 @@ func (r *run) stage(ctx context.Context, index int, student model.Network) (_ mo
 		return nil, err
 	}
 	for cut := j.Done + 1; cut <= s.Cuts; cut++ {
-		next, err := r.cut(ctx, index, cut, student, starts)
-		student.Store().Free()
-		if err != nil {
+		if student, err = r.cut(ctx, index, cut, student, starts); err != nil {
 			return nil, err
 		}
-		student = next
 	}
-	if err := r.judge(ctx, index, student); err != nil {
+	if err := r.asStored(student, func(n model.Network) error { return r.judge(ctx, index, n) }); err != nil {
 		student.Store().Free()
 		return nil, err
 	}
@@ -105,8 +103,13 @@ func (r *run) startSizes(index int) (map[string]int, error) {
 	return c.Structure.Axes, nil
 }
 
-// cut scores, plans, slices, proves and distils once, and saves the student.
-func (r *run) cut(ctx context.Context, index, cut int, student model.Network, starts map[string]int) (model.Network, error) {
+// releaseTeacher gives back what only scoring and cutting the teacher itself needed: the first student has the same
+// memory, and the losses need no more than the head.
+func (r *run) releaseTeacher() { r.teacher.Store().FreeBut(r.teacher.HeadParams()...) }
+
+// cut scores, plans, slices, proves and distils once, and saves the student. It takes the student over.
+func (r *run) cut(ctx context.Context, index, cut int, student model.Network, starts map[string]int) (_ model.Network, err error) {
+	defer student.Store().Free()
 	s, j := r.cfg.Stages[index], &r.journal.Stages[index]
 	detail := fmt.Sprintf("cut %d/%d", cut, s.Cuts)
 	clock := time.Now()
@@ -131,10 +134,15 @@ func (r *run) cut(ctx context.Context, index, cut int, student model.Network, st
 	}
 	j.Cuts = append(j.Cuts[:cut-1], report.Cut{Parameters: int64(after.Store().Count()), SliceMaskMaxDiff: diff})
 	j.SliceMaskMaxDiff = max(j.SliceMaskMaxDiff, diff)
+	student.Store().Free() // it is the largest thing in memory, and training needs more than all before
+	torch.TrimMemory()
 	spend(&j.Seconds.Prune)
 	r.events.Emit(Cut{Stage: j.Name, Cut: cut, Of: s.Cuts, Parameters: int64(after.Store().Count()), SliceMaskMaxDiff: diff, Kept: keptText(plan, after)})
 	if cut == s.Cuts {
-		if j.Pruned, err = r.measure(ctx, after, j.Name, Pruned); err != nil {
+		if err = r.asStored(after, func(n model.Network) (err error) {
+			j.Pruned, err = r.measure(ctx, n, j.Name, Pruned)
+			return err
+		}); err != nil {
 			after.Store().Free()
 			return nil, err
 		}
@@ -156,10 +164,16 @@ func (r *run) cut(ctx context.Context, index, cut int, student model.Network, st
 }
 
 // plan scores the units that the stage cuts and chooses those that stay.
-func (r *run) plan(ctx context.Context, index, cut int, student model.Network, starts map[string]int) (pruning.Plan, error) {
+func (r *run) plan(ctx context.Context, index, cut int, student model.Network, starts map[string]int) (_ pruning.Plan, err error) {
 	s := r.cfg.Stages[index]
 	axes, _ := s.axes(student)
-	scores, err := pruning.Importance(student, s.Criterion, axes, r.sample(ctx, index, cut))
+	var scores pruning.Scores
+	score := func() { scores, err = pruning.Importance(student, s.Criterion, axes, r.sample(ctx, index, cut)) }
+	if r.cfg.Recompute {
+		torch.Recompute(score)
+	} else {
+		score()
+	}
 	if err != nil {
 		return pruning.Plan{}, err
 	}
@@ -226,19 +240,19 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 	if steps == 0 {
 		return nil
 	}
-	if err := student.Store().Own(torch.Float32); err != nil { // the teacher must not learn with it, nor steps be lost in halves
+	if err := student.Store().Own(torch.Float32, d.Freeze...); err != nil { // the teacher must not learn with it, nor steps be lost in halves
 		return err
 	}
 	l := r.train.shuffled(ctx, d.Batch, stream(r.cfg.Seed, "distil", index, cut))
 	defer l.Close()
 	var mean smoothed
 	o := distillation.Options{Steps: steps, Accumulate: d.Accumulate, LR: d.LR, Schedule: optim.WarmupCosine(steps, d.Warmup, final),
-		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: precision(d.Precision), Device: r.device,
+		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: precision(d.Precision), Recompute: r.cfg.Recompute, Device: r.device,
 		Progress: func(step int, loss float64) {
 			r.events.Emit(Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.add(loss)})
 		}}
 	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, func(_, _ int, cast func(func())) (*torch.Tensor, error) {
-		b, err := l.Next()
+		b, err := r.train.next(l, d.KL == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -250,6 +264,16 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 		cast(func() { logits = student.Logits(packed) })
 		return d.loss().Of(logits, r.outputs.Logits(b.Index, r.device), packed.Targets, r.train.labelled(b.Index)), nil
 	})
+}
+
+// asStored calls f with a student as its checkpoint will hold it: what is measured is what is written.
+func (r *run) asStored(student model.Network, f func(model.Network) error) error {
+	n, err := model.Stored(student, r.dtypes)
+	if err != nil {
+		return Inputf("export.dtype = %q: %w", r.cfg.Export.DType, err)
+	}
+	defer n.Store().Free()
+	return f(n)
 }
 
 // judge measures the stage's student and lets the gate decide on the validation split.

@@ -30,15 +30,12 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.teacher.Store().SetRequiresGrad(false)
-	notes, err := r.cfg.fitExport(r.teacher)
-	for _, n := range notes {
-		r.events.Emit(Note{n})
-	}
-	if err != nil {
+	if err := r.takeHubForm(); err != nil {
 		return err
 	}
-	if err := r.cfg.checkKeep(r.teacher); err != nil {
+	r.teacher.Store().SetRequiresGrad(false)
+	r.dtypes = r.cfg.exportDtypes(r.teacher)
+	if err := r.tellMemory(); err != nil {
 		return err
 	}
 	r.events.Emit(Phase{Stage: "teacher", Name: "measure", Detail: "on validation"})
@@ -50,6 +47,7 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 	if other.count > 0 {
 		r.events.Emit(Note{other.String()})
 	}
+	r.noteTeacher()
 	if r.journal.Teacher == nil {
 		spent := time.Since(start).Seconds()
 		m, err := r.measure(ctx, r.teacher, "teacher", "")
@@ -85,6 +83,9 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	r.teacher = m
+	for _, note := range m.Notes() {
+		r.events.Emit(Note{note})
+	}
 	words, err := prompt.Load(folder, m.Config(), r.cfg.Data.Prompt)
 	if err != nil {
 		return &InputError{err}
@@ -101,20 +102,46 @@ func (r *run) loadTeacher(folder string) error {
 		r.events.Emit(Note{fmt.Sprintf("questions are framed as %q, the checkpoint's espalier.prompt; data.prompt would say otherwise", words.Template)})
 	}
 	m.Config().Prompt = words.Template // students take it over
-	if r.pre, err = model.LoadPreprocessor(folder); err != nil {
+	if r.pre, err = model.LoadPreprocessorFor(folder, m.Config()); err != nil {
 		return &InputError{err}
 	}
-	if r.pre.Size != r.set.Size || m.Config().Vision.Image != r.set.Size {
+	if r.pre.Crops() {
+		return Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), which a run does not do: crop the pictures of the data "+
+			"to squares, and set do_center_crop to false and size to the network's height and width", folder)
+	}
+	if m.Config().Vision.Image != r.set.Size {
 		return Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", r.set.Size, folder, m.Config().Vision.Image, m.Config().Vision.Image)
 	}
+	if err := r.planStages(m); err != nil {
+		return err
+	}
 	return r.tokenize(m.Config())
+}
+
+// planStages checks what the stages keep against the teacher's sizes, and changes it to what the export can express.
+func (r *run) planStages(teacher model.Network) error {
+	if err := r.cfg.checkKeep(teacher); err != nil {
+		return err
+	}
+	notes, err := r.cfg.fitExport(teacher)
+	for _, n := range notes {
+		r.note("%s", n)
+	}
+	return err
 }
 
 // trainedTeacher trains the teacher of [teacher.train], or finds it in the run folder or in the user's cache.
 func (r *run) trainedTeacher(ctx context.Context) error {
 	r.words, r.pre = prompt.Words{Answers: r.set.Tokenizer, Template: r.cfg.Data.Prompt}, model.AdsPreprocessor(r.set.Size)
-	c, err := r.cfg.Teacher.Train.modelConfig(r.set, r.words.Answers)
+	c, err := r.cfg.Teacher.Train.modelConfig(r.set.Size, r.words.Answers)
 	if err != nil {
+		return err
+	}
+	m, err := model.New(c)
+	if err != nil {
+		return err
+	}
+	if err := r.planStages(m); err != nil {
 		return err
 	}
 	if err := r.tokenize(c); err != nil {
@@ -124,18 +151,14 @@ func (r *run) trainedTeacher(ctx context.Context) error {
 		if _, err := os.Stat(filepath.Join(folder, "config.json")); err != nil {
 			continue
 		}
-		m, err := r.loadModel(folder)
+		kept, err := r.loadModel(folder)
 		if err != nil {
 			r.events.Emit(Note{fmt.Sprintf("the kept teacher is not usable (%v): training again", err)})
 			continue
 		}
 		r.events.Emit(Note{"teacher: as trained before, in " + folder})
-		r.teacher = m
+		r.teacher = kept
 		return r.keepTeacher(r.path("teacher"))
-	}
-	m, err := model.New(c)
-	if err != nil {
-		return err
 	}
 	if err := m.Store().Init(stream(r.cfg.Seed, "teacher", "init"), r.device); err != nil {
 		return err

@@ -23,24 +23,20 @@ func folded(mode torch.Fold) func(*nn.Store, []*nn.Axis, Objective) (Scores, err
 				defer accumulators[p].Close()
 			}
 		}
-		scores := empty(axes)
+		scores, scale := empty(axes), scaleFor(s)
 		for i := range o.Batches {
-			err := torch.Run(func(*torch.Scope) error {
-				loss, err := o.Loss(i)
-				if err != nil {
-					return err
-				}
-				loss.Backward()
+			err := scaled(&scale, func() (*torch.Tensor, error) { return o.Loss(i) }, func(scale float64) bool {
+				found := empty(axes)
 				for _, p := range s.Params() { // in order: sums of floats depend on it
 					taken := map[int][]float64{}
 					for _, place := range where[p] {
 						if taken[place.dim] == nil {
 							taken[place.dim] = accumulators[p].Take(place.dim).Floats()
 						}
-						place.add(scores, taken[place.dim])
+						place.add(found, taken[place.dim])
 					}
 				}
-				return nil
+				return scores.add(found, 1/scale)
 			})
 			if err != nil {
 				return nil, fmt.Errorf("pruning: importance, batch %d: %w", i, err)
@@ -74,25 +70,25 @@ func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 	defer restoreGrad(n.Store())()
 	n.Store().SetRequiresGrad(false)
 	defer n.Store().SetGates(nil)
-	scores := empty(axes)
+	scores, scale := empty(axes), scaleFor(n.Store())
 	for i := range s.Batches {
-		err := torch.Run(func(*torch.Scope) error {
+		gates := map[string]*torch.Tensor{}
+		err := scaled(&scale, func() (*torch.Tensor, error) {
 			b, err := s.Batch(i)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			gates := map[string]*torch.Tensor{}
 			for _, a := range axes {
 				gates[a.Name] = torch.Ones([]int{b.GateRows(a.Tower), a.Units()}, torch.Float32, b.Pictures.Device()).SetRequiresGrad(true)
 			}
 			n.Store().SetGates(gates)
-			s.Loss(i, b, n.Logits(b)).Backward()
+			return s.Loss(i, b, n.Logits(b)), nil
+		}, func(scale float64) bool {
+			found := Scores{}
 			for _, a := range axes {
-				for unit, v := range gates[a.Name].Grad().Abs().Sum(0).Floats() {
-					scores[a.Name][unit] += v
-				}
+				found[a.Name] = gates[a.Name].Grad().Abs().Sum(0).Floats()
 			}
-			return nil
+			return scores.add(found, 1/scale)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("pruning: importance, batch %d: %w", i, err)

@@ -3,6 +3,7 @@ package pruning
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strings"
 
@@ -193,6 +194,23 @@ func (s slice) add(scores Scores, sums []float64) {
 			into[unit] += max(sum, -sum)
 		}
 	}
+}
+
+// add adds a batch's scores times a factor, unless one of them is no finite number, which it tells.
+func (s Scores) add(batch Scores, factor float64) (finite bool) {
+	for _, v := range batch {
+		for _, x := range v {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return false
+			}
+		}
+	}
+	for name, v := range batch {
+		for i, x := range v {
+			s[name][i] += x * factor
+		}
+	}
+	return true
 }
 
 // divide turns sums over batches into means.

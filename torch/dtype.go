@@ -19,6 +19,12 @@ const (
 	BFloat16 DType = 15
 )
 
+// otherDTypes are libtorch's types that Espalier does not compute with: they have a name, and no size.
+var otherDTypes = map[DType]string{
+	8: "complex32", 9: "complex64", 10: "complex128", 12: "qint8", 13: "quint8", 14: "qint32", 16: "quint4x2", 17: "quint2x4",
+	23: "float8_e5m2", 24: "float8_e4m3fn", 25: "float8_e5m2fnuz", 26: "float8_e4m3fnuz", 27: "uint16", 28: "uint32", 29: "uint64", 44: "float8_e8m0fnu",
+}
+
 var dtypes = map[DType]struct {
 	name string
 	size int
@@ -31,6 +37,9 @@ func (d DType) String() string {
 	if i, ok := dtypes[d]; ok {
 		return i.name
 	}
+	if name, ok := otherDTypes[d]; ok {
+		return name
+	}
 	return fmt.Sprintf("dtype(%d)", int8(d))
 }
 
@@ -41,6 +50,9 @@ func (d DType) Size() int { return dtypes[d].size }
 func (d DType) IsFloat() bool {
 	return d == Float16 || d == Float32 || d == Float64 || d == BFloat16
 }
+
+// IsHalf tells whether an element takes two bytes: too few digits for the steps of an optimizer.
+func (d DType) IsHalf() bool { return d == Float16 || d == BFloat16 }
 
 // Element is a Go type with a tensor dtype of the same layout.
 type Element interface {

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 5
+#define ESP_INTERFACE_VERSION 6
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -208,6 +208,20 @@ enum { ESP_FOLD_GRAD_ABS = 1, ESP_FOLD_TAYLOR_ABS, ESP_FOLD_TAYLOR };
 ESP_API esp_status esp_accumulator_new(esp_tensor *t, int32_t mode, esp_accumulator **out);
 ESP_API esp_result esp_accumulator_take(esp_accumulator *a, int64_t dim); /* the vector; it starts again from zero */
 ESP_API void esp_accumulator_free(esp_accumulator *a);                   /* removes the hook too */
+
+/* --- recomputation ----------------------------------------------------------------------------------------------- */
+/* What a block of a forward does with gradients on the calling thread. */
+enum { ESP_BLOCK_NO_GRAD, ESP_BLOCK_PLAIN, ESP_BLOCK_RECOMPUTED };
+ESP_API int32_t esp_block_mode(void);
+ESP_API int32_t esp_recompute_set(int32_t on); /* of the calling thread; returns the previous one */
+/* Between begin and end no gradient is recorded and autocast keeps no casted weights; end takes what begin gave. */
+ESP_API int32_t esp_recompute_begin(void);
+ESP_API void esp_recompute_end(int32_t before);
+/* A callback computes the block again, with gradients, from borrowed inputs, and answers as a hook does. */
+typedef esp_hook_answer (*esp_recompute_call)(uintptr_t handle, esp_tensors inputs);
+ESP_API void esp_recompute_callbacks(esp_recompute_call call, esp_hook_release release);
+/* value, the block's output without a graph, as a tensor whose backward calls back; inputs may be NULL */
+ESP_API esp_result esp_tensor_recomputed(const esp_tensor *value, esp_tensors inputs, uintptr_t handle);
 
 /* --- optimizers -------------------------------------------------------------------------------------------------- */
 /* One step of AdamW over params that all have gradients; steps are float32 scalars, counted up here. */

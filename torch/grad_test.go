@@ -92,7 +92,7 @@ func TestInference(t *testing.T) {
 				require.False(t, torch.GradEnabled(), "Run inherits it")
 				return nil
 			}))
-			made = torch.Inner(func(*torch.Scope) *torch.Tensor { return x.MulScalar(3) })
+			made = torch.Inner(func(*torch.Scope, []*torch.Tensor) *torch.Tensor { return x.MulScalar(3) })
 			require.Equal(t, []float64{3, 6}, made.Floats())
 		})
 		require.True(t, torch.GradEnabled())

@@ -61,22 +61,6 @@ func Run(f func(s *Scope) error) (err error) {
 	return err
 }
 
-// Inner calls f in a scope of its own when gradients are off, and plainly, with a nil scope, otherwise: intermediate
-// results of a block are then freed with the block, while autograd still needs them in training. f's result is kept,
-// and so is what f gives to Keep.
-func Inner(f func(s *Scope) *Tensor) *Tensor {
-	if C.esp_grad_mode_get() != 0 {
-		return f(nil)
-	}
-	s := openScope()
-	done := false
-	defer func() { s.close(done) }()
-	t := f(s)
-	s.Keep(t)
-	done = true
-	return t
-}
-
 func openScope() *Scope {
 	s := &Scope{}
 	scopes.Lock()

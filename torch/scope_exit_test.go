@@ -98,7 +98,7 @@ func TestInnerPanics(t *testing.T) {
 	before := torch.LiveTensors()
 	torch.NoGrad(func() {
 		require.Panics(t, func() {
-			torch.Inner(func(s *torch.Scope) *torch.Tensor {
+			torch.Inner(func(s *torch.Scope, _ []*torch.Tensor) *torch.Tensor {
 				x := one()
 				s.Keep(x)
 				return x.Reshape(3)

@@ -124,7 +124,7 @@ func TestInner(t *testing.T) {
 	torchtest.Run(t, func(*torch.Scope) {
 		x := one()
 		var inside, given *torch.Tensor
-		block := func(s *torch.Scope) *torch.Tensor {
+		block := func(s *torch.Scope, _ []*torch.Tensor) *torch.Tensor {
 			inside, given = x.Add(x), x.Add(x)
 			s.Keep(given)
 			return inside.Mul(x)
@@ -138,9 +138,9 @@ func TestInner(t *testing.T) {
 			require.Equal(t, before+2, torch.LiveTensors())
 			torchtest.Values(t, y, []int{2}, 2, 2)
 			torchtest.Values(t, given, []int{2}, 2, 2)
-			require.Same(t, x, torch.Inner(func(*torch.Scope) *torch.Tensor { return x }), "not the inner scope's own")
-			torch.Inner(func(*torch.Scope) *torch.Tensor { return torch.Inner(block) })
-			require.Nil(t, torch.Inner(func(*torch.Scope) *torch.Tensor { return nil }))
+			require.Same(t, x, torch.Inner(func(*torch.Scope, []*torch.Tensor) *torch.Tensor { return x }), "not the inner scope's own")
+			torch.Inner(func(*torch.Scope, []*torch.Tensor) *torch.Tensor { return torch.Inner(block) })
+			require.Nil(t, torch.Inner(func(*torch.Scope, []*torch.Tensor) *torch.Tensor { return nil }))
 		})
 	})
 }
@@ -158,7 +158,7 @@ func TestScopesInParallel(t *testing.T) {
 					if g%2 == 0 {
 						torch.NoGrad(func() {
 							runtime.Gosched()
-							kept = torch.Inner(func(*torch.Scope) *torch.Tensor { return shared.Add(shared).MulScalar(2) })
+							kept = torch.Inner(func(*torch.Scope, []*torch.Tensor) *torch.Tensor { return shared.Add(shared).MulScalar(2) })
 							if kept.RequiresGrad() {
 								t.Error("a gradient inside of NoGrad")
 							}

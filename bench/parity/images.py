@@ -3,17 +3,17 @@
     python images.py OUT [--seed N]
 
 Writes OUT/images/, and for each size OUT/pixels-224.safetensors and OUT/pixels-48.safetensors: for each file, under its
-name, pixel_values [3, size, size] float32 of BlipImageProcessorPil for the picture as transformers' load_image opens it:
-ImageOps.exif_transpose, then convert("RGB"), which drops an alpha channel. Of a PNG's one transparent colour
-(rgb-clear.png, grey-clear.png) convert keeps a note, which is dropped here too: the processor would make it white. 16-bit
-greys, which convert cuts off at 255, are shifted to their high byte first. Under "direct/NAME", only where it differs, is
-what the processor gives for Image.open's picture itself: not turned, and all transparency laid over white.
+name, pixel_values [3, size, size] float32 that BlipImageProcessorPil makes of the path: it turns the picture as its notes
+say, drops an alpha channel, and lays what PIL then still calls transparent (one colour of a PNG or GIF) over white.
+Under "direct/NAME", only where it differs, is what the processor makes of Image.open's picture: not turned, and all
+transparency laid over white.
 OUT/images.json: for each file its size, its mode in PIL, and how far the processor on torchvision (BlipImageProcessor) is
 from these values. The same seed makes the same files with the same Pillow. setup.sh makes the Python environment."""
 import argparse, json, os, warnings
 import numpy as np, torch, transformers
-from PIL import Image, ImageOps
+from PIL import Image
 from safetensors.torch import save_file
+from transformers.image_utils import load_image
 from transformers.models.blip.image_processing_blip import BlipImageProcessor
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
@@ -93,7 +93,7 @@ def pngs(f):
         a = f.draw(shape, photo)
         f.save(f"rgba-{i}.png", Image.fromarray(np.dstack([a, f.alpha(a)])))
         f.save(f"grey-alpha-{i}.png", Image.fromarray(np.dstack([a[..., 0], f.alpha(a)])))
-    dark = (f.draw((83, 61), gradient)[..., 0].astype(np.uint16) << 8) | 7
+    dark = f.draw((83, 61), gradient)[..., 0].astype(np.uint16) * 2
     f.save("grey-16-bit.png", Image.fromarray(dark))
 
 
@@ -106,9 +106,13 @@ def jpegs(f):
         f.save(f"grey-{k}.jpg", Image.fromarray(f.draw(shape, photo)).convert("L"), quality=90)
     f.save("cmyk.jpg", Image.fromarray(f.draw((90, 70), photo)).convert("CMYK"), quality=92)
     for o in range(1, 9):
-        exif = Image.Exif()
-        exif[0x0112] = o
-        f.save(f"turned-{o}.jpg", Image.fromarray(f.draw((150, 83), photo)), quality=92, exif=exif)
+        f.save(f"turned-{o}.jpg", Image.fromarray(f.draw((150, 83), photo)), quality=92, exif=turned(o))
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
 
 
 def webps(f):
@@ -118,6 +122,26 @@ def webps(f):
     for name, how in (("lossy", dict(quality=80)), ("lossless", dict(lossless=True))):
         a = f.draw((99, 71), photo)
         f.save(f"alpha-{name}.webp", Image.fromarray(np.dstack([a, f.alpha(a)])), exact=True, **how)
+
+
+def others(f):
+    """GIF, BMP, TIFF; the first picture of several; orientation in other files than JPEG."""
+    for i, shape in enumerate(((131, 67), (30, 41), (225, 223))):
+        a = f.draw(shape, photo)
+        image, grey = Image.fromarray(a), Image.fromarray(a[..., 0])
+        clear, frames = Image.fromarray(np.dstack([a, f.alpha(a)])), [Image.fromarray(f.draw(shape, edges)) for _ in range(2)]
+        f.save(f"plain-{i}.gif", image.convert("P", palette=Image.Palette.ADAPTIVE))
+        f.save(f"clear-{i}.gif", clear)
+        f.save(f"animated-{i}.gif", image, save_all=True, append_images=frames)
+        f.save(f"animated-{i}.png", image, save_all=True, append_images=frames)
+        f.save(f"animated-{i}.webp", clear, save_all=True, append_images=frames, quality=80, exact=True)
+        for mode, picture in dict(rgb=image, grey=grey, palette=image.convert("P"), bilevel=grey.convert("1"), rgba=clear).items():
+            f.save(f"{mode}-{i}.bmp", picture)
+            f.save(f"{mode}-{i}.tif", picture, compression=(None, "tiff_lzw", "tiff_adobe_deflate")[i])
+        f.save(f"cmyk-{i}.tif", image.convert("CMYK"), compression=("packbits", "tiff_lzw", None)[i])
+    for o in range(2, 9):
+        for kind, how in dict(png={}, webp=dict(lossless=True), tif={}).items():
+            f.save(f"turned-{o}.{kind}", Image.fromarray(f.draw((150, 83), photo)), exif=turned(o), **how)
 
 
 def values(processor, image):
@@ -134,7 +158,7 @@ def main():
     warnings.filterwarnings("ignore")
     folder = os.path.join(a.out, "images")
     files = Files(folder, a.seed)
-    pngs(files), jpegs(files), webps(files)
+    pngs(files), jpegs(files), webps(files), others(files)
     about, farthest = {}, {}
     for size in SIZES:
         pil, fast = (c(size=dict(height=size, width=size)) for c in (BlipImageProcessorPil, BlipImageProcessor))
@@ -142,16 +166,11 @@ def main():
         for name in sorted(files.names):
             direct = Image.open(os.path.join(folder, name))
             line = about.setdefault(name, dict(width=direct.width, height=direct.height, mode=direct.mode))
-            image = ImageOps.exif_transpose(direct)
-            if image.mode == "I;16":
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            image = image.convert("RGB")
-            image.info.pop("transparency", None)
-            pixels[name] = values(pil, image)
+            pixels[name] = values(pil, os.path.join(folder, name))
             untouched = values(pil, direct)
             if not torch.equal(untouched, pixels[name]):
                 pixels[f"direct/{name}"] = untouched
-            gap = (values(fast, image) - pixels[name]).abs()
+            gap = (values(fast, load_image(direct)) - pixels[name]).abs()
             line[f"torchvision_{size}"] = dict(greatest=round(gap.max().item(), 5), mean=round(gap.mean().item(), 6))
             farthest[size] = max(farthest.get(size, (0, "")), (gap.max().item(), name))
         save_file(pixels, os.path.join(a.out, f"pixels-{size}.safetensors"))

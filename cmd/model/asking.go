@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"espalier/model"
 	"espalier/model/image"
 	"espalier/torch/checkpoint"
+	"espalier/torch/textfile"
 )
 
 // What -inputs writes, for programs of any language: the normalised pictures as little-endian float32 [questions, 3, size,
@@ -30,8 +30,21 @@ type asking struct {
 	place    string // file and line
 }
 
+// load reads the picture, which is named relative to the folder of the questions, or absolutely.
+func (a asking) load(folder string) (*image.RGB, error) {
+	path := a.Picture
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(folder, path)
+	}
+	rgb, err := image.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.place, err)
+	}
+	return rgb, nil
+}
+
 func readAsked(file string, first int) ([]asking, error) {
-	data, err := os.ReadFile(file)
+	data, err := textfile.Read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -40,13 +53,12 @@ func readAsked(file string, first int) ([]asking, error) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		var a asking
+		a := asking{place: fmt.Sprintf("%s:%d", file, i+1)}
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, i+1, err)
+			return nil, fmt.Errorf("%s: %w", a.place, err)
 		}
-		a.place = fmt.Sprintf("%s:%d", file, i+1)
 		if a.Picture == "" || a.Question == "" {
-			return nil, fmt.Errorf(`%s:%d: "file_name" and "question" are needed`, file, i+1)
+			return nil, fmt.Errorf(`%s: "file_name" and "question" are needed`, a.place)
 		}
 		if out = append(out, a); len(out) == first {
 			break
@@ -74,7 +86,7 @@ func (s *speaker) askAll(file string, first int, inputs string, out io.Writer) e
 	})
 }
 
-func (s *speaker) answerAll(folder string, asked []asking, pixels, ids, out io.Writer) error {
+func (s *speaker) answerAll(folder string, asked []asking, fed, ids, out io.Writer) error {
 	questions, err := s.questions(asked)
 	if err != nil {
 		return err
@@ -84,18 +96,22 @@ func (s *speaker) answerAll(folder string, asked []asking, pixels, ids, out io.W
 		n := min(askedTogether, len(asked))
 		var pictures []byte
 		for i, a := range asked[:n] {
-			rgb, err := image.Load(filepath.Join(folder, a.Picture))
+			rgb, err := a.load(folder)
 			if err != nil {
 				return err
 			}
-			pictures = append(pictures, rgb.Resize(s.pre.Size, s.pre.Size).Pix...)
+			pixels, err := s.pre.Picture(rgb)
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.Picture, err)
+			}
+			pictures = append(pictures, pixels...)
 			if ids != nil {
 				if _, err := fmt.Fprintln(ids, idLine(questions[i])); err != nil {
 					return err
 				}
 			}
 		}
-		answers, err := s.ask(pictures, questions[:n], pixels)
+		answers, err := s.ask(pictures, questions[:n], fed)
 		if err != nil {
 			return err
 		}

@@ -19,8 +19,8 @@ func compare(flags *flag.FlagSet) func([]string, io.Writer) error {
 			return usagef("model compare: -in and two checkpoint folders are needed")
 		}
 		rows := [][]string{{"output", "shape", "largest value", "largest difference", "mean difference"}}
-		err := computed(args[0], *in, *on, 0, func(first map[string]*torch.Tensor) error {
-			return computed(args[1], *in, *on, 0, func(second map[string]*torch.Tensor) error {
+		err := computed(flags, args[0], *in, *on, 0, func(first map[string]*torch.Tensor) error {
+			return computed(flags, args[1], *in, *on, 0, func(second map[string]*torch.Tensor) error {
 				for _, name := range slices.Sorted(maps.Keys(first)) {
 					a, b := first[name].To(torch.Float64), second[name]
 					row := []string{name, fmt.Sprint(a.Shape()), fmt.Sprintf("%.4g", a.Abs().AMax().Item())}

@@ -5,15 +5,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"espalier/model"
 	"espalier/model/names"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
+	"espalier/torch/textfile"
 )
 
 // dtypes are the names of the dtypes that weights are written in.
@@ -27,6 +30,7 @@ var companions = []string{"tokenizer.json", "tokenizer_config.json", "special_to
 type conversion struct {
 	out, key, names, config, dtype, format string
 	reverse, dropUnused                    bool
+	notes                                  io.Writer
 }
 
 func convert(flags *flag.FlagSet) func([]string, io.Writer) error {
@@ -39,7 +43,10 @@ func convert(flags *flag.FlagSet) func([]string, io.Writer) error {
 	flags.StringVar(&c.config, "config", "", "config.json `file` of the network, for a folder; the tensors must be its")
 	flags.BoolVar(&c.dropUnused, "drop-unused", false, "leave out tensors that the network of the config does not have")
 	flags.StringVar(&c.dtype, "dtype", "", "float32, bfloat16 or float16 instead of what the weights are")
-	return func(args []string, out io.Writer) error { return c.run(args, out) }
+	return func(args []string, out io.Writer) error {
+		c.notes = flags.Output()
+		return c.run(args, out)
+	}
 }
 
 func (c conversion) run(args []string, out io.Writer) error {
@@ -50,15 +57,15 @@ func (c conversion) run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	from, err := c.open(args, out)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
 	config, err := c.configOf(args)
 	if err != nil {
 		return err
 	}
+	from, err := c.open(args, config != nil, out)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
 	if config != nil {
 		if err := c.fit(config, from, out); err != nil {
 			return err
@@ -103,67 +110,6 @@ func (c conversion) outFormat() (string, error) {
 	return "folder", nil
 }
 
-// open gives the inputs as one checkpoint under our names, or theirs.
-func (c conversion) open(paths []string, out io.Writer) (*checkpoint.Merged, error) {
-	var sources []checkpoint.Source
-	for _, p := range paths {
-		s, err := checkpoint.Open(p, c.key)
-		if err != nil {
-			return nil, errors.Join(err, checkpoint.Merge(sources...).Close())
-		}
-		sources = append(sources, s)
-	}
-	all := checkpoint.Merge(sources...)
-	say(out, "in several of the inputs, the last one counts", all.Replaced)
-	var from checkpoint.Source = all
-	if c.names != "" {
-		m, err := names.Open(c.names)
-		if err != nil {
-			return nil, errors.Join(err, all.Close())
-		}
-		if c.reverse {
-			m = m.Reverse()
-		}
-		if from, err = m.Over(all); err != nil {
-			return nil, errors.Join(fmt.Errorf("names %s: %w", c.names, err), all.Close())
-		}
-	}
-	if c.dtype != "" {
-		d, ok := dtypes[c.dtype]
-		if !ok {
-			return nil, errors.Join(usagef("model convert: -dtype %q is not float32, bfloat16 or float16", c.dtype), all.Close())
-		}
-		from = checkpoint.Cast{Source: from, To: d}
-	}
-	return checkpoint.Merge(from), nil
-}
-
-// configOf reads the config of the network: the one that is named, or that of the first input folder which has one, unless
-// other people's names are written.
-func (c conversion) configOf(inputs []string) (*model.Config, error) {
-	path := c.config
-	for _, in := range inputs {
-		if found := filepath.Join(in, "config.json"); path == "" && !c.reverse && exists(found) {
-			path = found
-		}
-	}
-	if path == "" {
-		return nil, nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	config, err := model.ParseConfig(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if c.dtype != "" {
-		config = config.WithDType(c.dtype)
-	}
-	return config, nil
-}
-
 // fit holds the tensors against the network that the config declares.
 func (c conversion) fit(config *model.Config, from *checkpoint.Merged, out io.Writer) error {
 	m, err := model.Declare(config, from)
@@ -176,7 +122,7 @@ func (c conversion) fit(config *model.Config, from *checkpoint.Merged, out io.Wr
 		say(out, "left out: the network does not have them", unused)
 	}
 	if err := m.Fits(from); err != nil {
-		return fmt.Errorf("%w; -names takes other people's names, -drop-unused leaves out what is unexpected", err)
+		return fmt.Errorf("%w\n-names takes other people's names, -drop-unused leaves out what is unexpected", err)
 	}
 	return nil
 }
@@ -195,9 +141,12 @@ func (c conversion) writeFolder(config *model.Config, inputs []string, from chec
 	}
 	for _, name := range companions {
 		for _, in := range folders {
-			data, err := os.ReadFile(filepath.Join(in, name))
-			if err != nil {
+			data, err := textfile.Read(filepath.Join(in, name))
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 				continue
+			}
+			if err != nil {
+				return err
 			}
 			if err := checkpoint.WriteFile(filepath.Join(c.out, name), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 				return err
@@ -226,7 +175,11 @@ func say(out io.Writer, reason string, names []string) {
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "%s: %s", reason, strings.Join(names[:min(shown, len(names))], ", "))
+	first := make([]string, min(shown, len(names)))
+	for i := range first {
+		first[i] = fmt.Sprintf("%.200s", names[i])
+	}
+	fmt.Fprintf(out, "%s: %s", reason, strings.Join(first, ", "))
 	if len(names) > shown {
 		fmt.Fprintf(out, " and %d more", len(names)-shown)
 	}

@@ -13,6 +13,7 @@ import (
 	"espalier/model"
 	"espalier/model/prompt"
 	"espalier/torch"
+	"espalier/torch/textfile"
 )
 
 // scriptName is the TorchScript file in an exported folder.
@@ -36,7 +37,7 @@ func export(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if _, err := os.Stat(file); err == nil {
 			return usagef("model export: %s is there already; remove it or name another", file)
 		}
-		if err := exportTo(*folder, file, alone); err != nil {
+		if err := exportTo(flags, *folder, file, alone); err != nil {
 			return err
 		}
 		info, err := os.Stat(file)
@@ -49,12 +50,12 @@ func export(flags *flag.FlagSet) func([]string, io.Writer) error {
 }
 
 // exportTo writes the TorchScript file and, unless it is to stand alone, beside it what turns words into ids and back.
-func exportTo(folder, file string, alone bool) error {
+func exportTo(flags *flag.FlagSet, folder, file string, alone bool) error {
 	c, err := model.LoadConfig(folder)
 	if err != nil {
 		return err
 	}
-	pre, err := model.LoadPreprocessor(folder)
+	pre, err := model.LoadPreprocessorFor(folder, c)
 	if err != nil {
 		return err
 	}
@@ -70,6 +71,7 @@ func exportTo(folder, file string, alone bool) error {
 		return err
 	}
 	defer m.Store().Free()
+	tell(flags, m)
 	to := filepath.Dir(file)
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
@@ -80,7 +82,7 @@ func exportTo(folder, file string, alone bool) error {
 	if alone || sameFolder(folder, to) {
 		return nil
 	}
-	config, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	config, err := textfile.Read(filepath.Join(folder, "config.json"))
 	if err != nil {
 		return err
 	}

@@ -172,7 +172,7 @@ func TestAskedFileFaults(t *testing.T) {
 		":2: ":                                  "{\"file_name\": \"0.png\", \"question\": \"color\"}\nnot JSON\n",
 		`"file_name" and "question" are needed`: "{\"file_name\": \"0.png\"}\n",
 		"no question in it":                     "\n",
-		"missing.png":                           "{\"file_name\": \"missing.png\", \"question\": \"color\"}\n",
+		"faulty.jsonl:1: image: cannot read":    "{\"file_name\": \"missing.png\", \"question\": \"color\"}\n",
 		"violet":                                "{\"file_name\": \"0.png\", \"question\": \"violet\"}\n",
 	} {
 		file := filepath.Join(beside, "faulty.jsonl")

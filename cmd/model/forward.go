@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"espalier/model"
 	"espalier/torch"
@@ -21,7 +22,7 @@ func forward(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if *folder == "" || *in == "" || *to == "" || len(args) > 0 {
 			return usagef("model forward: -m, -in and -out are needed, and nothing more")
 		}
-		return computed(*folder, *in, *on, *tokens, func(outputs map[string]*torch.Tensor) error {
+		return computed(flags, *folder, *in, *on, *tokens, func(outputs map[string]*torch.Tensor) error {
 			for name, v := range outputs {
 				outputs[name] = v.ToDevice(torch.CPU).Contiguous()
 			}
@@ -35,7 +36,7 @@ func forward(flags *flag.FlagSet) func([]string, io.Writer) error {
 }
 
 // computed hands over the outputs of a checkpoint for the inputs of a file; they live until use returns.
-func computed(folder, file, on string, tokens int, use func(map[string]*torch.Tensor) error) error {
+func computed(flags *flag.FlagSet, folder, file, on string, tokens int, use func(map[string]*torch.Tensor) error) error {
 	where, err := torch.ParseDevice(on)
 	if err != nil {
 		return err
@@ -50,6 +51,11 @@ func computed(folder, file, on string, tokens int, use func(map[string]*torch.Te
 		return err
 	}
 	defer m.Store().Free()
+	tell(flags, m)
+	// The inputs hold finished pictures. A preprocessor that does not fit would have made them for another network.
+	if _, err := model.LoadPreprocessorFor(folder, m.Config()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return torch.Run(func(*torch.Scope) error {
 		in := model.InputsOf(inputs)
 		var out model.Outputs

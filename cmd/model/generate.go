@@ -22,7 +22,7 @@ type answer struct {
 
 func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	folder := flags.String("m", "", "checkpoint `folder`")
-	picture := flags.String("image", "", "PNG, JPEG or WebP `file`")
+	picture := flags.String("image", "", "picture `file`: PNG, JPEG, WebP, GIF, BMP or TIFF")
 	question := flags.String("question", "", "what is asked")
 	list := flags.String("ask", "", "JSON-lines `file` of questions, instead of one: {\"file_name\": \"a.png\", \"question\": \"…\"}, as a data set's metadata.jsonl")
 	first := flags.Int("first", 0, "only so many lines of -ask; 0 is all")
@@ -52,6 +52,7 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 			}
 			s.o.MaxTokens = room
 		}
+		tell(flags, s.m)
 		if many {
 			return s.askAll(*list, *first, *inputs, out)
 		}
@@ -63,7 +64,11 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if err != nil {
 			return err
 		}
-		answers, err := s.ask(rgb.Resize(s.pre.Size, s.pre.Size).Pix, []model.Question{q}, nil)
+		pixels, err := s.pre.Picture(rgb)
+		if err != nil {
+			return fmt.Errorf("%s: %w", *picture, err)
+		}
+		answers, err := s.ask(pixels, []model.Question{q}, nil)
 		if err != nil {
 			return err
 		}
@@ -104,7 +109,7 @@ func newSpeaker(folder, template, on string, o model.GenerateOptions) (*speaker,
 	if s.words, err = prompt.Load(folder, c, template); err != nil {
 		return nil, err
 	}
-	if s.pre, err = model.LoadPreprocessor(folder); err != nil {
+	if s.pre, err = model.LoadPreprocessorFor(folder, c); err != nil {
 		return nil, err
 	}
 	s.o.Ends = s.words.Ends()

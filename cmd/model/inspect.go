@@ -13,6 +13,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 
 	"espalier/model"
+	"espalier/model/names"
 	"espalier/torch/checkpoint"
 	"espalier/torch/nn"
 )
@@ -24,6 +25,9 @@ func inspect(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if len(args) != 1 {
 			return usagef("model inspect: name one checkpoint folder or file")
 		}
+		if err := names.Adapter(args[0]); err != nil {
+			return err
+		}
 		if !exists(filepath.Join(args[0], "config.json")) {
 			return inspectFile(out, args[0], *key, *all)
 		}
@@ -32,6 +36,7 @@ func inspect(flags *flag.FlagSet) func([]string, io.Writer) error {
 			return err
 		}
 		defer files.Close()
+		tell(flags, m)
 		c := m.Config()
 		kind := map[bool]string{true: "InstructBLIP", false: "BLIP-2"}[c.Instruct()]
 		fmt.Fprintf(out, "%s: %s with %s, %s parameters, pictures of %d × %d\n\n", args[0], kind,

@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 
+	"espalier/model"
 	"espalier/torch"
 )
 
@@ -86,4 +87,11 @@ func help(w io.Writer) {
 // device is the flag that every computing command has.
 func device(flags *flag.FlagSet) *string {
 	return flags.String("device", "auto", "`cpu`, cuda, cuda:N or auto")
+}
+
+// tell prints what was unusual in the files of a network, beside a command's output.
+func tell(flags *flag.FlagSet, m *model.Blip2) {
+	for _, note := range m.Notes() {
+		fmt.Fprintln(flags.Output(), note)
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"espalier/model"
 	"espalier/torch"
+	"espalier/torch/textfile"
 )
 
 func random(flags *flag.FlagSet) func([]string, io.Writer) error {
@@ -29,7 +30,7 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if _, err := os.Stat(filepath.Join(*to, "config.json")); err == nil {
 			return usagef("model random: %s holds a checkpoint already; remove it or name another folder", *to)
 		}
-		data, err := os.ReadFile(*config)
+		data, err := textfile.Read(*config)
 		if err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func copyTokenizer(from, to string) error {
 		return nil
 	}
 	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"} {
-		data, err := os.ReadFile(filepath.Join(from, name))
+		data, err := textfile.Read(filepath.Join(from, name))
 		if errors.Is(err, os.ErrNotExist) && name != "tokenizer.json" {
 			continue
 		}

@@ -49,8 +49,10 @@ func TestBrokenPictures(t *testing.T) {
 		data       []byte
 	}{
 		{"empty.png", "the file is empty", nil},
-		{"text.png", "not a PNG, JPEG or WebP", []byte("hello, this is no picture")},
-		{"gif.jpg", "not a PNG, JPEG or WebP", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00")},
+		{"text.png", "not a picture that this program reads (PNG, JPEG, WebP, GIF, BMP, TIFF)", []byte("hello, this is no picture")},
+		{"pointer.png", "it is a Git LFS pointer, not the file: run git lfs pull", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00")},
+		{"short.jpg", "broken GIF picture: unexpected EOF", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00")},
+		{"none.gif", "broken GIF picture: it ends before its first frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;")},
 		{"damaged.png", "broken PNG picture", damaged},
 	} {
 		path := write(t, c.name, c.data)

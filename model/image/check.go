@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -50,9 +51,15 @@ func whole(k *kind, f io.ReaderAt, size int64, head []byte) bool {
 		return bytes.HasSuffix(tail(f, size, 12), []byte("\x00\x00\x00\x00IEND\xaeB`\x82"))
 	case jpegKind:
 		return bytes.Contains(tail(f, size, jpegTail), []byte{0xff, 0xd9})
-	default: // WebP's header has the length
-		length := int64(head[4]) | int64(head[5])<<8 | int64(head[6])<<16 | int64(head[7])<<24
-		return length+8 <= size
+	case gifKind:
+		return bytes.HasSuffix(tail(f, size, 2), []byte("\x00;"))
+	case webpKind: // the header has the length
+		return int64(binary.LittleEndian.Uint32(head[4:]))+8 <= size
+	case bmpKind:
+		length := int64(binary.LittleEndian.Uint32(head[2:]))
+		return length > 0 && length <= size
+	default: // the parts of a TIFF can stand anywhere
+		return false
 	}
 }
 

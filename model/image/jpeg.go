@@ -1,8 +1,55 @@
 package image
 
 import (
+	"bytes"
+	"encoding/binary"
 	stdimage "image"
+	"image/jpeg"
+	"slices"
 )
+
+func decodeJPEG(data []byte) (*RGB, error) {
+	img, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return planarJPEG(img)
+}
+
+// jpegNotes gathers the APP1 segments before the pixels. EXIF that is too long for one segment goes on in the next.
+func jpegNotes(data []byte) (n notes) {
+	for at := 2; at+4 <= len(data); {
+		marker := data[at+1]
+		switch {
+		case data[at] != 0xff: // PIL and Go's decoder pass over bytes between segments
+			at++
+			continue
+		case marker == 0xff: // a fill byte
+			at++
+			continue
+		case marker == 0 || marker == 0x01 || marker >= 0xd0 && marker <= 0xd9: // without a length
+			at += 2
+			continue
+		case marker == 0xda: // the pixels start
+			return n
+		}
+		size := int(binary.BigEndian.Uint16(data[at+2:]))
+		if size < 2 || at+2+size > len(data) {
+			return n
+		}
+		if body := data[at+4 : at+2+size]; marker == 0xe1 {
+			if bytes.HasPrefix(body, []byte(exifPrefix)) && n.exif == nil {
+				n.exif = slices.Clone(body)
+			} else if more, ok := bytes.CutPrefix(body, []byte(exifPrefix)); ok {
+				n.exif = append(n.exif, more...)
+			} else if xmp, ok := bytes.CutPrefix(body, []byte("http://ns.adobe.com/xap/1.0/\x00")); ok {
+				n.xmp = xmp
+			}
+		}
+		at += 2 + size
+	}
+	return n
+}
 
 // planarJPEG differs from planar for pictures stored as luma and chroma: libjpeg, and with it PIL, interpolates
 // the coarser chroma ("fancy upsampling"), where Go's standard library repeats it. At edges of colour the two

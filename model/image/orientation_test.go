@@ -19,12 +19,12 @@ func TestOddNotesCountAsUpright(t *testing.T) {
 		"\xff\xd8\xff\xe1\x00\x12Exif\x00\x00II\x2a\x00\x08\x00\x00\x00\x09\x00",
 		"\xff\xd8\xff\xda\x00\x02",
 	} {
-		assert.Equal(t, 1, exifOrientation([]byte(data)), "%q", data)
+		assert.Equal(t, 1, jpegNotes([]byte(data)).orientation(), "%q", data)
 	}
 	entry := "\x12\x01\x03\x00\x01\x00\x00\x00"
 	note := func(value string) []byte {
 		return []byte("\xff\xd8\xff\xff\xe1\x00\x1eExif\x00\x00II\x2a\x00\x08\x00\x00\x00\x01\x00" + entry + value)
 	}
-	assert.Equal(t, 6, exifOrientation(note("\x06\x00\x00\x00")), "after a fill byte")
-	assert.Equal(t, 1, exifOrientation(note("\x09\x00\x00\x00")), "nine is no orientation")
+	assert.Equal(t, 6, jpegNotes(note("\x06\x00\x00\x00")).orientation(), "after a fill byte")
+	assert.Equal(t, 1, jpegNotes(note("\x09\x00\x00\x00")).orientation(), "nine is no orientation")
 }

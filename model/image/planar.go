@@ -29,7 +29,7 @@ func planar(img stdimage.Image) (*RGB, error) {
 	case *stdimage.CMYK:
 		p.cmyk(m)
 	default:
-		return nil, fmt.Errorf("pictures of type %T are not supported; convert it to RGB", img)
+		return nil, unread(fmt.Sprintf("a picture of type %T", img))
 	}
 	return p, nil
 }
@@ -47,11 +47,7 @@ func (p *RGB) strided(pix []uint8, stride, step, r, g, b int) {
 }
 
 func (p *RGB) paletted(m *stdimage.Paletted) {
-	var table [256][3]uint8
-	for i, c := range m.Palette {
-		n := color.NRGBAModel.Convert(c).(color.NRGBA)
-		table[i] = [3]uint8{n.R, n.G, n.B}
-	}
+	table := paletteTable(m.Palette)
 	red, green, blue := p.plane(0), p.plane(1), p.plane(2)
 	for y := range p.Height {
 		for x, c := range m.Pix[y*m.Stride : y*m.Stride+p.Width] {
@@ -59,6 +55,20 @@ func (p *RGB) paletted(m *stdimage.Paletted) {
 			red[i], green[i], blue[i] = table[c][0], table[c][1], table[c][2]
 		}
 	}
+}
+
+// paletteTable holds a colour for each byte: black beyond the palette, and greys where there is none, as in PIL.
+func paletteTable(palette color.Palette) (table [256][3]uint8) {
+	if palette == nil {
+		for i := range table {
+			table[i] = [3]uint8{uint8(i), uint8(i), uint8(i)}
+		}
+	}
+	for i, c := range palette {
+		n := color.NRGBAModel.Convert(c).(color.NRGBA)
+		table[i] = [3]uint8{n.R, n.G, n.B}
+	}
+	return table
 }
 
 // cmyk uses PIL's simple conversion, without a colour profile.

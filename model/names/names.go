@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"espalier/torch/checkpoint"
+	"espalier/torch/textfile"
 )
 
 //go:embed blip2.toml
@@ -36,7 +36,7 @@ func Open(name string) (*checkpoint.NameMap, error) {
 	if v, ok := variants[name]; ok {
 		text = strings.NewReplacer("{model}", v.model, "{proj}", v.proj, "{norm}", v.norm).Replace(blip2)
 	} else {
-		data, err := os.ReadFile(name)
+		data, err := textfile.Read(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("names: %q is no file, nor one of %s", name, strings.Join(Known(), ", "))
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"espalier/torch/textfile"
 )
 
 // tokenizerJSON is Hugging Face's tokenizer.json, as far as a word-level tokenizer uses it. The parts that
@@ -82,7 +84,7 @@ func (t *WordLevel) MarshalJSON() ([]byte, error) {
 // LoadWordLevel reads a tokenizer.json. It refuses, in a sentence that names the file and the reason, every
 // file that would give other ids here than in `tokenizers`.
 func LoadWordLevel(path string) (*WordLevel, error) {
-	data, err := os.ReadFile(path)
+	data, err := textfile.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: cannot read: %w", err)
 	}
@@ -149,4 +151,21 @@ func (f *tokenizerJSON) words() ([]string, error) {
 		}
 	}
 	return words, nil
+}
+
+// SaveConfig writes the tokenizer_config.json by which transformers' AutoTokenizer reads the words: without one it takes the
+// class that goes with the language model, which reads no word list.
+func (t *WordLevel) SaveConfig(folder string) error {
+	c := map[string]string{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": PadWord, "eos_token": EOSWord}
+	if t.unk >= 0 {
+		c["unk_token"] = UnkWord
+	}
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, fileConfig), append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	return nil
 }

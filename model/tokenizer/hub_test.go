@@ -97,3 +97,26 @@ func TestAddedTokenExtends(t *testing.T) {
 	assert.Equal(t, 14, tok.Size())
 	assert.Equal(t, "more", tok.Decode([]int{13}))
 }
+
+// transformers' AutoTokenizer finds the class and the special words in tokenizer_config.json, and the folder reads as before.
+func TestSaveConfig(t *testing.T) {
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{PadWord, EOSWord, UnkWord, "red"}, `{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "eos_token": "<eos>", "unk_token": "<unk>"}`},
+		{[]string{PadWord, EOSWord, "red"}, `{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "eos_token": "<eos>"}`},
+	} {
+		words, err := NewWordLevel(c.words)
+		require.NoError(t, err)
+		folder := t.TempDir()
+		require.NoError(t, words.SaveTo(folder))
+		require.NoError(t, words.SaveConfig(folder))
+		text, err := os.ReadFile(filepath.Join(folder, "tokenizer_config.json"))
+		require.NoError(t, err)
+		assert.JSONEq(t, c.want, string(text))
+		again, err := Load(folder)
+		require.NoError(t, err)
+		assert.Equal(t, c.words, again.(*WordLevel).Words())
+	}
+}

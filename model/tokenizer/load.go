@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"espalier/torch/textfile"
 )
 
 // Load reads the tokenizer of a folder: its tokenizer.json, of either kind, and for the special tokens its
 // tokenizer_config.json and special_tokens_map.json, where they are.
 func Load(folder string) (Tokenizer, error) {
 	path := filepath.Join(folder, fileTokenizer)
-	data, err := os.ReadFile(path)
+	data, err := textfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tokenizer: %s has no %s (%w); write one in Python: transformers.AutoTokenizer.from_pretrained(checkpoint, use_fast=True).save_pretrained(%q)",
 			folder, fileTokenizer, fs.ErrNotExist, folder)

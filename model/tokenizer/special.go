@@ -2,9 +2,12 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
+
+	"espalier/torch/textfile"
 )
 
 // The files of a tokenizer, as `save_pretrained` names them.
@@ -26,8 +29,8 @@ func readSpecials(folder string, files map[string][]byte) (specials, error) {
 	var s specials
 	for _, name := range []string{fileConfig, fileSpecial} {
 		path := filepath.Join(folder, name)
-		data, err := os.ReadFile(path)
-		if os.IsNotExist(err) {
+		data, err := textfile.Read(path)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {

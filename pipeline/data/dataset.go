@@ -26,6 +26,7 @@ type Dataset struct {
 	OOD                     *Split               // nil: none
 	Tasks, Categories       []string             // those of the questions, without the empty one
 	Tokenizer               *tokenizer.WordLevel // of the words of the data
+	HeldOut                 bool                 // there was no validation split: Validation was taken from the training pictures
 	hash                    string
 }
 

@@ -33,7 +33,8 @@ func openFolder(cfg Config) (*Dataset, error) {
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	if validation == nil {
+	heldOut := validation == nil
+	if heldOut {
 		if validation = train.holdOut(); validation == nil {
 			bad.add(train.path, "there is no validation split, and too few pictures with answers to set some aside; add validation/%s", metadataName)
 			return nil, bad.err()
@@ -45,6 +46,7 @@ func openFolder(cfg Config) (*Dataset, error) {
 		Train:      train.take(cfg.Train, cfg.Size),
 		Validation: validation.take(cfg.Validation, cfg.Size),
 		Test:       test.take(cfg.Test, cfg.Size),
+		HeldOut:    heldOut,
 	}
 	if ood != nil {
 		d.OOD = ood.take(cfg.OOD, cfg.Size)

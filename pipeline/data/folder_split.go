@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"espalier/model/image"
+	"espalier/torch/textfile"
 )
 
 // folderSplit is one split's metadata, grouped by picture, in order of first appearance.
@@ -32,7 +33,7 @@ type pictureFile struct {
 // readSplit gives nil where the split is not there.
 func readSplit(root, name string, needAnswers bool, bad *faults) *folderSplit {
 	s := &folderSplit{name: name, path: filepath.Join(root, name, metadataName)}
-	data, err := os.ReadFile(s.path)
+	data, err := textfile.Read(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if csv := filepath.Join(root, name, "metadata.csv"); exists(csv) {
 			bad.add(csv, "tables are not read; write %s, a JSON object a line", metadataName)

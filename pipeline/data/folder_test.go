@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -89,10 +90,38 @@ func TestOpenFolder(t *testing.T) {
 	assert.Equal(t, []uint8{20, 20, 20, 20, 21, 21, 21, 21, 22, 22, 22, 22}, pixels)
 }
 
+// What editors on Windows make of a metadata file holds the same rows.
+func TestMetadataInOtherEncodings(t *testing.T) {
+	plain := line("4.png", "which", "größer") + line("4.png", "odd", "yes")
+	want, err := Open(Config{Root: folder(t, with(map[string]string{"test/metadata.jsonl": plain})), Size: 2})
+	require.NoError(t, err)
+	for name, encode := range map[string]func(string) string{
+		"mark":                   func(s string) string { return "\ufeff" + s },
+		"mark and Windows lines": func(s string) string { return "\ufeff" + strings.ReplaceAll(s, "\n", "\r\n") },
+		"UTF-16":                 func(s string) string { return "\xff\xfe" + littleEndian(s) },
+	} {
+		d, err := Open(Config{Root: folder(t, with(map[string]string{"test/metadata.jsonl": encode(plain)})), Size: 2})
+		require.NoError(t, err, name)
+		assert.Equal(t, want.Hash(), d.Hash(), name)
+	}
+	_, err = Open(Config{Root: folder(t, with(map[string]string{"test/metadata.jsonl": littleEndian(plain)})), Size: 2})
+	require.ErrorContains(t, err, "test/metadata.jsonl: the file holds zero bytes, as UTF-16 without its mark does; save it as UTF-8")
+	assert.NotContains(t, err.Error(), "\n")
+}
+
+func littleEndian(s string) string {
+	var out []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		out = append(out, byte(u), byte(u>>8))
+	}
+	return string(out)
+}
+
 func TestFolderAtAnotherSize(t *testing.T) {
 	d, err := Open(Config{Root: folder(t, small()), Size: 5})
 	require.NoError(t, err)
 	assert.Nil(t, d.OOD)
+	assert.False(t, d.HeldOut)
 	pixels := make([]uint8, 75)
 	require.NoError(t, d.Test.Pixels(0, pixels))
 	assert.Equal(t, bytes.Repeat([]byte{40}, 25), pixels[:25])
@@ -127,7 +156,7 @@ func TestFolderFaults(t *testing.T) {
 	}{
 		"missing file":   {map[string]string{"images/2.png": ""}, "train/metadata.jsonl:2: there is no picture "},
 		"broken picture": {map[string]string{"images/2.png": flat(t, 3)[:50]}, "train/metadata.jsonl:2: "},
-		"no picture":     {map[string]string{"images/2.png": "text"}, "not a PNG, JPEG or WebP picture; convert it"},
+		"no picture":     {map[string]string{"images/2.png": "text"}, "not a picture that this program reads"},
 		"absolute":       {map[string]string{"test/metadata.jsonl": line("/4.png", "which", "four")}, `test/metadata.jsonl:1: file_name "/4.png" is absolute`},
 		"folder":         {map[string]string{"test/metadata.jsonl": line("../images", "which", "four")}, "is a folder"},
 		"no train":       {map[string]string{"train/metadata.jsonl": ""}, "train/metadata.jsonl: the split train is missing"},
@@ -170,6 +199,7 @@ func TestValidationIsSplitOff(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []int{39, 2}, []int{d.Train.Len(), d.Validation.Len()})
 	assert.Equal(t, "validation", d.Validation.Name)
+	assert.True(t, d.HeldOut)
 
 	names := func(s *Split) (out []string) {
 		for _, f := range s.pictures.(*folderPictures).files {

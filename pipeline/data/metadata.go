@@ -24,7 +24,11 @@ type row struct {
 func parseMetadata(path string, data []byte, needAnswers bool, bad *faults) []row {
 	var rows []row
 	line := 0
-	for text := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+	if bytes.IndexByte(data[:min(len(data), 4)], 0) >= 0 {
+		bad.add(path, "the file holds zero bytes, as UTF-16 without its mark does; save it as UTF-8")
+		return nil
+	}
+	for text := range bytes.Lines(data) {
 		line++
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue

@@ -11,7 +11,7 @@ import (
 
 func TestParseMetadata(t *testing.T) {
 	var bad faults
-	rows := parseMetadata("m.jsonl", []byte("\ufeff"+`{"file_name": "../images/1.png", "question": "which", "answer": "seven", "task": "t", "category": "c"}
+	rows := parseMetadata("m.jsonl", []byte(`{"file_name": "../images/1.png", "question": "which", "answer": "seven", "task": "t", "category": "c"}
 `+"\r\n"+`{"file_name": "2.png", "question": "which", "answer": ["7", "seven"], "width": 8}
 {"file_name": "3.png", "question": "which", "answer": null, "task": null}`), false, &bad)
 	require.NoError(t, bad.err())

@@ -41,10 +41,16 @@ func (s *Split) Questions(i int) []Question { return s.questions[i] }
 func (s *Split) Place(i, q int) string { return s.pictures.place(i, q) }
 
 // QuestionCount is the number of questions of all pictures.
-func (s *Split) QuestionCount() int {
-	n := 0
-	for _, q := range s.questions {
-		n += len(q)
+func (s *Split) QuestionCount() int { return s.Count(func(Question) bool { return true }) }
+
+// Count is the number of such questions.
+func (s *Split) Count(such func(Question) bool) (n int) {
+	for _, questions := range s.questions {
+		for _, q := range questions {
+			if such(q) {
+				n++
+			}
+		}
 	}
 	return n
 }
@@ -63,7 +69,7 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 		return nil
 	}
 	if _, err := s.pictures.load(i, dst); err != nil {
-		return fmt.Errorf("data: %s: %w", s.pictures.place(i, 0), err)
+		return fmt.Errorf("data: %s: %w", s.Place(i, 0), err)
 	}
 	return nil
 }
@@ -87,7 +93,7 @@ func (s *Split) prepare(inMemory bool, bad *faults) (fingerprints []string) {
 	})
 	for i, err := range errs {
 		if err != nil {
-			bad.add(s.pictures.place(i, 0), "%v", err)
+			bad.add(s.Place(i, 0), "%v", err)
 		}
 	}
 	return fingerprints

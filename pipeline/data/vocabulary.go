@@ -38,7 +38,7 @@ func CheckVocabulary(tok tokenizer.Tokenizer, d *Dataset) error {
 	places, words := 0, map[string]bool{}
 	lack := func(s *Split, i, k int, word, what, text string) {
 		if places++; places == 1 {
-			first = fmt.Sprintf("data: %s: the teacher's vocabulary lacks the word %q of the %s %q", s.pictures.place(i, k), word, what, text)
+			first = fmt.Sprintf("data: %s: the teacher's vocabulary lacks the word %q of the %s %q", s.Place(i, k), word, what, text)
 		}
 		words[word] = true
 	}

@@ -97,18 +97,10 @@ func (c *checker) accuracy(name string, a Accuracy) {
 	if _, ok := a[Overall]; !ok {
 		c.add("%s has no %q", name, Overall)
 	}
-	low, high := math.Inf(1), math.Inf(-1)
 	for _, task := range slices.Sorted(maps.Keys(a)) {
 		if !(a[task] >= 0 && a[task] <= 1) {
 			c.add("%s.%s is %g, not in [0, 1]", name, task, a[task])
 		}
-		if task != Overall {
-			low, high = min(low, a[task]), max(high, a[task])
-		}
-	}
-	// Overall weighs the tasks by their questions, so it lies among them.
-	if o := a[Overall]; len(a) > 1 && (o < low-1e-9 || o > high+1e-9) {
-		c.add("%s.overall is %g, outside its tasks' %g to %g", name, o, low, high)
 	}
 }
 

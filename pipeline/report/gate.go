@@ -30,9 +30,9 @@ type Drop struct {
 
 // Answer is one question put to both models.
 type Answer struct {
-	Picture          int // any number that the questions of one picture share
-	Task             string
-	Teacher, Student bool // answered right
+	Picture          int    // any number that the questions of one picture share
+	Task             string // empty: it counts in the overall drop alone
+	Teacher, Student bool   // answered right
 }
 
 // NewGate compares teacher and student on the same questions. The same answers and seed give the same interval.
@@ -42,7 +42,9 @@ func NewGate(answers []Answer, alpha float64, alphaTask *float64, split string, 
 	}
 	byTask := map[string][]Answer{}
 	for _, a := range answers {
-		byTask[a.Task] = append(byTask[a.Task], a)
+		if a.Task != "" {
+			byTask[a.Task] = append(byTask[a.Task], a)
+		}
 	}
 	all := PairedDrop(outcomes(answers), seed)
 	g := Gate{Alpha: alpha, AlphaTask: alphaTask, Drop: all.Drop, CI: all.CI, Split: split, Tasks: map[string]Drop{}}

@@ -66,11 +66,11 @@ type part struct {
 func ambiguous(path []string, parts []part, direct int) error {
 	list := make([]string, 0, len(parts))
 	for i, p := range parts {
-		if i == 20 {
+		if i == 10 {
 			list = append(list, fmt.Sprintf("and %d more", len(parts)-i))
 			break
 		}
-		list = append(list, fmt.Sprintf("%q (%d tensors)", strings.Join(append(path[:len(path):len(path)], p.name), "/"), p.count))
+		list = append(list, fmt.Sprintf("%.100q (%d tensors)", strings.Join(append(path[:len(path):len(path)], p.name), "/"), p.count))
 	}
 	own := ""
 	if direct > 0 {
@@ -92,7 +92,7 @@ func keysOf(v any) string {
 	d, c := entries(v), &counter{seen: map[any]int{}}
 	var full, bare []string
 	for i, k := range d.keys {
-		if len(full)+len(bare) == 40 {
+		if len(full)+len(bare) == 12 {
 			break
 		}
 		name, ok := keyName(k)
@@ -100,9 +100,9 @@ func keysOf(v any) string {
 		switch {
 		case !ok:
 		case n > 0:
-			full = append(full, fmt.Sprintf("%q (%d tensors)", name, n))
+			full = append(full, fmt.Sprintf("%.100q (%d tensors)", name, n))
 		default:
-			bare = append(bare, strconv.Quote(name))
+			bare = append(bare, fmt.Sprintf("%.100q", name))
 		}
 	}
 	if more := len(d.keys) - len(full) - len(bare); more > 0 {

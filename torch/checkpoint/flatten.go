@@ -30,7 +30,7 @@ func (f *flattener) add(name string, v any, depth int) error {
 			name = "0" // a tensor alone, as libtorch's torch::save names it
 		}
 		if f.tensors[name] != nil {
-			return fmt.Errorf("two tensors are called %q", name)
+			return fmt.Errorf("two tensors are called %.200q", name)
 		}
 		f.tensors[name] = c
 		return nil

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"espalier/torch"
+	"espalier/torch/textfile"
 )
 
 // Names of the files of a Hugging Face folder: those of today, and those of before safetensors.
@@ -33,8 +35,9 @@ type shard struct {
 	name string
 }
 
-// OpenFolder opens model.safetensors, or the shards that model.safetensors.index.json lists; the shards must hold
-// exactly the tensors that the index promises. Where neither is, pytorch_model.bin or its shards are opened.
+// OpenFolder opens what transformers would: model.safetensors, else the shards that model.safetensors.index.json lists, else
+// pytorch_model.bin, else its shards. An index beside a single file is left over from an earlier save and is not read. Shards
+// must hold exactly the tensors that their index promises.
 func OpenFolder(path string) (*Folder, error) {
 	return openFolder(path, "")
 }
@@ -49,26 +52,23 @@ func openFolder(path, key string) (*Folder, error) {
 }
 
 func (f *Folder) find() error {
-	var missing error
-	for _, names := range [][2]string{{IndexFile, SingleFile}, {oldIndexFile, oldSingleFile}} {
-		index := filepath.Join(f.Path, names[0])
-		data, err := os.ReadFile(index)
-		if err == nil {
-			if err = f.openShards(data, filepath.Ext(names[1])); err != nil {
-				err = fmt.Errorf("%s: %w", index, err)
+	for _, name := range []string{SingleFile, IndexFile, oldSingleFile, oldIndexFile} {
+		path := filepath.Join(f.Path, name)
+		switch _, err := os.Stat(path); {
+		case errors.Is(err, os.ErrNotExist):
+		case err != nil:
+			return err
+		case filepath.Ext(name) != ".json":
+			_, err = f.open(name)
+			return err
+		default:
+			if err = f.openShards(path); err != nil {
+				err = fmt.Errorf("%s: %w", path, err)
 			}
 			return err
 		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		if _, err = f.open(names[1]); !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		if missing == nil {
-			missing = err
-		}
 	}
+	missing := &os.PathError{Op: "open", Path: filepath.Join(f.Path, SingleFile), Err: os.ErrNotExist}
 	return fmt.Errorf("%w; a checkpoint folder needs it, or %s with its shards, or %s", missing, IndexFile, oldSingleFile)
 }
 
@@ -81,32 +81,39 @@ func (f *Folder) open(name string) (Source, error) {
 	f.files = append(f.files, s)
 	for _, n := range s.Names() {
 		if other, twice := f.where[n]; twice {
-			return nil, fmt.Errorf("tensor %q is in %s and in %s", n, other.name, name)
+			return nil, fmt.Errorf("tensor %.200q is in %s and in %s", n, other.name, name)
 		}
 		f.where[n] = s
 	}
 	return s, nil
 }
 
-func (f *Folder) openShards(index []byte, ending string) error {
+func (f *Folder) openShards(index string) error {
 	var content struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
-	if err := json.Unmarshal(index, &content); err != nil {
+	data, err := textfile.Read(index)
+	if err == nil {
+		err = json.Unmarshal(data, &content)
+	}
+	if err != nil {
 		return err
+	}
+	ending := filepath.Ext(SingleFile)
+	if filepath.Base(index) == oldIndexFile {
+		ending = filepath.Ext(oldSingleFile)
 	}
 	shards := map[string]bool{}
 	for _, shard := range content.WeightMap {
 		if shard != filepath.Base(shard) || !strings.HasSuffix(shard, ending) {
-			return fmt.Errorf("the shard %q is no %s file of the folder", shard, strings.TrimPrefix(ending, "."))
+			return fmt.Errorf("the shard %.200q is no %s file of the folder", shard, strings.TrimPrefix(ending, "."))
 		}
 		shards[shard] = true
 	}
-	names := make([]string, 0, len(shards))
-	for s := range shards {
-		names = append(names, s)
+	names := slices.Sorted(maps.Keys(shards))
+	if err := f.present(names); err != nil {
+		return err
 	}
-	sort.Strings(names)
 	for _, name := range names {
 		s, err := f.open(name)
 		if err != nil {
@@ -114,16 +121,36 @@ func (f *Folder) openShards(index []byte, ending string) error {
 		}
 		for _, tensor := range s.Names() {
 			if content.WeightMap[tensor] != name {
-				return fmt.Errorf("%s holds tensor %q, which the index does not place there", name, tensor)
+				return fmt.Errorf("%s holds tensor %.200q, which the index does not place there", name, tensor)
 			}
 		}
 	}
 	for tensor, shard := range content.WeightMap {
 		if _, ok := f.where[tensor]; !ok {
-			return fmt.Errorf("%s lacks tensor %q; is the download complete?", shard, tensor)
+			return fmt.Errorf("%s lacks tensor %.200q; is the download complete?", shard, tensor)
 		}
 	}
 	return nil
+}
+
+// present names the shards that are not in the folder.
+func (f *Folder) present(shards []string) error {
+	var missing []string
+	for _, name := range shards {
+		if _, err := os.Stat(filepath.Join(f.Path, name)); errors.Is(err, os.ErrNotExist) {
+			missing = append(missing, name)
+		}
+	}
+	const shown = 3
+	switch n := len(missing); {
+	case n == 0:
+		return nil
+	case n > shown:
+		missing = append(missing[:shown], fmt.Sprintf("and %d more", n-shown))
+		fallthrough
+	default:
+		return fmt.Errorf("%d of the %d shards that it lists are not there (%s); is the download complete?", n, len(shards), strings.Join(missing, ", "))
+	}
 }
 
 // Format is that of the files, with the number of shards.
@@ -136,12 +163,7 @@ func (f *Folder) Format() string {
 
 // Names lists the tensors in alphabetical order.
 func (f *Folder) Names() []string {
-	names := make([]string, 0, len(f.where))
-	for n := range f.where {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
+	return slices.Sorted(maps.Keys(f.where))
 }
 
 // Info describes a tensor; ok is false when there is none of that name.
@@ -164,7 +186,7 @@ func (f *Folder) Bytes(name string) []byte {
 func (f *Folder) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	s, ok := f.where[name]
 	if !ok {
-		return nil, fmt.Errorf("%s: no tensor %q", f.Path, name)
+		return nil, fmt.Errorf("%s: no tensor %.200q", f.Path, name)
 	}
 	return s.Load(name, on)
 }

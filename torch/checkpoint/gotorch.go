@@ -55,11 +55,11 @@ func gobParse(file []byte) (map[string]*gobTensor, error) {
 	tensors := map[string]*gobTensor{}
 	err := gobMap(file, func(name string, archive []byte) error {
 		if tensors[name] != nil {
-			return fmt.Errorf("tensor %q is in the file twice", name)
+			return fmt.Errorf("tensor %.200q is in the file twice", name)
 		}
 		t, err := gobArchive(archive)
 		if err != nil {
-			return fmt.Errorf("tensor %q: %w", name, err)
+			return fmt.Errorf("tensor %.200q: %w", name, err)
 		}
 		t.info.Name = name
 		tensors[name] = t
@@ -104,13 +104,13 @@ func (g *gobFile) Bytes(name string) []byte {
 func (g *gobFile) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	t := g.tensors[name]
 	if t == nil {
-		return nil, fmt.Errorf("%s: no tensor %q", g.path, name)
+		return nil, fmt.Errorf("%s: no tensor %.200q", g.path, name)
 	}
 	if g.mapped == nil {
-		return nil, fmt.Errorf("%s: tensor %q: the file is closed", g.path, name)
+		return nil, fmt.Errorf("%s: tensor %.200q: the file is closed", g.path, name)
 	}
 	if crc32.ChecksumIEEE(t.storage) != t.crc {
-		return nil, fmt.Errorf("%s: tensor %q: the checksum is wrong: the file is damaged, copy it again", g.path, name)
+		return nil, fmt.Errorf("%s: tensor %.200q: the checksum is wrong: the file is damaged, copy it again", g.path, name)
 	}
 	var out *torch.Tensor
 	err := torch.Run(func(s *torch.Scope) error {
@@ -120,7 +120,7 @@ func (g *gobFile) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	})
 	g.release(t.storage)
 	if err != nil {
-		return nil, fmt.Errorf("%s: tensor %q: %w", g.path, name, err)
+		return nil, fmt.Errorf("%s: tensor %.200q: %w", g.path, name, err)
 	}
 	return out, nil
 }

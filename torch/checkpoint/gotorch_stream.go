@@ -218,7 +218,7 @@ func (c *gobCursor) entries(each func(key string, value []byte) error) error {
 		}
 		value, err := c.bytes()
 		if err != nil {
-			return fmt.Errorf("tensor %q: %w", key, err)
+			return fmt.Errorf("tensor %.200q: %w", key, err)
 		}
 		if err := each(string(key), value); err != nil {
 			return err

@@ -42,7 +42,7 @@ func CopyGob(path string, from Source) error {
 		for _, n := range names {
 			e, err := newGobEntry(n, from)
 			if err != nil {
-				return fmt.Errorf("tensor %q: %w", n, err)
+				return fmt.Errorf("tensor %.200q: %w", n, err)
 			}
 			entries = append(entries, e)
 			length += int64(len(e.head)) + e.size
@@ -66,7 +66,7 @@ func CopyGob(path string, from Source) error {
 				return err
 			}
 			if err := e.write(w, func(w io.Writer) error { return writeBytes(w, from, e.info) }); err != nil {
-				return fmt.Errorf("tensor %q: %w", e.info.Name, err)
+				return fmt.Errorf("tensor %.200q: %w", e.info.Name, err)
 			}
 		}
 		return nil

@@ -65,7 +65,7 @@ func (m *Merged) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	if s := m.where[name]; s != nil {
 		return s.Load(name, on)
 	}
-	return nil, fmt.Errorf("no tensor %q", name)
+	return nil, fmt.Errorf("no tensor %.200q", name)
 }
 
 // Drop leaves out tensors.

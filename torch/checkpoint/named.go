@@ -27,7 +27,7 @@ type seen struct {
 }
 
 // Over looks at a source through the rules. Parts that lack, shapes that do not fit together, and names that two tensors
-// would get are all told at once. Closing the result closes the source.
+// would get are told together, the first of them. Closing the result closes the source.
 func (m *NameMap) Over(s Source) (*Named, error) {
 	n := &Named{Source: s, views: map[string]seen{}}
 	type group struct {
@@ -41,7 +41,7 @@ func (m *NameMap) Over(s Source) (*Named, error) {
 	var faults []error
 	put := func(name, from string, v seen) {
 		if other, taken := origin[name]; taken {
-			faults = append(faults, fmt.Errorf("%s and %s would both be called %s", other, from, name))
+			faults = append(faults, fmt.Errorf("%.200s and %.200s would both be called %.200s", other, from, name))
 			return
 		}
 		origin[name] = from
@@ -63,7 +63,7 @@ func (m *NameMap) Over(s Source) (*Named, error) {
 			order = append(order, key)
 		}
 		if g.parts[at] != "" {
-			faults = append(faults, fmt.Errorf("%s and %s are both %q", g.parts[at], name, r.from[at].text))
+			faults = append(faults, fmt.Errorf("%.200s and %.200s are both %q", g.parts[at], name, r.from[at].text))
 			continue
 		}
 		g.parts[at] = name
@@ -82,6 +82,10 @@ func (m *NameMap) Over(s Source) (*Named, error) {
 		}
 	}
 	if len(faults) > 0 {
+		const shown = 12
+		if more := len(faults) - shown; more > 0 {
+			faults = append(faults[:shown], fmt.Errorf("and %d more", more))
+		}
 		return nil, errors.Join(faults...)
 	}
 	return n, nil
@@ -262,7 +266,7 @@ func transposed(data []byte, shape []int, size int) []byte {
 func (n *Named) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	v, ok := n.views[name]
 	if !ok {
-		return nil, fmt.Errorf("no tensor %q", name)
+		return nil, fmt.Errorf("no tensor %.200q", name)
 	}
 	if v.plain() {
 		return n.Source.Load(v.parts[0], on)
@@ -278,7 +282,7 @@ func loadBytes(data []byte, info Info, on torch.Device) (t *torch.Tensor, err er
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("tensor %q: %w", info.Name, err)
+		return nil, fmt.Errorf("tensor %.200q: %w", info.Name, err)
 	}
 	return t, nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"espalier/torch/textfile"
 )
 
 // format is a form of files that Open knows.
@@ -44,6 +46,9 @@ func Open(path, key string) (Source, error) {
 	head, err := readHead(path)
 	if err != nil {
 		return nil, err
+	}
+	if textfile.IsPointer(head) {
+		return nil, fmt.Errorf("%s %s", path, textfile.Pointer)
 	}
 	for _, f := range formats {
 		if f.sniff(head, info.Size()) {
@@ -95,13 +100,12 @@ func withoutKey(open func(path string) (Source, error)) func(path, key string) (
 // notACheckpoint says what the file is instead, where it can be told.
 func notACheckpoint(head []byte) string {
 	for magic, what := range map[string]string{
-		"version https://git-lfs": "a pointer of Git LFS, not the file itself: run git lfs pull",
-		"\x89HDF":                 "an HDF5 file, as Keras writes; convert it to safetensors in Python",
-		"<":                       "a web page, not a checkpoint: the download went wrong",
-		"GGUF":                    "a GGUF file: its tensors are quantized for llama.cpp; take the original checkpoint",
-		"\x1f\x8b":                "compressed with gzip: unpack it first",
-		"7z\xbc\xaf":              "a 7z archive: unpack it first",
-		"\x93NUMPY":               "a NumPy array; convert it to safetensors in Python",
+		"\x89HDF":    "an HDF5 file, as Keras writes; convert it to safetensors in Python",
+		"<":          "a web page, not a checkpoint: the download went wrong",
+		"GGUF":       "a GGUF file: its tensors are quantized for llama.cpp; take the original checkpoint",
+		"\x1f\x8b":   "compressed with gzip: unpack it first",
+		"7z\xbc\xaf": "a 7z archive: unpack it first",
+		"\x93NUMPY":  "a NumPy array; convert it to safetensors in Python",
 	} {
 		if bytes.HasPrefix(bytes.TrimLeft(head, " \r\n\t"), []byte(magic)) {
 			return what

@@ -43,7 +43,7 @@ func newPT(path, format, key string, top any, r *records, keep func(*object) fun
 	for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
 		v := f.tensors[name]
 		if err := v.check(limit); err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", name, err)
+			return nil, fmt.Errorf("tensor %.200q: %w", name, err)
 		}
 		if v.fault == "" && v.element.dtype.Size() == 0 {
 			v.fault = "a tensor of " + v.element.name
@@ -114,7 +114,7 @@ func (p *PT) Load(name string, on torch.Device) (*torch.Tensor, error) {
 		p.records.mapping.release(from, from+v.span())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: tensor %q: %w", p.Path, name, err)
+		return nil, fmt.Errorf("%s: tensor %.200q: %w", p.Path, name, err)
 	}
 	return t, nil
 }
@@ -123,11 +123,11 @@ func (p *PT) readable(name string) (*view, error) {
 	v, ok := p.tensors[name]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%s: no tensor %q", p.Path, name)
+		return nil, fmt.Errorf("%s: no tensor %.200q", p.Path, name)
 	case v.fault != "":
-		return nil, fmt.Errorf("%s: tensor %q is %s, which Espalier cannot load; the others can be", p.Path, name, v.fault)
+		return nil, fmt.Errorf("%s: tensor %.200q is %s, which Espalier cannot load; the others can be", p.Path, name, v.fault)
 	case p.records.mapping.data == nil:
-		return nil, fmt.Errorf("%s: tensor %q: the file is closed", p.Path, name)
+		return nil, fmt.Errorf("%s: tensor %.200q: the file is closed", p.Path, name)
 	}
 	return v, nil
 }

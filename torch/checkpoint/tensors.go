@@ -49,7 +49,7 @@ func (t Tensors) Bytes(name string) (data []byte) {
 func (t Tensors) Load(name string, on torch.Device) (out *torch.Tensor, err error) {
 	v, ok := t[name]
 	if !ok {
-		return nil, fmt.Errorf("no tensor %q", name)
+		return nil, fmt.Errorf("no tensor %.200q", name)
 	}
 	err = torch.Run(func(s *torch.Scope) error {
 		out = v.Detach().ToDevice(on).Clone()

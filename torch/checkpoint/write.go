@@ -51,7 +51,7 @@ func CopySafeTensors(path string, from Source, metadata map[string]string) error
 func writeBytes(w io.Writer, from Source, info Info) error {
 	data := from.Bytes(info.Name)
 	if int64(len(data)) != info.Bytes {
-		return fmt.Errorf("tensor %q: %d bytes could be read of %d; is the file damaged?", info.Name, len(data), info.Bytes)
+		return fmt.Errorf("tensor %.200q: %d bytes could be read of %d; is the file damaged?", info.Name, len(data), info.Bytes)
 	}
 	_, err := w.Write(data)
 	return err
@@ -97,7 +97,7 @@ func makeHeader(order []Info, metadata map[string]string) ([]byte, error) {
 	for _, info := range order {
 		dtype, ok := byType[info.DType]
 		if !ok || info.Name == "__metadata__" {
-			return nil, fmt.Errorf("tensor %q of %v has no place in a safetensors file", info.Name, info.DType)
+			return nil, fmt.Errorf("tensor %.200q of %v has no place in a safetensors file", info.Name, info.DType)
 		}
 		shape := info.Shape
 		if shape == nil {

@@ -124,7 +124,7 @@ func pickleTensors(infos []Info) ([]byte, error) {
 	w.WriteString(")R(")
 	for i, info := range infos {
 		if info.DType.Size() == 0 || !utf8.ValidString(info.Name) {
-			return nil, fmt.Errorf("tensor %q of %v has no place in a PyTorch file", info.Name, info.DType)
+			return nil, fmt.Errorf("tensor %.200q of %v has no place in a PyTorch file", info.Name, info.DType)
 		}
 		w.text(info.Name)
 		w.global("torch._utils", "_rebuild_tensor_v2")

@@ -1,6 +1,8 @@
 package nn_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -118,7 +120,30 @@ func TestFillNamesTheNearest(t *testing.T) {
 	err := s.Fits(map[string][]int{"visual.blocks.0.norm_one.weight": {2}, "visual.blocks.1.norm_one.weight": {2},
 		"vision.layers.1.norm_two.weight": {3}, "head.bias_of": {4}, "other": {5}})
 	assert.ErrorContains(t, err, "missing vision.layers.1.norm_one.weight [2] (visual.blocks.1.norm_one.weight [2] is nearest)")
-	assert.ErrorContains(t, err, "missing head.bias [5];", "none has a word and the shape in common")
+	assert.ErrorContains(t, err, "missing head.bias [5]\n", "none has a word and the shape in common")
+}
+
+// However much does not fit, the message is a screen: a few names of each kind, a line each, and the number of the others.
+func TestFaultsFillAScreenAtMost(t *testing.T) {
+	s := declare(t, func(b *nn.Builder) {
+		for i := range 200 {
+			b.Param(fmt.Sprintf("layers.%d.weight", i), nn.Ones, nn.Fixed(5))
+			b.Param(fmt.Sprintf("layers.%d.bias", i), nn.Ones, nn.Fixed(5))
+		}
+	})
+	shapes := map[string][]int{}
+	for i := range 200 {
+		shapes[fmt.Sprintf("layers.%d.weight", i)] = make([]int, 10000)
+		shapes[fmt.Sprintf("%slayers.%d.bias", strings.Repeat("x", 10000), i)] = []int{5}
+	}
+	err := s.Fits(shapes)
+	require.ErrorContains(t, err, "200 missing, 200 of another shape, 200 unexpected\n  missing layers.0.bias [5] (xxx")
+	lines := strings.Split(err.Error(), "\n")
+	assert.Len(t, lines, 1+3*(6+1))
+	for _, line := range lines {
+		assert.Less(t, len(line), 300)
+	}
+	assert.Equal(t, 3, strings.Count(err.Error(), "\n  and 194 more"))
 }
 
 func TestAParameterWithoutValueIsNamed(t *testing.T) {

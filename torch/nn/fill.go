@@ -2,7 +2,6 @@ package nn
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -30,7 +29,7 @@ func (s *Store) Fill(values map[string]*torch.Tensor) error {
 // Fits finds out whether tensors of these shapes are exactly those of the declaration: a *FillError tells all that is
 // missing, unexpected or misshapen.
 func (s *Store) Fits(shapes map[string][]int) error {
-	var faults []error
+	var e FillError
 	var extra []string
 	for name := range shapes {
 		if s.byName[name] == nil {
@@ -40,44 +39,61 @@ func (s *Store) Fits(shapes map[string][]int) error {
 	sort.Strings(extra)
 	for _, p := range s.params {
 		got, ok := shapes[p.Name]
-		if !ok {
-			fault := fmt.Sprintf("missing %s %v", p.Name, p.Shape())
-			if near := nearest(p, extra, shapes); near != "" && len(faults) < shownFaults {
-				fault += fmt.Sprintf(" (%s %v is nearest)", near, shapes[near])
+		switch want := p.Shape(); {
+		case !ok:
+			line := fmt.Sprintf("%s %v", p.Name, want)
+			if len(e.Missing) < shownFaults { // looking for the nearest takes time
+				if near := nearest(p, extra, shapes); near != "" {
+					line += fmt.Sprintf(" (%.200s %v is nearest)", near, shapes[near])
+				}
 			}
-			faults = append(faults, errors.New(fault))
-			continue
-		}
-		if want := p.Shape(); !equal(got, want) {
-			faults = append(faults, fmt.Errorf("%s has shape %v, the network needs %v", p.Name, got, want))
+			e.Missing = append(e.Missing, line)
+		case !equal(got, want):
+			e.Misshapen = append(e.Misshapen, fmt.Sprintf("%s has shape %s, the network needs %v", p.Name, shapeText(got), want))
 		}
 	}
 	for _, name := range extra {
-		faults = append(faults, fmt.Errorf("unexpected %s %v", name, shapes[name]))
+		e.Unexpected = append(e.Unexpected, fmt.Sprintf("%.200s %s", name, shapeText(shapes[name])))
 	}
-	if len(faults) > 0 {
-		return &FillError{Faults: faults}
+	if len(e.Missing)+len(e.Misshapen)+len(e.Unexpected) > 0 {
+		return &e
 	}
 	return nil
 }
 
-// FillError tells all the ways in which values do not fit a network.
-type FillError struct{ Faults []error }
+// FillError tells all the ways in which values do not fit a network, a line each.
+type FillError struct{ Missing, Misshapen, Unexpected []string }
 
 func (e *FillError) Error() string {
-	var lines []string
-	for i, f := range e.Faults {
-		if i == shownFaults {
-			lines = append(lines, fmt.Sprintf("and %d more", len(e.Faults)-shownFaults))
-			break
+	var counts, lines []string
+	for _, list := range []struct {
+		kind, prefix string
+		lines        []string
+	}{{"missing", "missing ", e.Missing}, {"of another shape", "", e.Misshapen}, {"unexpected", "unexpected ", e.Unexpected}} {
+		if len(list.lines) > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", len(list.lines), list.kind))
 		}
-		lines = append(lines, f.Error())
+		for i, line := range list.lines {
+			if i == shownFaults {
+				lines = append(lines, fmt.Sprintf("\n  and %d more", len(list.lines)-i))
+				break
+			}
+			lines = append(lines, "\n  "+list.prefix+line)
+		}
 	}
-	return "the tensors do not fit the network: " + strings.Join(lines, "; ")
+	return "the tensors do not fit the network: " + strings.Join(counts, ", ") + strings.Join(lines, "")
 }
 
-// shownFaults is how many faults are written out.
-const shownFaults = 40
+// shownFaults is how many faults of a kind are written out: all kinds together fill no more than a screen.
+const shownFaults = 6
+
+// shapeText is a shape as a file may claim it: of any length.
+func shapeText(shape []int) string {
+	if len(shape) > 8 {
+		return fmt.Sprintf("%v and %d dimensions more", shape[:8], len(shape)-8)
+	}
+	return fmt.Sprint(shape)
+}
 
 // nearest is the one of the names that is most like a parameter's: of the same shape, with as many of the same words in
 // the same order as can be. "" where none has a word and the shape in common with it.

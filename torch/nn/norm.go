@@ -46,7 +46,7 @@ func (b *Builder) RMSNorm(name string, axis *Axis, eps float64) *RMSNorm {
 // of the kept dimensions alone, and the dropped ones come out as zero.
 func (l *RMSNorm) Forward(x *torch.Tensor) *torch.Tensor {
 	d := x.DType()
-	if d == torch.BFloat16 || d == torch.Float16 {
+	if d.IsHalf() {
 		x = x.To(torch.Float32)
 	}
 	var mean *torch.Tensor

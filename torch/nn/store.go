@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"slices"
 
 	"espalier/torch"
 )
@@ -59,6 +60,14 @@ func (p *Param) T() *torch.Tensor {
 	return p.Value
 }
 
+// DType is that of T.
+func (p *Param) DType() torch.DType {
+	if p.compute != nil {
+		return *p.compute
+	}
+	return p.T().DType()
+}
+
 // Store holds the parameters and axes of a network in the order of their declaration.
 type Store struct {
 	params []*Param
@@ -113,15 +122,16 @@ type Member struct {
 
 func (m Member) String() string { return fmt.Sprintf("%s (dimension %d)", m.Param.Name, m.Dim) }
 
-// Tensors are the values of the parameters, not the buffers, of all but the frozen towers.
+// Trains tells whether p is trained while the named towers and parts are frozen: "vision", "language", "embeddings", ….
+func (p *Param) Trains(frozen ...string) bool {
+	return !p.Buffer && !slices.Contains(frozen, p.Tower) && !slices.Contains(frozen, p.Part)
+}
+
+// Tensors are the values of the parameters that are trained while some towers and parts are frozen.
 func (s *Store) Tensors(frozen ...string) []*torch.Tensor {
 	var out []*torch.Tensor
 	for _, p := range s.params {
-		skip := p.Buffer
-		for _, f := range frozen {
-			skip = skip || p.Tower == f
-		}
-		if !skip {
+		if p.Trains(frozen...) {
 			out = append(out, p.T())
 		}
 	}
@@ -164,7 +174,7 @@ func (s *Store) Bytes() int {
 	return n
 }
 
-// SetRequiresGrad asks for gradients of every parameter but those of the frozen towers, or of none.
+// SetRequiresGrad asks for gradients of every parameter but those of the frozen towers and parts, or of none.
 func (s *Store) SetRequiresGrad(on bool, frozen ...string) {
 	for _, p := range s.params {
 		p.T().SetRequiresGrad(false)
@@ -176,6 +186,21 @@ func (s *Store) SetRequiresGrad(on bool, frozen ...string) {
 	}
 }
 
+// Learns tells whether a gradient is asked for of anything in a tower: a parameter or a gate.
+func (s *Store) Learns(tower string) bool {
+	for _, p := range s.params {
+		if p.Tower == tower && p.Value.RequiresGrad() {
+			return true
+		}
+	}
+	for _, a := range s.axes {
+		if a.Tower == tower && a.Gate != nil && a.Gate.RequiresGrad() {
+			return true
+		}
+	}
+	return false
+}
+
 // SetGates sets the gate of every named axis and takes the others away.
 func (s *Store) SetGates(gates map[string]*torch.Tensor) {
 	for _, a := range s.axes {
@@ -184,10 +209,15 @@ func (s *Store) SetGates(gates map[string]*torch.Tensor) {
 }
 
 // Free frees every value.
-func (s *Store) Free() {
+func (s *Store) Free() { s.FreeBut() }
+
+// FreeBut frees every value but those of some parameters.
+func (s *Store) FreeBut(kept ...*Param) {
 	for _, p := range s.params {
-		p.Value.Free()
-		p.Value = nil
+		if !slices.Contains(kept, p) {
+			p.Value.Free()
+			p.Value = nil
+		}
 	}
 }
 
@@ -200,12 +230,12 @@ func (p *Param) Share(v *torch.Tensor) {
 	p.shared = true
 }
 
-// Own makes the network ready to be trained: it copies what it shares with another, and holds all in d. AdamW's steps are
-// smaller than a half-precision weight can take up.
-func (s *Store) Own(d torch.DType) error {
+// Own makes the network ready to be trained: it copies what it shares with another, and holds it in d. AdamW's steps are
+// smaller than a half-precision weight can take up. What is frozen stays as it is, shared or not.
+func (s *Store) Own(d torch.DType, frozen ...string) error {
 	return torch.Run(func(*torch.Scope) error {
 		for _, p := range s.params {
-			if old := p.Value; p.shared || old.DType() != d {
+			if old := p.Value; (p.Buffer || p.Trains(frozen...)) && (p.shared || old.DType() != d) {
 				own := old.Detach().To(d)
 				if old.DType() == d {
 					own = own.Clone()

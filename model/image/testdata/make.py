@@ -1,8 +1,11 @@
-"""Writes the small pictures of this folder and golden.json: what PIL reads from each, and what it makes of some when it
-resizes them. Run: pip install numpy "pillow<13" && python make.py   (made with Pillow 12.3.0; why not 13: ../resize.go)"""
+"""Writes the small pictures of this folder and golden.json: what transformers makes of each path, and PIL of some when it
+resizes them. Run: pip install numpy "pillow<13" transformers && python make.py
+(made with Pillow 12.3.0 and transformers 5.23.0; why not Pillow 13: ../resize.go)"""
 import base64, io, json, struct, zlib
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+from transformers.image_transforms import convert_to_rgb
+from transformers.image_utils import load_image
 
 W, H = 13, 9
 r = np.random.default_rng(7)
@@ -19,9 +22,7 @@ def planar(im):
 
 
 def golden_of(name, tolerance=0):
-    im = ImageOps.exif_transpose(Image.open(name))
-    if im.mode == "I;16":  # PIL's convert("RGB") makes every value above 255 white; ours takes the high byte, as for colours
-        im = Image.fromarray((np.asarray(im) >> 8).astype(np.uint8))
+    im = Image.fromarray(convert_to_rgb(load_image(name), return_numpy=True))  # as in formats.py
     golden.append(dict(file=name, width=im.width, height=im.height, tolerance=tolerance, pixels=planar(im)))
 
 

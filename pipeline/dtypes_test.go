@@ -1,0 +1,126 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/pipeline/data"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+// mixtures are the dtypes that checkpoints come in, by a parameter's name.
+var mixtures = map[string]func(name string) torch.DType{
+	"float32":  func(string) torch.DType { return torch.Float32 },
+	"float16":  func(string) torch.DType { return torch.Float16 },
+	"bfloat16": func(string) torch.DType { return torch.BFloat16 },
+	"float64":  func(string) torch.DType { return torch.Float64 },
+	"float16 around a float32 Q-Former": func(name string) torch.DType {
+		if strings.HasPrefix(name, "qformer.") || name == "query_tokens" {
+			return torch.Float32
+		}
+		return torch.Float16
+	},
+	// transformers keeps the last matrix of each T5 block, and others keep the output head.
+	"bfloat16 with a float32 wo and head": func(name string) torch.DType {
+		if strings.HasSuffix(name, ".wo.weight") || strings.HasSuffix(name, "lm_head.weight") {
+			return torch.Float32
+		}
+		return torch.BFloat16
+	},
+}
+
+// narrow makes the vocabulary of "ads" wider than four times the language model, so that hidden states are kept.
+var narrow = regexp.MustCompile(`"(hidden_size|d_model)": 32`)
+
+// mixedTeacher writes a small network of a family in some mixture of dtypes.
+func mixedTeacher(t *testing.T, kind, language string, dtype func(string) torch.DType) string {
+	t.Helper()
+	set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 1, Validation: 1, Test: 1, OOD: 1})
+	require.NoError(t, err)
+	text := languages[language]
+	defer func() { languages[language] = text }()
+	languages[language] = narrow.ReplaceAllString(text, `"$1": 16`)
+	m := familyNetwork(t, kind, language, set.Tokenizer.Size())
+	dtypes := model.DtypesOf(m)
+	for _, p := range m.Store().Params() {
+		dtypes[model.DtypeKey(p.Name)] = dtype(p.Name)
+	}
+	stored, err := model.Stored(m, dtypes)
+	require.NoError(t, err)
+	defer stored.Store().Free()
+	folder := filepath.Join(t.TempDir(), "teacher")
+	require.NoError(t, stored.Save(folder))
+	require.NoError(t, model.AdsPreprocessor(48).Save(folder))
+	require.NoError(t, set.Tokenizer.SaveTo(folder))
+	return folder
+}
+
+const dtypeStages = `
+[[stage]]
+name = "inner"
+criterion = %q
+loss = "margin"
+keep = { vision = "50%%", qformer = "50%%", language = "50%%" }
+alpha = 1.0
+[stage.distil]
+steps = 2
+batch = 4
+lr = 1e-3
+`
+
+// Whatever dtypes a checkpoint has, a run with distillation ends, and the student has the dtypes of its teacher.
+func TestEveryDtypeRuns(t *testing.T) {
+	head := strings.NewReplacer("train = 48", "train = 8", "= 12\n", "= 4\n", "pictures = 16", "pictures = 8", "batch = 8", "batch = 4").
+		Replace(tiny[:strings.Index(tiny, "[teacher.train]")])
+	for _, f := range families {
+		for i, name := range []string{"float32", "float16", "bfloat16", "float64", "float16 around a float32 Q-Former", "bfloat16 with a float32 wo and head"} {
+			t.Run(f[0]+" "+f[1]+" "+name, func(t *testing.T) {
+				torchtest.Setup(t)
+				teacher := mixedTeacher(t, f[0], f[1], mixtures[name])
+				criterion := []string{"gradient", "taylor-sample"}[i%2]
+				text := head + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + fmt.Sprintf(dtypeStages, criterion) +
+					"[eval]\nlatency_runs = 2\nlatency_warmup = 1\nthroughput_batch = 2\nbatch = 4\n"
+				out := filepath.Join(t.TempDir(), "run")
+				cfg, err := Parse("dtypes.toml", text, "output="+out, fmt.Sprintf("precision=%s", []string{"fp32", "bf16"}[(i/2)%2]), fmt.Sprintf("recompute=%v", i > 2))
+				require.NoError(t, err)
+				r, err := Run(context.Background(), cfg, nil)
+				require.NoError(t, err)
+				m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
+				require.NoError(t, err)
+				defer m.Store().Free()
+				for _, p := range m.Store().Params() {
+					assert.Equal(t, mixtures[name](p.Name), p.T().DType(), p.Name)
+				}
+				assert.Equal(t, int64(m.Store().Bytes()), r.Student.Bytes, "what was measured is what was written")
+			})
+		}
+	}
+}
+
+func TestExportDtype(t *testing.T) {
+	torchtest.Setup(t)
+	teacher := mixedTeacher(t, "blip-2", "opt", mixtures["float32"])
+	head := tiny[:strings.Index(tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + fmt.Sprintf(dtypeStages, "random")
+	for _, want := range []torch.DType{torch.Float16, torch.BFloat16, torch.Float32, torch.Float64} {
+		out := filepath.Join(t.TempDir(), "run")
+		cfg, err := Parse("dtypes.toml", head, "output="+out, "export.dtype="+want.String(), "eval.latency_runs=1")
+		require.NoError(t, err)
+		_, err = Run(context.Background(), cfg, nil)
+		require.NoError(t, err)
+		m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
+		require.NoError(t, err)
+		for _, p := range m.Store().Params() {
+			assert.Equal(t, want, p.T().DType(), p.Name)
+		}
+		m.Store().Free()
+	}
+}

@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"espalier/model/tokenizer"
+	"espalier/pipeline/data"
+)
+
+// answerNeed is what the answers of a split that is measured need of eval.max_answer_tokens. Of several accepted answers the
+// shortest counts.
+type answerNeed struct {
+	split     string
+	asked     int
+	over      int    // questions whose answers are longer than that
+	first     string // the place and the answer of the first of them
+	full      int    // questions whose answers leave no room for the end
+	most      int    // tokens of the longest, the end left out
+	unsayable int    // questions of whose answers each has a word that the vocabulary lacks
+	unsaid    string // the place of the first of them
+}
+
+// answerNeeds are those of validation, test and ood: a training answer may have any length.
+func (r *run) answerNeeds() (needs []answerNeed) {
+	for _, c := range r.corpora() {
+		if c == r.train {
+			continue
+		}
+		n := answerNeed{split: c.split.Name}
+		for p := range c.split.Len() {
+			for j, q := range c.split.Questions(p) {
+				n.add(c, c.split.Place(p, j), q, r.cfg.Eval.MaxAnswerTokens)
+			}
+		}
+		needs = append(needs, n)
+	}
+	return needs
+}
+
+func (n *answerNeed) add(c *corpus, place string, q data.Question, allowed int) {
+	n.asked++
+	tokens, text := 0, ""
+	for _, a := range q.Answers {
+		if k := c.answerTokens(q.Text, a); k > 0 && (tokens == 0 || k < tokens) {
+			tokens, text = k, a
+		}
+	}
+	n.most = max(n.most, tokens)
+	switch {
+	case tokens == 0:
+		n.unsayable++
+		n.unsaid = cmp.Or(n.unsaid, place)
+	case tokens > allowed:
+		n.over++
+		n.first = cmp.Or(n.first, fmt.Sprintf("%s %q", place, text))
+	case tokens == allowed:
+		n.full++
+	}
+}
+
+// answerTokens is the fewest tokens that say an answer behind its question, the end left out; 0 when the vocabulary cannot say it. Answers are
+// compared after data.Normalize, so the normal form, which has no full stop, counts as well.
+func (c *corpus) answerTokens(question, answer string) (fewest int) {
+	for _, form := range []string{answer, data.Normalize(answer)} {
+		ids, _, err := c.words.Answer(question, form)
+		if words, ok := c.words.Answers.(*tokenizer.WordLevel); ok && slices.Contains(ids, words.Unk()) {
+			continue
+		}
+		if n := len(ids) - 1; err == nil && (fewest == 0 || n < fewest) {
+			fewest = n
+		}
+	}
+	return fewest
+}
+
+// checkAnswers refuses a bound that cuts answers off before they can be right, and notes one that leaves no room for the end.
+func (r *run) checkAnswers(needs []answerNeed) error {
+	allowed := r.cfg.Eval.MaxAnswerTokens
+	var faults []error
+	for _, n := range needs {
+		switch {
+		case n.over > 0:
+			faults = append(faults, fmt.Errorf("data: %d of %d %s answers need up to %d tokens (the end included), eval.max_answer_tokens is %d; "+
+				"first: %s; set eval.max_answer_tokens = %d", n.over, n.asked, n.split, n.most+1, allowed, n.first, mostTokens(needs)+1))
+		case n.full > 0:
+			r.note("%d of %d %s answers take all of eval.max_answer_tokens = %d, so nothing is seen of what a network says after them; "+
+				"set eval.max_answer_tokens = %d", n.full, n.asked, n.split, allowed, allowed+1)
+		}
+		if n.unsayable > 0 && n.split != "ood" { // out of distribution, unknown words are fair
+			r.note("%d of %d %s questions cannot be answered right: the vocabulary lacks a word of each answer (first: %s)", n.unsayable, n.asked, n.split, n.unsaid)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func mostTokens(needs []answerNeed) (most int) {
+	for _, n := range needs {
+		most = max(most, n.most)
+	}
+	return most
+}

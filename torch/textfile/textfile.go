@@ -1,0 +1,48 @@
+// Package textfile reads the text files that stand beside weights and data: JSON, TOML, lines of JSON.
+package textfile
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+)
+
+// Read reads a text file as UTF-8. Editors on Windows begin files with a byte-order mark, which no JSON may have, and
+// PowerShell writes UTF-16: both become plain UTF-8. Line ends stay as they are. Git LFS's pointers are refused.
+func Read(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if IsPointer(data) {
+		return nil, fmt.Errorf("%s %s", path, Pointer)
+	}
+	if data, err = Plain(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
+}
+
+// Plain is text as UTF-8 without a byte-order mark: UTF-16 is known by its mark.
+func Plain(data []byte) ([]byte, error) {
+	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
+		if bytes.HasPrefix(data, []byte(mark)) {
+			out, _, err := transform.Bytes(unicode.BOMOverride(transform.Nop), data)
+			return out, err
+		}
+	}
+	return data, nil
+}
+
+// Pointer, behind its name, says what stands in place of a file that git has not fetched, and what to do.
+const Pointer = "is a Git LFS pointer, not the file: run git lfs pull"
+
+// IsPointer tells whether a file that begins so is a pointer of Git LFS. The first twelve bytes are enough.
+func IsPointer(head []byte) bool {
+	const magic = "version https://git-lfs.github.com/spec/"
+	n := min(len(head), len(magic))
+	return n >= 12 && string(head[:n]) == magic[:n]
+}
