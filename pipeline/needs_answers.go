@@ -61,8 +61,8 @@ func (n *answerNeed) add(c *corpus, place string, q data.Question, allowed int) 
 	}
 }
 
-// answerTokens is the fewest tokens that say an answer behind its question, the end left out; 0 when the vocabulary cannot say it. Answers are
-// compared after data.Normalize, so the normal form, which has no full stop, counts as well.
+// answerTokens is the fewest tokens that say an answer behind its question, the end left out; 0 when the vocabulary cannot
+// say it. Answers are compared after data.Normalize, so the normal form, which has no full stop, counts as well.
 func (c *corpus) answerTokens(question, answer string) (fewest int) {
 	for _, form := range []string{answer, data.Normalize(answer)} {
 		ids, _, err := c.words.Answer(question, form)
