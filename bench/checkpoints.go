@@ -89,7 +89,7 @@ type subject struct {
 	pre     model.Preprocessor
 	pixels  []uint8
 	prompts [][][]int
-	eos     int
+	ends    []int
 	alone   []float64 // seconds of single answers
 	rates   []float64 // answers a second of the batch
 }
@@ -100,7 +100,7 @@ func openSubject(folder string) (*subject, error) {
 		return nil, err
 	}
 	c := net.Config()
-	s := &subject{folder: folder, net: net, eos: c.Text.EOS}
+	s := &subject{folder: folder, net: net, ends: c.Text.Ends}
 	if s.pre, err = model.LoadPreprocessorFor(folder, c); errors.Is(err, os.ErrNotExist) {
 		s.pre, err = model.AdsPreprocessor(c.Vision.Image), nil
 	}
@@ -149,7 +149,7 @@ func (s *subject) generate(from, to int, prompts [][][]int) error {
 	size := 3 * s.pre.Size * s.pre.Size
 	return torch.Run(func(*torch.Scope) error {
 		_, err := s.net.Generate(s.pre.Pictures(s.pixels[from*size:to*size], torch.CPU), model.Prompts(prompts),
-			model.GenerateOptions{MaxTokens: mostTokens, EOS: s.eos})
+			model.GenerateOptions{MaxTokens: mostTokens, Ends: s.ends})
 		return err
 	})
 }

@@ -98,7 +98,7 @@ func (h *here) answer(n int, network string, first int) (seconds []float64, answ
 		start := time.Now()
 		err := torch.Run(func(*torch.Scope) error {
 			ids, err := net.Generate(preprocessor.Pictures(a.pixels, torch.CPU), [][]model.Question{{{Prompt: a.prompt}}},
-				model.GenerateOptions{MaxTokens: mostTokens, EOS: h.eos})
+				model.GenerateOptions{MaxTokens: mostTokens, Ends: []int{h.eos}})
 			if err == nil {
 				answers = append(answers, ids[0][0])
 			}

@@ -21,9 +21,10 @@ type beamState struct {
 	closed   bool         // no running hypothesis can still win
 }
 
-// beamSearch follows the semantics of transformers' num_beams: at each step the 2·beams best continuations; those that
-// end, among the best beams, become finished hypotheses; the best beams of the others run on. All beams of all prompts
-// advance together: a beam's mask picks the keys of its own ancestors, so that no key is ever copied.
+// beamSearch follows the semantics of transformers' num_beams: at each step the 2·beams best continuations, or
+// (1 + ends)·beams where there are several ends; those that end, among the best beams, become finished hypotheses; the best
+// beams of the others run on. All beams of all prompts advance together: a beam's mask picks the keys of its own ancestors,
+// so that no key is ever copied.
 func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
 	states := make([]beamState, len(d.owner))
 	for i := range states {
@@ -32,7 +33,7 @@ func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
 	rows := 1 // running hypotheses of each prompt in hidden
 	for n := 0; n < o.MaxTokens; n++ {
 		base := d.keys // of the keys that the next step adds
-		candidates := d.expand(d.logits(hidden, n, o), states, rows)
+		candidates := d.expand(d.logits(hidden, n, o), states, rows, max(2, 1+len(o.Ends))*o.Beams)
 		open := false
 		for i := range states {
 			states[i].advance(candidates[i], n+1, n+1 == o.MaxTokens, o)
@@ -46,7 +47,7 @@ func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
 			s := &states[i]
 			for k := range o.Beams {
 				if k >= len(s.running) { // an idle slot
-					ids = append(ids, o.EOS)
+					ids = append(ids, 0)
 					continue
 				}
 				h := &s.running[k]
@@ -71,15 +72,15 @@ func (d *decoder) beamSearch(hidden *torch.Tensor, o GenerateOptions) [][]int {
 	answers := make([][]int, len(states))
 	for i, s := range states {
 		answers[i] = s.finished[0].tokens
-		if n := len(answers[i]); n > 0 && answers[i][n-1] == o.EOS {
+		if n := len(answers[i]); n > 0 && o.ends(answers[i][n-1]) {
 			answers[i] = answers[i][:n-1]
 		}
 	}
 	return answers
 }
 
-// expand gives the 2·beams best continuations of each prompt, best first.
-func (d *decoder) expand(logits *torch.Tensor, states []beamState, rows int) [][]hypothesis {
+// expand gives so many best continuations of each prompt, best first.
+func (d *decoder) expand(logits *torch.Tensor, states []beamState, rows, count int) [][]hypothesis {
 	logp := logits.To(torch.Float64).LogSoftmax(-1)
 	width := logp.Size(-1)
 	scores := make([]float64, 0, len(states)*rows)
@@ -93,7 +94,7 @@ func (d *decoder) expand(logits *torch.Tensor, states []beamState, rows int) [][
 		}
 	}
 	total := logp.Add(torch.From(scores, d.on, len(scores), 1)).Reshape(len(states), rows*width)
-	count := min(2*d.beams, rows*width)
+	count = min(count, rows*width)
 	values, indices := total.TopK(count, 1)
 	v, at := torch.Values[float64](values), torch.Values[int64](indices)
 	out := make([][]hypothesis, len(states))
@@ -119,7 +120,7 @@ func (s *beamState) advance(candidates []hypothesis, length int, last bool, o Ge
 	full := len(s.finished) == o.Beams && o.EarlyStopping
 	var running []hypothesis
 	for i, c := range candidates {
-		ends := last || c.tokens[len(c.tokens)-1] == o.EOS
+		ends := last || o.ends(c.tokens[len(c.tokens)-1])
 		switch {
 		case !ends:
 			running = append(running, c)

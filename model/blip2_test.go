@@ -67,7 +67,7 @@ func TestGreedyEqualsReference(t *testing.T) {
 		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
 		b := modeltest.RefTinyBatch(t, io, 0, 4, false)
 		want := torch.Values[int64](io["generate"])
-		got, err := m.Generate(b.Pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 4, EOS: 1})
+		got, err := m.Generate(b.Pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 4, Ends: []int{1}})
 		require.NoError(t, err)
 		for p := range got {
 			for s := range got[p] {
@@ -130,7 +130,7 @@ func TestGreedyEqualsFullForward(t *testing.T) {
 		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
 		pictures := modeltest.RefTinyBatch(t, io, 0, 2, false).Pictures
 		asked := [][][]int{{{2, 3, 4}, {8}, {9, 9}}, {{5, 6, 7, 8}}}
-		got, err := m.Generate(pictures, model.Prompts(asked), model.GenerateOptions{MaxTokens: 6, EOS: 1})
+		got, err := m.Generate(pictures, model.Prompts(asked), model.GenerateOptions{MaxTokens: 6, Ends: []int{1}})
 		require.NoError(t, err)
 		torch.NoGrad(func() {
 			for p := range asked {
@@ -167,7 +167,7 @@ func TestBeamSearchFindsTheBest(t *testing.T) {
 				require.NoError(t, err)
 				return m.Logits(b).To(torch.Float64).LogSoftmax(-1).Floats()
 			}
-			got, err := m.Generate(pictures, model.Prompts(asked), model.GenerateOptions{MaxTokens: 2, EOS: eos, Beams: words})
+			got, err := m.Generate(pictures, model.Prompts(asked), model.GenerateOptions{MaxTokens: 2, Ends: []int{eos}, Beams: words})
 			require.NoError(t, err)
 			for p := range asked {
 				for s, prompt := range asked[p] {
@@ -198,11 +198,11 @@ func TestLengthPenaltyFavoursLongAnswers(t *testing.T) {
 	torchtest.Run(t, func(*torch.Scope) {
 		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
 		pictures := modeltest.RefTinyBatch(t, io, 0, 4, false).Pictures
-		plain, err := m.Generate(pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 6, EOS: 1})
+		plain, err := m.Generate(pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 6, Ends: []int{1}})
 		require.NoError(t, err)
 		eos := plain[0][0][2] // a token that these random weights do choose
 		total := func(penalty float64) (n int) {
-			got, err := m.Generate(pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 6, EOS: eos, Beams: 4, LengthPenalty: penalty})
+			got, err := m.Generate(pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 6, Ends: []int{eos}, Beams: 4, LengthPenalty: penalty})
 			require.NoError(t, err)
 			for _, p := range got {
 				for _, a := range p {

@@ -25,7 +25,9 @@ type Config struct {
 	DType      string        `json:"dtype,omitempty"`
 	// Structure is there when the network was pruned to sizes that the other keys cannot express; those are then the
 	// original's.
-	Structure *nn.Structure `json:"espalier,omitempty"`
+	Structure *nn.Structure `json:"-"`
+	// Prompt is what the network's questions were framed with, as "Question: {question} Answer:"; "" says nothing.
+	Prompt string `json:"-"`
 
 	raw    map[string]any // as it was read
 	parsed map[string]any // what this program made of it: keys that have not changed are written as they were read
@@ -107,6 +109,9 @@ func ParseConfig(data []byte) (*Config, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(complete, c); err != nil {
+		return nil, err
+	}
+	if err := c.readOwn(complete); err != nil {
 		return nil, err
 	}
 	c.complete()
@@ -222,7 +227,11 @@ func (c *Config) Marshal() ([]byte, error) {
 
 // table is the config under the keys of its family.
 func (c *Config) table() (map[string]any, error) {
-	known, err := json.Marshal(c)
+	file := struct {
+		*Config
+		Own *own `json:"espalier,omitempty"`
+	}{c, c.own()}
+	known, err := json.Marshal(file)
 	if err != nil {
 		return nil, err
 	}
@@ -242,13 +251,13 @@ func restore(table, raw, parsed map[string]any) {
 		was, known := parsed[key]
 		read, present := raw[key]
 		now, nested := value.(map[string]any)
-		if nested && present && key != structureKey {
+		if nested && present && key != ownKey {
 			before, _ := was.(map[string]any)
 			original, _ := read.(map[string]any)
 			restore(now, original, before)
 			continue
 		}
-		if known && key != structureKey && reflect.DeepEqual(was, value) {
+		if known && key != ownKey && reflect.DeepEqual(was, value) {
 			if present {
 				table[key] = read
 			} else {
@@ -257,11 +266,8 @@ func restore(table, raw, parsed map[string]any) {
 		}
 	}
 	for key, value := range raw {
-		if _, ok := table[key]; !ok && key != structureKey {
+		if _, ok := table[key]; !ok && key != ownKey {
 			table[key] = value
 		}
 	}
 }
-
-// structureKey is this program's own.
-const structureKey = "espalier"

@@ -23,7 +23,7 @@ type TextConfig struct {
 	Pad          int     `json:"pad_token_id"`
 	BOS          int     `json:"bos_token_id"`
 	EOS          int     `json:"eos_token_id"`
-	Ends         []int   `json:"eos_token_ids,omitempty"` // where eos_token_id is a list: all of it; EOS is the first
+	Ends         []int   `json:"eos_token_ids,omitempty"` // all of eos_token_id, which may be a list; EOS is the first
 	Tied         *bool   `json:"tie_word_embeddings,omitempty"`
 
 	// OPT's.
@@ -94,6 +94,7 @@ func canonicalText(table any) (map[string]any, error) {
 	if kind == "opt" && given["enable_bias"] == false {
 		out["no_bias"] = true
 	}
+	withDefault(out, "eos_token_id", -1) // null: the config names none
 	for k, v := range out {
 		if v == nil { // transformers writes null for "not set"
 			delete(out, k)
@@ -167,6 +168,9 @@ func (c *TextConfig) complete() {
 	}
 	if c.Embedding == 0 {
 		c.Embedding = c.Hidden
+	}
+	if len(c.Ends) == 0 && c.EOS >= 0 {
+		c.Ends = []int{c.EOS}
 	}
 }
 

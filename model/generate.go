@@ -1,7 +1,6 @@
 package model
 
 import (
-	"errors"
 	"slices"
 
 	"espalier/torch"
@@ -9,9 +8,9 @@ import (
 
 // GenerateOptions says how answers are found.
 type GenerateOptions struct {
-	MaxTokens int // of an answer, end-of-sequence included
-	MinTokens int // before which end-of-sequence is not taken
-	EOS       int
+	MaxTokens int   // of an answer, end-of-sequence included
+	MinTokens int   // before which no end is taken
+	Ends      []int // ids that end an answer, as transformers' eos_token_id; without any it ends after MaxTokens
 	// Beams above 1 search with that many hypotheses, with the meaning of transformers' num_beams.
 	Beams         int
 	LengthPenalty float64 // exponent on a hypothesis' length; 0 ranks by the plain sum of log-probabilities
@@ -20,10 +19,10 @@ type GenerateOptions struct {
 
 // Generate answers the prompts of all questions of all pictures together: questions[i] are those of picture i of the
 // normalised pictures [batch, 3, size, size]. What questions of a picture can share is computed once, keys and values of
-// earlier tokens are kept. An answer ends with end-of-sequence, which is left out, or after MaxTokens.
+// earlier tokens are kept. An answer ends with any of the ends, which is left out, or after MaxTokens.
 func (m *Blip2) Generate(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) (answers [][][]int, err error) {
-	if o.MaxTokens < 1 {
-		return nil, errors.New("model: generate: at least one token must be allowed")
+	if err := o.check(m); err != nil {
+		return nil, err
 	}
 	err = torch.Run(func(*torch.Scope) error {
 		var inner error
@@ -201,9 +200,7 @@ func (d *decoder) greedy(hidden *torch.Tensor, o GenerateOptions) [][]int {
 		open := 0
 		for i, id := range torch.Values[int64](d.logits(hidden, n, o).ArgMax(-1)) {
 			ids[i] = int(id)
-			if ids[i] == o.EOS {
-				done[i] = true
-			}
+			done[i] = done[i] || o.ends(ids[i])
 			if !done[i] {
 				answers[i] = append(answers[i], ids[i])
 				open++
@@ -236,12 +233,18 @@ func (d *decoder) greedyMask(steps int) *torch.Tensor {
 	})
 }
 
-// logits of the next token, the n-th of the answers; while it may not end, end-of-sequence is out.
+// logits of the next token, the n-th of the answers; while it may not end, all ends are out.
 func (d *decoder) logits(hidden *torch.Tensor, n int, o GenerateOptions) *torch.Tensor {
 	logits := d.m.Head(hidden)
-	if n >= o.MinTokens || o.EOS < 0 || o.EOS >= logits.Size(-1) {
+	if n >= o.MinTokens {
 		return logits
 	}
-	end := torch.Arange(0, logits.Size(-1), d.on).EqScalar(float64(o.EOS))
-	return logits.MaskedFill(end, minusInfinity)
+	ids := torch.Arange(0, logits.Size(-1), d.on)
+	for _, end := range o.Ends {
+		logits = logits.MaskedFill(ids.EqScalar(float64(end)), minusInfinity)
+	}
+	return logits
 }
+
+// ends tells whether the id ends an answer.
+func (o GenerateOptions) ends(id int) bool { return slices.Contains(o.Ends, id) }

@@ -43,7 +43,7 @@ func (c hubCase) checkBeams(t *testing.T, folder string) {
 		name := string(rune('0' + k))
 		want, stable := c.io["beam_ids_"+name], c.io["beam_stable_"+name]
 		require.NotNil(t, want)
-		got, err := c.m.Continue(c.in, model.GenerateOptions{MaxTokens: s.MaxTokens, EOS: s.EOS, Beams: s.Beams,
+		got, err := c.m.Continue(c.in, model.GenerateOptions{MaxTokens: s.MaxTokens, Ends: []int{s.EOS}, Beams: s.Beams,
 			LengthPenalty: s.LengthPenalty, EarlyStopping: s.EarlyStopping})
 		require.NoError(t, err)
 		ids, sure, seen := torch.Values[int64](want), torch.Values[bool](stable), torch.Values[int64](c.in.Mask)

@@ -48,7 +48,7 @@ func TestForHub(t *testing.T) {
 			assert.Equal(t, torch.Values[float32](want), torch.Values[float32](n.Logits(b)))
 			assert.Equal(t, torch.Values[float32](want), torch.Values[float32](again.Logits(b)))
 		})
-		o := model.GenerateOptions{MaxTokens: 4, EOS: 1}
+		o := model.GenerateOptions{MaxTokens: 4, Ends: []int{1}}
 		want, err := m.Generate(b.Pictures, model.Prompts(prompts(io)), o)
 		require.NoError(t, err)
 		got, err := again.Generate(b.Pictures, model.Prompts(prompts(io)), o)

@@ -178,7 +178,7 @@ func (c hubCase) checkGreedy(t *testing.T) {
 	}
 	n := want.Size(1)
 	ids := torch.Values[int64](want.Contiguous())
-	got, err := c.m.Continue(c.in, model.GenerateOptions{MaxTokens: n, MinTokens: n, EOS: c.m.Config().Text.EOS})
+	got, err := c.m.Continue(c.in, model.GenerateOptions{MaxTokens: n, MinTokens: n, Ends: c.m.Config().Text.Ends})
 	require.NoError(t, err)
 	var margins []float64
 	if m := c.io["generate_margins"]; m != nil {

@@ -131,6 +131,9 @@ func (m *Blip2) Continue(in Inputs, o GenerateOptions) (answers [][]int, err err
 	if err := in.check(m); err != nil {
 		return nil, fmt.Errorf("model: generate: %w", err)
 	}
+	if err := o.check(m); err != nil {
+		return nil, err
+	}
 	err = torch.Run(func(*torch.Scope) error {
 		torch.Inference(func() {
 			d, hidden := m.continued(in, max(1, o.Beams), o.MaxTokens)

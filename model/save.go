@@ -60,8 +60,8 @@ func (m *Blip2) fold(c *Config, values map[string]*torch.Tensor) {
 	})
 }
 
-// HubConfig is the config with the network's present sizes, as transformers builds it from: without any key of this
-// program. The error says, for every size, why the family's config cannot express it.
+// HubConfig is the config with the network's present sizes, as transformers builds it from: without the structure
+// that this program reads. The error says, for every size, why the family's config cannot express it.
 func (m *Blip2) HubConfig() (*Config, error) {
 	h := &hubSizes{c: *m.config}
 	h.c.Structure = nil

@@ -12,7 +12,8 @@ import (
 const TorchScriptAbout = "espalier.json"
 
 // torchScriptAbout is what a program needs to know besides the methods: how pictures become pixel_values
-// ((byte · rescale_factor − image_mean) / image_std at image_size × image_size), and where an answer ends.
+// ((byte · rescale_factor − image_mean) / image_std at image_size × image_size), what frames
+// a question, and where an answer ends.
 type torchScriptAbout struct {
 	Version   int               `json:"version"`
 	ModelType string            `json:"model_type"`
@@ -24,14 +25,16 @@ type torchScriptAbout struct {
 	Std       [3]float64        `json:"image_std"`
 	Queries   int               `json:"num_query_tokens"`
 	Vocab     int               `json:"vocab_size"`
-	EOS       int               `json:"eos_token_id"`
+	EOS       int               `json:"eos_token_id"` // the first of the ends, for programs that know of one alone; -1 without any
+	Ends      []int             `json:"eos_token_ids"`
+	Prompt    string            `json:"prompt"` // what a question becomes, at {question}; "" is the question alone
 	Pad       int               `json:"pad_token_id"`
 	Methods   map[string]string `json:"methods"`
 }
 
-// SaveTorchScript writes the module of [Blip2.TorchScript] and, within its file, what else a program must know. eos is the
-// id that ends an answer.
-func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, eos int) error {
+// SaveTorchScript writes the module of [Blip2.TorchScript] and, within its file, what else a program must know. ends are
+// the ids that end an answer.
+func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, ends []int) error {
 	c := m.config
 	if err := pre.fits(c); err != nil {
 		return fmt.Errorf("model: %s: %w", file, err)
@@ -42,7 +45,7 @@ func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, eos int) error {
 	about := torchScriptAbout{
 		Version: 1, ModelType: c.ModelType, Language: c.Text.ModelType, DType: m.projection.W.T().DType().String(),
 		ImageSize: pre.Size, Rescale: pre.Rescale, Mean: pre.Mean, Std: pre.Std,
-		Queries: m.qformer.queries.Units(), EOS: eos, Pad: c.Text.Pad,
+		Queries: m.qformer.queries.Units(), EOS: append(ends, -1)[0], Ends: append([]int{}, ends...), Prompt: c.Prompt, Pad: c.Text.Pad,
 		Methods: map[string]string{
 			"encode":  "(pixel_values float32 [B, 3, image_size, image_size]) -> prefix [B, num_query_tokens, width]",
 			"prefill": "(prefix, input_ids int64 [B, T], attention_mask int64 [B, T]) -> (logits [B, vocab_size], state: List[Tensor])",

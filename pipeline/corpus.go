@@ -21,6 +21,7 @@ type corpus struct {
 	form      model.Form         // how the network takes its questions
 	questions [][]model.Question // of each picture; an answer ends with end-of-sequence, nil where there is none
 	teacher   [][]bool           // which answers are the teacher's own word, where the data have none
+	joined    joined             // answers whose ids do not follow their prompt's
 }
 
 func newCorpus(split *data.Split, words prompt.Words, pre model.Preprocessor, form model.Form, on torch.Device) (*corpus, error) {
@@ -33,11 +34,13 @@ func newCorpus(split *data.Split, words prompt.Words, pre model.Preprocessor, fo
 				return nil, Inputf("data: %s: question %q: %w", split.Place(i, j), q.Text, err)
 			}
 			if len(q.Answers) > 0 {
-				answer, err := words.Answers.Encode(q.Answers[0])
-				if err != nil {
+				var follows bool
+				if packed.Answer, follows, err = words.Answer(q.Text, q.Answers[0]); err != nil {
 					return nil, Inputf("data: %s: answer %q: %w", split.Place(i, j), q.Answers[0], err)
 				}
-				packed.Answer = append(answer, words.Answers.EOS())
+				if !follows {
+					c.joined.add(split.Place(i, j), q)
+				}
 			}
 			c.questions[i] = append(c.questions[i], packed)
 			c.teacher[i] = append(c.teacher[i], false)
@@ -176,7 +179,7 @@ func (c *corpus) answers(n model.Network, b *data.Batch, maxTokens int) (out [][
 		questions[i] = c.questions[p]
 	}
 	err = torch.Run(func(*torch.Scope) error {
-		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, EOS: c.words.Answers.EOS()})
+		out, err = n.Generate(c.pre.Pictures(b.Pixels, c.on), questions, model.GenerateOptions{MaxTokens: maxTokens, Ends: c.words.Ends()})
 		return err
 	})
 	if err != nil {

@@ -21,6 +21,11 @@ type marks [][]bool
 
 // mark answers every question of a split greedily and compares with the accepted answers.
 func (r *run) mark(ctx context.Context, n model.Network, c *corpus) (marks, error) {
+	return r.listen(ctx, n, c, func(_, _ int, _ []int) {})
+}
+
+// listen is mark; heard gets the ids of each answer, by picture and question.
+func (r *run) listen(ctx context.Context, n model.Network, c *corpus, heard func(p, j int, ids []int)) (marks, error) {
 	out := make(marks, c.split.Len())
 	done := 0
 	err := c.each(ctx, r.cfg.Eval.Batch, func(b *data.Batch) error {
@@ -30,6 +35,7 @@ func (r *run) mark(ctx context.Context, n model.Network, c *corpus) (marks, erro
 		}
 		for i, p := range b.Index {
 			for j, q := range c.split.Questions(p) {
+				heard(p, j, answers[i][j])
 				out[p] = append(out[p], data.Correct(c.words.Answers.Decode(answers[i][j]), q.Answers))
 			}
 		}
@@ -179,7 +185,7 @@ func (r *run) answer(n model.Network, pixels []uint8, question string) (text str
 			return err
 		}
 		ids, err := n.Generate(r.test.pre.Pictures(pixels, r.device), [][]model.Question{{q}},
-			model.GenerateOptions{MaxTokens: r.cfg.Eval.MaxAnswerTokens, EOS: r.words.Answers.EOS()})
+			model.GenerateOptions{MaxTokens: r.cfg.Eval.MaxAnswerTokens, Ends: r.words.Ends()})
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func (n *answerNeed) add(c *corpus, place string, q data.Question, allowed int) 
 	n.asked++
 	tokens, text := 0, ""
 	for _, a := range q.Answers {
-		if k := c.answerTokens(a); k > 0 && (tokens == 0 || k < tokens) {
+		if k := c.answerTokens(q.Text, a); k > 0 && (tokens == 0 || k < tokens) {
 			tokens, text = k, a
 		}
 	}
@@ -61,15 +61,15 @@ func (n *answerNeed) add(c *corpus, place string, q data.Question, allowed int) 
 	}
 }
 
-// answerTokens is the fewest tokens that say an answer, the end left out; 0 when the vocabulary cannot say it. Answers are
-// compared after data.Normalize, so the normal form, which has no full stop, counts as well.
-func (c *corpus) answerTokens(answer string) (fewest int) {
+// answerTokens is the fewest tokens that say an answer behind its question, the end left out; 0 when the vocabulary cannot
+// say it. Answers are compared after data.Normalize, so the normal form, which has no full stop, counts as well.
+func (c *corpus) answerTokens(question, answer string) (fewest int) {
 	for _, form := range []string{answer, data.Normalize(answer)} {
-		ids, err := c.words.Answers.Encode(form)
+		ids, _, err := c.words.Answer(question, form)
 		if words, ok := c.words.Answers.(*tokenizer.WordLevel); ok && slices.Contains(ids, words.Unk()) {
 			continue
 		}
-		if n := len(ids); err == nil && (fewest == 0 || n < fewest) {
+		if n := len(ids) - 1; err == nil && (fewest == 0 || n < fewest) {
 			fewest = n
 		}
 	}

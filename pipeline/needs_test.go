@@ -85,7 +85,7 @@ func TestPositionsAreReckonedAsTheNetworkDoes(t *testing.T) {
 	generate := func(tokens int) error {
 		return torch.Run(func(*torch.Scope) error {
 			_, err := m.Generate(torch.Zeros([]int{1, 3, 8, 8}, torch.Float32, torch.CPU), [][]model.Question{{{Prompt: []int{3, 4, 5, 6}}}},
-				model.GenerateOptions{MaxTokens: tokens, MinTokens: tokens, EOS: 1})
+				model.GenerateOptions{MaxTokens: tokens, MinTokens: tokens, Ends: []int{1}})
 			return err
 		})
 	}

@@ -146,6 +146,7 @@ func (r *run) tokenize(c *model.Config) error {
 			return err
 		}
 	}
+	r.noteJoined()
 	return r.checkNeeds(c)
 }
 

@@ -39,8 +39,13 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 		return err
 	}
 	r.events.Emit(Phase{Stage: "teacher", Name: "measure", Detail: "on validation"})
-	if r.teacherMarks, err = r.mark(ctx, r.teacher, r.validation); err != nil {
+	var other otherForm
+	r.teacherMarks, err = r.listen(ctx, r.teacher, r.validation, func(p, j int, ids []int) { other.hear(r.validation, p, j, ids) })
+	if err != nil {
 		return err
+	}
+	if other.count > 0 {
+		r.events.Emit(Note{other.String()})
 	}
 	r.noteTeacher()
 	if r.journal.Teacher == nil {
@@ -93,6 +98,10 @@ func (r *run) loadTeacher(folder string) error {
 		return &InputError{err}
 	}
 	r.words = words
+	if words.Template != r.cfg.Data.Prompt {
+		r.events.Emit(Note{fmt.Sprintf("questions are framed as %q, the checkpoint's espalier.prompt; data.prompt would say otherwise", words.Template)})
+	}
+	m.Config().Prompt = words.Template // students take it over
 	if r.pre, err = model.LoadPreprocessorFor(folder, m.Config()); err != nil {
 		return &InputError{err}
 	}

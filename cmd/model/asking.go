@@ -87,12 +87,15 @@ func (s *speaker) askAll(file string, first int, inputs string, out io.Writer) e
 }
 
 func (s *speaker) answerAll(folder string, asked []asking, fed, ids, out io.Writer) error {
+	questions, err := s.questions(asked)
+	if err != nil {
+		return err
+	}
 	lines := bufio.NewWriter(out)
 	for len(asked) > 0 {
 		n := min(askedTogether, len(asked))
 		var pictures []byte
-		var questions []model.Question
-		for _, a := range asked[:n] {
+		for i, a := range asked[:n] {
 			rgb, err := a.load(folder)
 			if err != nil {
 				return err
@@ -102,18 +105,13 @@ func (s *speaker) answerAll(folder string, asked []asking, fed, ids, out io.Writ
 				return fmt.Errorf("%s: %w", a.Picture, err)
 			}
 			pictures = append(pictures, pixels...)
-			q, err := s.words.Question(a.Question)
-			if err != nil {
-				return fmt.Errorf("%q: %w", a.Question, err)
-			}
-			questions = append(questions, q)
 			if ids != nil {
-				if _, err := fmt.Fprintln(ids, idLine(q)); err != nil {
+				if _, err := fmt.Fprintln(ids, idLine(questions[i])); err != nil {
 					return err
 				}
 			}
 		}
-		answers, err := s.ask(pictures, questions, fed)
+		answers, err := s.ask(pictures, questions[:n], fed)
 		if err != nil {
 			return err
 		}
@@ -123,9 +121,21 @@ func (s *speaker) answerAll(folder string, asked []asking, fed, ids, out io.Writ
 				return err
 			}
 		}
-		asked = asked[n:]
+		asked, questions = asked[n:], questions[n:]
 	}
 	return lines.Flush()
+}
+
+// questions are those of all lines: one that cannot be asked is found before the first is answered.
+func (s *speaker) questions(asked []asking) ([]model.Question, error) {
+	out := make([]model.Question, len(asked))
+	for i, a := range asked {
+		var err error
+		if out[i], err = s.words.Question(a.Question); err != nil {
+			return nil, fmt.Errorf("%s: question %q: %w", a.place, a.Question, err)
+		}
+	}
+	return out, nil
 }
 
 // idLine is "3 7 12", or "3 7 12 | 5 9".

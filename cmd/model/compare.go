@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"espalier/model"
 	"espalier/torch"
 )
 
@@ -37,6 +38,22 @@ func compare(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return table(out, rows, 2, 3, 4)
+		if err := table(out, rows, 2, 3, 4); err != nil {
+			return err
+		}
+		return comparePrompts(args[0], args[1], out)
 	}
+}
+
+// comparePrompts says where two checkpoints frame questions differently: equal outputs for equal inputs do not show it.
+func comparePrompts(one, two string, out io.Writer) error {
+	a, err := model.LoadConfig(one)
+	if err != nil {
+		return err
+	}
+	b, err := model.LoadConfig(two)
+	if err == nil && a.Prompt != b.Prompt {
+		_, err = fmt.Fprintf(out, "the prompts differ: %q and %q\n", a.Prompt, b.Prompt)
+	}
+	return err
 }

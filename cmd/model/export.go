@@ -59,10 +59,10 @@ func exportTo(flags *flag.FlagSet, folder, file string, alone bool) error {
 	if err != nil {
 		return err
 	}
-	eos := c.Text.EOS
+	ends := c.Text.Ends
 	words, err := prompt.Load(folder, c, "")
 	if err == nil {
-		eos = words.Answers.EOS()
+		ends = words.Ends()
 	} else if !errors.Is(err, fs.ErrNotExist) { // a checkpoint without a tokenizer is exported without one
 		return err
 	}
@@ -76,7 +76,7 @@ func exportTo(flags *flag.FlagSet, folder, file string, alone bool) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	if err := m.SaveTorchScript(file, pre, eos); err != nil {
+	if err := m.SaveTorchScript(file, pre, ends); err != nil {
 		return err
 	}
 	if alone || sameFolder(folder, to) {

@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -90,13 +91,13 @@ func TestExportAnswersAsGenerate(t *testing.T) {
 			assert.Contains(t, out, "encode, prefill and step")
 			file := filepath.Join(to, scriptName)
 			about := struct {
-				EOS  int `json:"eos_token_id"`
-				Size int `json:"image_size"`
-			}{EOS: -1}
+				Ends []int `json:"eos_token_ids"`
+				Size int   `json:"image_size"`
+			}{}
 			data, err := torch.ExtraFile(file, model.TorchScriptAbout)
 			require.NoError(t, err)
 			require.NoError(t, json.Unmarshal(data, &about))
-			for i, ids := range scriptAnswers(t, file, fed, about.Size, about.EOS, 7) {
+			for i, ids := range scriptAnswers(t, file, fed, about.Size, about.Ends, 7) {
 				assert.Equal(t, want[i].IDs, ids, want[i].Picture)
 			}
 			for _, name := range []string{"config.json", "tokenizer.json", "preprocessor_config.json"} {
@@ -113,7 +114,7 @@ func TestExportAnswersAsGenerate(t *testing.T) {
 }
 
 // scriptAnswers answers each row of what -inputs wrote, by the file's methods alone.
-func scriptAnswers(t *testing.T, file, fed string, size, end, tokens int) (answers [][]int) {
+func scriptAnswers(t *testing.T, file, fed string, size int, ends []int, tokens int) (answers [][]int) {
 	t.Helper()
 	module, err := torch.LoadModule(file, torch.CPU)
 	require.NoError(t, err)
@@ -139,7 +140,7 @@ func scriptAnswers(t *testing.T, file, fed string, size, end, tokens int) (answe
 			for range tokens {
 				token := out[0].Tensor.ArgMax(-1)
 				id := int(torch.Values[int64](token)[0])
-				if id == end {
+				if slices.Contains(ends, id) {
 					break
 				}
 				answer = append(answer, id)

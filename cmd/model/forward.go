@@ -76,8 +76,7 @@ func computed(flags *flag.FlagSet, folder, file, on string, tokens int, use func
 
 // continued are the ids that transformers' generate returns: the prompt, or T5's start token, and the new tokens.
 func continued(m *model.Blip2, in model.Inputs, tokens int) (*torch.Tensor, error) {
-	eos := m.Config().Text.EOS
-	answers, err := m.Continue(in, model.GenerateOptions{MaxTokens: tokens, MinTokens: tokens, EOS: eos})
+	answers, err := m.Continue(in, model.GenerateOptions{MaxTokens: tokens, MinTokens: tokens, Ends: m.Config().Text.Ends})
 	if err != nil {
 		return nil, err
 	}

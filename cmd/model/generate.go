@@ -27,9 +27,9 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	list := flags.String("ask", "", "JSON-lines `file` of questions, instead of one: {\"file_name\": \"a.png\", \"question\": \"…\"}, as a data set's metadata.jsonl")
 	first := flags.Int("first", 0, "only so many lines of -ask; 0 is all")
 	inputs := flags.String("inputs", "", "with -ask: `folder` for what the network was fed, "+pixelsName+" and "+idsName)
-	template := flags.String("prompt", "", "what the question becomes, as `\"Question: {question} Answer:\"`; empty is the question alone")
+	template := flags.String("prompt", "", "what the question becomes, as `\"Question: {question} Answer:\"`; without it the checkpoint's own, from espalier.prompt in its config.json, or the question alone")
 	tokens := flags.Int("max-new-tokens", 16, "of the answer, end-of-sequence included")
-	beams := flags.Int("num-beams", 1, "hypotheses; 1 is greedy")
+	beams := flags.Int("num-beams", 1, "hypotheses of beam search with transformers' length_penalty of 1; 1 is greedy")
 	asJSON := flags.Bool("json", false, "print question, answer and ids as JSON; -ask always does")
 	on := device(flags)
 	return func(args []string, out io.Writer) error {
@@ -38,11 +38,20 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if *folder == "" || one == many || len(args) > 0 {
 			return usagef("model generate: -m is needed, and either -image and -question or -ask, and nothing more")
 		}
-		s, err := newSpeaker(*folder, *template, *on, model.GenerateOptions{MaxTokens: *tokens, Beams: *beams})
+		if *beams < 1 {
+			return usagef("model generate: -num-beams %d: give 1 for a greedy answer, or more", *beams)
+		}
+		s, err := newSpeaker(*folder, *template, *on, model.GenerateOptions{MaxTokens: *tokens, Beams: *beams, LengthPenalty: 1})
 		if err != nil {
 			return err
 		}
 		defer s.m.Store().Free()
+		if room := s.m.Room(); room > 0 && *tokens > room {
+			if given(flags, "max-new-tokens") {
+				return usagef("model generate: -max-new-tokens %d: the language model has positions for %d tokens of question and answer; give at most %[2]d", *tokens, room)
+			}
+			s.o.MaxTokens = room
+		}
 		tell(flags, s.m)
 		if many {
 			return s.askAll(*list, *first, *inputs, out)
@@ -72,6 +81,12 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	}
 }
 
+// given tells whether a flag was set.
+func given(flags *flag.FlagSet, name string) (set bool) {
+	flags.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
+}
+
 // speaker is a checkpoint that answers questions.
 type speaker struct {
 	m     *model.Blip2
@@ -97,7 +112,7 @@ func newSpeaker(folder, template, on string, o model.GenerateOptions) (*speaker,
 	if s.pre, err = model.LoadPreprocessorFor(folder, c); err != nil {
 		return nil, err
 	}
-	s.o.EOS = s.words.Answers.EOS()
+	s.o.Ends = s.words.Ends()
 	s.m, err = model.Load(folder, s.on)
 	return s, err
 }

@@ -17,15 +17,15 @@ def padded(rows):
     return ids, mask
 
 
-def answer(model, pixels, prompts, instructions, end, tokens):
-    """The greedy answer of each row, without the id that ends it."""
+def answer(model, pixels, prompts, instructions, ends, tokens):
+    """The greedy answer of each row, without the id that ends it, which is one of ends."""
     prefix = model.encode(pixels, *padded(instructions)) if instructions[0] else model.encode(pixels)
     logits, state = model.prefill(prefix, *padded(prompts))
     answers, done = [[] for _ in prompts], [False] * len(prompts)
     for n in range(1, tokens + 1):
         token = logits.argmax(-1)
         for i, id in enumerate(token.tolist()):
-            done[i] = done[i] or id == end
+            done[i] = done[i] or id in ends
             if not done[i]:
                 answers[i].append(id)
         if all(done) or n == tokens:
@@ -43,7 +43,7 @@ def main(file, pixels, ids, tokens=16, at_once=8):
     with torch.inference_mode():
         for i in range(0, len(rows), at_once):
             prompts, instructions = zip(*rows[i : i + at_once])
-            for found in answer(model, pictures[i : i + at_once], prompts, instructions, about["eos_token_id"], tokens):
+            for found in answer(model, pictures[i : i + at_once], prompts, instructions, about["eos_token_ids"], tokens):
                 print(*found)
 
 

@@ -4,17 +4,28 @@
 // the Q-Former follow behind "|". Prints the ids of each answer, without the one that ends it.
 #include <torch/script.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <sstream>
 
 using Rows = std::vector<std::vector<int64_t>>;
 
-// A number of espalier.json, which lies in model.pt.
-static int64_t number(const std::string &json, const std::string &key) {
+static std::vector<int64_t> numbers(const std::string &text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<int64_t>(in), {}};
+}
+
+// A number, or a list of them, of espalier.json, which lies in model.pt.
+static std::vector<int64_t> about(const std::string &json, const std::string &key) {
   size_t at = json.find("\"" + key + "\":");
   if (at == std::string::npos) throw std::runtime_error("the model's espalier.json has no " + key);
-  return std::stoll(json.substr(at + key.size() + 3));
+  at += key.size() + 3;
+  std::string text = json.substr(at, json.find_first_of("]\"}", at) - at);
+  std::replace(text.begin(), text.end(), '[', ' ');
+  std::replace(text.begin(), text.end(), ',', ' ');
+  return numbers(text);
 }
 
 // Rows of different lengths become one tensor, padded on the right, and a mask that says what is there.
@@ -27,8 +38,9 @@ static std::vector<at::Tensor> padded(const Rows &rows) {
   return {ids, mask};
 }
 
-// The greedy answer of each row.
-static Rows answer(torch::jit::Module &model, const at::Tensor &pixels, const Rows &prompts, const Rows &instructions, int64_t end, int64_t tokens) {
+// The greedy answer of each row; any of the ends ends it.
+static Rows answer(torch::jit::Module &model, const at::Tensor &pixels, const Rows &prompts, const Rows &instructions,
+                   const std::vector<int64_t> &ends, int64_t tokens) {
   std::vector<c10::IValue> inputs{pixels};
   if (!instructions[0].empty())
     for (at::Tensor &t : padded(instructions)) inputs.emplace_back(t);
@@ -42,7 +54,7 @@ static Rows answer(torch::jit::Module &model, const at::Tensor &pixels, const Ro
     bool open = false;
     for (size_t i = 0; i < answers.size(); i++) {
       int64_t id = token[i].item<int64_t>();
-      done[i] = done[i] || id == end;
+      done[i] = done[i] || std::count(ends.begin(), ends.end(), id);
       if (!done[i]) answers[i].push_back(id), open = true;
     }
     if (!open || n >= tokens) return answers;
@@ -50,17 +62,13 @@ static Rows answer(torch::jit::Module &model, const at::Tensor &pixels, const Ro
   }
 }
 
-static std::vector<int64_t> numbers(const std::string &text) {
-  std::istringstream in(text);
-  return {std::istream_iterator<int64_t>(in), {}};
-}
-
 int main(int argc, const char **argv) try {
   if (argc < 4) throw std::runtime_error("usage: answer model.pt pixels.bin ids.txt [tokens] [rows at once]");
   size_t tokens = argc > 4 ? std::stoul(argv[4]) : 16, at_once = argc > 5 ? std::stoul(argv[5]) : 8;
   torch::jit::ExtraFilesMap extra{{"espalier.json", ""}};
   torch::jit::Module model = torch::jit::load(argv[1], torch::kCPU, extra);
-  int64_t size = number(extra["espalier.json"], "image_size"), end = number(extra["espalier.json"], "eos_token_id");
+  int64_t size = about(extra["espalier.json"], "image_size").at(0);
+  std::vector<int64_t> ends = about(extra["espalier.json"], "eos_token_ids");
   std::ifstream pictures(argv[2], std::ios::binary), lines(argv[3]);
   if (!pictures || !lines) throw std::runtime_error(std::string("cannot read ") + argv[2] + " or " + argv[3]);
   c10::InferenceMode no_gradients;
@@ -73,7 +81,7 @@ int main(int argc, const char **argv) try {
     }
     at::Tensor pixels = torch::empty({static_cast<int64_t>(prompts.size()), 3, size, size});
     if (!pictures.read(static_cast<char *>(pixels.data_ptr()), pixels.nbytes())) throw std::runtime_error("fewer pictures than questions");
-    for (const auto &row : answer(model, pixels, prompts, instructions, end, tokens)) {
+    for (const auto &row : answer(model, pixels, prompts, instructions, ends, tokens)) {
       for (size_t k = 0; k < row.size(); k++) std::cout << (k ? " " : "") << row[k];
       std::cout << "\n";
     }

@@ -19,23 +19,42 @@ type Words struct {
 	Answers     tokenizer.Tokenizer // the language model's; it reads the questions too
 	Instruction tokenizer.Tokenizer // the Q-Former's, of a network whose Q-Former reads the question; else nil
 	Template    string              // of a prompt, with {question}; "" is the question alone
+	// EncoderDecoder says that answers go into a decoder of their own, and so follow no prompt.
+	EncoderDecoder bool
+
+	ends  []int // the config's, besides the tokenizer's own
+	image *int  // the id that stands for the picture in transformers' input_ids; nil where there is none
 }
 
 // instructionFolder is where transformers keeps the Q-Former's tokenizer within a checkpoint.
 const instructionFolder = "qformer_tokenizer"
 
-// Load reads the tokenizers of a checkpoint folder.
+// place is where the question stands in a template.
+const place = "{question}"
+
+// Load reads the tokenizers of a checkpoint folder. Without a template the checkpoint's own counts, where it has one.
 func Load(folder string, c *model.Config, template string) (v Words, err error) {
-	v.Template = template
+	v.Template, v.EncoderDecoder, v.image = template, c.Text.EncoderDecoder(), c.ImageToken
+	if template == "" {
+		v.Template = c.Prompt
+	}
+	if v.Template != "" && !strings.Contains(v.Template, place) {
+		return v, fmt.Errorf("%s: the prompt %q has no %s, the place of the question; write it where the question goes", folder, v.Template, place)
+	}
 	if v.Answers, err = tokenizer.Load(folder); err != nil {
 		return v, err
 	}
-	if s, ok := v.Answers.(*tokenizer.Subword); ok {
+	own := v.Answers.EOS()
+	if slices.Contains(c.Text.Ends, own) {
+		v.ends = c.Text.Ends
+	}
+	if s, ok := v.Answers.(*tokenizer.Subword); ok { // a word list has an end of its own, whatever the config's default is
 		eos := c.Text.EOS
-		if slices.Contains(c.Text.Ends, s.EOS()) { // of several, the tokenizer's own is what its prompts are trained to end with
-			eos = s.EOS()
+		if v.ends != nil { // of several, the tokenizer's own is what its answers are trained to end with
+			eos = own
 		}
 		s.SetSpecial(eos, c.Text.Pad)
+		v.ends = c.Text.Ends
 	}
 	if !c.Instruct() {
 		return v, nil
@@ -52,17 +71,36 @@ func Load(folder string, c *model.Config, template string) (v Words, err error) 
 	return v, nil
 }
 
-// Question are the ids of a question.
-func (v Words) Question(text string) (q model.Question, err error) {
-	prompt := text
-	if v.Template != "" {
-		prompt = strings.ReplaceAll(v.Template, "{question}", text)
+// Ends are the ids that end an answer. The first is the one that answers are learnt with.
+func (v Words) Ends() (out []int) {
+	for _, id := range append([]int{v.Answers.EOS()}, v.ends...) {
+		if id >= 0 && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
 	}
-	if q.Prompt, err = v.Answers.EncodePrompt(prompt); err != nil || v.Instruction == nil {
+	return out
+}
+
+// Question are the ids of a question. One that names a place for the picture is an error.
+func (v Words) Question(text string) (q model.Question, err error) {
+	prompt := v.framed(text)
+	q.Prompt, err = v.Answers.EncodePrompt(prompt)
+	if fault := v.checkPlaceholder(prompt, q.Prompt); fault != nil {
+		return q, fault // says more than that the word is unknown
+	}
+	if err != nil || v.Instruction == nil {
 		return q, err
 	}
 	q.Instruction, err = v.Instruction.EncodePrompt(prompt)
 	return q, err
+}
+
+// framed is what a question becomes before it is read.
+func (v Words) framed(question string) string {
+	if v.Template == "" {
+		return question
+	}
+	return strings.ReplaceAll(v.Template, place, question)
 }
 
 // Save writes the tokenizers beside a checkpoint.

@@ -16,7 +16,8 @@ func Load(folder string) (Tokenizer, error) {
 	path := filepath.Join(folder, fileTokenizer)
 	data, err := textfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tokenizer: %s has no %s; write one in Python: transformers.AutoTokenizer.from_pretrained(checkpoint, use_fast=True).save_pretrained(%q)", folder, fileTokenizer, folder)
+		return nil, fmt.Errorf("tokenizer: %s has no %s (%w); write one in Python: transformers.AutoTokenizer.from_pretrained(checkpoint, use_fast=True).save_pretrained(%q)",
+			folder, fileTokenizer, fs.ErrNotExist, folder)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: cannot read: %w", err)

@@ -1,0 +1,220 @@
+package pipeline
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/model/prompt"
+	"espalier/pipeline/data"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+const answerPrompt = "Question: {question} Answer:"
+
+// answerData writes a data set whose answers begin with before, and gives its folder.
+func answerData(t *testing.T, before string) string {
+	t.Helper()
+	root := t.TempDir()
+	for s, split := range []string{"train", "validation", "test"} {
+		folder := filepath.Join(root, split)
+		require.NoError(t, os.MkdirAll(folder, 0o755))
+		var lines strings.Builder
+		for i := range 4 {
+			picture := image.NewRGBA(image.Rect(0, 0, 48, 48))
+			for at := range 48 * 48 {
+				picture.Set(at%48, at/48, color.RGBA{uint8(60 * i), uint8(at * (s + 1)), uint8(at / 48), 255})
+			}
+			f, err := os.Create(filepath.Join(folder, fmt.Sprintf("%d.png", i)))
+			require.NoError(t, err)
+			require.NoError(t, png.Encode(f, picture))
+			require.NoError(t, f.Close())
+			fmt.Fprintf(&lines, "{\"file_name\": \"%d.png\", \"question\": \"what colour is it\", \"answer\": %q}\n", i, before+[]string{"red", "dark blue"}[i%2])
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "metadata.jsonl"), []byte(lines.String()), 0o644))
+	}
+	return root
+}
+
+// bytesTeacher writes a drawn BLIP-2 with OPT and a byte-level vocabulary; own is the prompt that its config carries.
+func bytesTeacher(t *testing.T, own string) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "teacher")
+	c, err := model.ParseConfig([]byte(`{"model_type": "blip-2", "num_query_tokens": 4, "image_token_index": 4,
+		"vision_config": {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 48, "patch_size": 24},
+		"qformer_config": {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "encoder_hidden_size": 16},
+		"text_config": {"model_type": "opt", "hidden_size": 16, "word_embed_proj_dim": 16, "ffn_dim": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+			"max_position_embeddings": 60, "vocab_size": 1501, "pad_token_id": 1, "eos_token_id": 2}}`))
+	require.NoError(t, err)
+	c.Prompt = own
+	m, err := model.New(c)
+	require.NoError(t, err)
+	defer m.Store().Free()
+	require.NoError(t, m.Store().Init(5, torch.CPU))
+	require.NoError(t, m.Save(folder))
+	require.NoError(t, model.ClipPreprocessor(48).Save(folder))
+	packed, err := os.Open(filepath.Join("..", "model", "tokenizer", "testdata", "hub", "opt.json.gz"))
+	require.NoError(t, err)
+	defer packed.Close()
+	file, err := gzip.NewReader(packed)
+	require.NoError(t, err)
+	tokens, err := io.ReadAll(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "tokenizer.json"), tokens, 0o644))
+	return folder
+}
+
+// distilled runs one stage and gives the student's folder and what was said.
+func distilled(t *testing.T, teacher, root, template string) (student, notes string) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "run")
+	cfg, err := Parse("answers.toml", fmt.Sprintf(`
+threads = 1
+device = "cpu"
+output = %q
+[data]
+root = %q
+prompt = %q
+[importance]
+pictures = 4
+batch = 4
+[teacher]
+checkpoint = %q
+[[stage]]
+name = "blocks"
+keep = { vision = 1, language = 1 }
+alpha = 1.0
+[stage.distil]
+steps = 3
+batch = 4
+lr = 1e-3
+[eval]
+latency_runs = 1
+latency_warmup = 0
+throughput_batch = 1`, out, root, template, teacher))
+	require.NoError(t, err)
+	var said []string
+	_, err = Run(context.Background(), cfg, func(e Event) {
+		if n, ok := e.(Note); ok {
+			said = append(said, n.Text)
+		}
+	})
+	require.NoError(t, err)
+	return filepath.Join(out, "student"), strings.Join(said, "\n")
+}
+
+// Answers with and without a space before them teach the same student, which carries the prompt of its run: that of
+// data.prompt or, without it, its teacher's.
+func TestAnswersWithAndWithoutSpace(t *testing.T) {
+	torchtest.Setup(t)
+	plain, notes := distilled(t, bytesTeacher(t, ""), answerData(t, ""), answerPrompt)
+	assert.NotContains(t, notes, "espalier.prompt")
+	assert.NotContains(t, notes, "tokenizer joins")
+	spaced, notes := distilled(t, bytesTeacher(t, answerPrompt), answerData(t, " "), "")
+	assert.Contains(t, notes, fmt.Sprintf("%q, the checkpoint's espalier.prompt", answerPrompt))
+	other, _ := distilled(t, bytesTeacher(t, answerPrompt), answerData(t, " "), "{question}")
+	for _, name := range []string{"model.safetensors", "config.json"} {
+		want, err := os.ReadFile(filepath.Join(plain, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(spaced, name))
+		require.NoError(t, err)
+		assert.True(t, string(want) == string(got), "%s: the same bytes", name)
+		got, err = os.ReadFile(filepath.Join(other, name))
+		require.NoError(t, err)
+		assert.False(t, string(want) == string(got), "%s: another prompt, another student", name)
+	}
+	for folder, want := range map[string]string{plain: answerPrompt, spaced: answerPrompt, other: "{question}"} {
+		c, err := model.LoadConfig(folder)
+		require.NoError(t, err)
+		assert.Equal(t, want, c.Prompt)
+	}
+}
+
+// answerCorpus is the training split of answerData as a checkpoint with byte-level words reads it.
+func answerCorpus(t *testing.T, root, template string) (*corpus, error) {
+	t.Helper()
+	set, err := data.Open(data.Config{Root: root, Size: 48})
+	require.NoError(t, err)
+	folder := bytesTeacher(t, "")
+	c, err := model.LoadConfig(folder)
+	require.NoError(t, err)
+	words, err := prompt.Load(folder, c, template)
+	require.NoError(t, err)
+	return newCorpus(set.Train, words, model.ClipPreprocessor(48), c.Form(), torch.CPU)
+}
+
+// A prompt that ends in a space, which the vocabulary joins with the word behind it, is told once, with a count.
+func TestJoinedAnswersAreTold(t *testing.T) {
+	torchtest.Setup(t)
+	var notes []string
+	r := &run{events: func(e Event) { notes = append(notes, e.(Note).Text) }}
+	var err error
+	r.train, err = answerCorpus(t, answerData(t, ""), answerPrompt)
+	require.NoError(t, err)
+	r.noteJoined()
+	assert.Empty(t, notes)
+	want := r.train.questions[0][0].Answer
+
+	r.train, err = answerCorpus(t, answerData(t, ""), answerPrompt+" ")
+	require.NoError(t, err)
+	r.noteJoined()
+	require.Len(t, notes, 1)
+	assert.Contains(t, notes[0], "4 answers")
+	assert.Contains(t, notes[0], filepath.Join("train", "metadata.jsonl")+`:1: "red" to "what colour is it"`)
+	assert.NotContains(t, notes[0], "jsonl:4", "the first few are enough")
+	assert.Equal(t, want, r.train.questions[0][0].Answer)
+}
+
+// A teacher that gives the right answer in other words than the data's is told; one that gives a wrong one, or the same
+// words, is not.
+func TestAnswersOfAnotherForm(t *testing.T) {
+	torchtest.Setup(t)
+	c, err := answerCorpus(t, answerData(t, ""), answerPrompt)
+	require.NoError(t, err)
+	encode := func(text string) []int {
+		ids, err := c.words.Answers.Encode(text)
+		require.NoError(t, err)
+		return ids
+	}
+	var o otherForm
+	o.hear(c, 0, 0, encode(" red"))
+	o.hear(c, 1, 0, encode(" red"))
+	assert.Zero(t, o.count)
+	o.hear(c, 2, 0, encode("red"))
+	o.hear(c, 3, 0, encode(" Dark blue."))
+	assert.Equal(t, 2, o.count)
+	said := o.String()
+	assert.Contains(t, said, "2 of the teacher's 3 right answers")
+	assert.Contains(t, said, `metadata.jsonl:3: the teacher says "red"`)
+	assert.Contains(t, said, `the data " red"`)
+}
+
+// A place for the picture within a question is the user's fault, with file and line.
+func TestPlaceholderHasItsLine(t *testing.T) {
+	torchtest.Setup(t)
+	root := answerData(t, "")
+	file := filepath.Join(root, "train", "metadata.jsonl")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := strings.SplitAfter(string(text), "\n")
+	lines[2] = strings.Replace(lines[2], "what", `<image>\nwhat`, 1)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "")), 0o644))
+	_, err = answerCorpus(t, root, answerPrompt)
+	var fault *InputError
+	require.ErrorAs(t, err, &fault)
+	assert.Contains(t, err.Error(), file+":3: question")
+	assert.Contains(t, err.Error(), "take it out")
+}
