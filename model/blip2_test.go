@@ -61,9 +61,10 @@ func backwards(t *testing.T, m model.Network, loss func() *torch.Tensor) map[str
 
 func TestGreedyEqualsReference(t *testing.T) {
 	torchtest.Run(t, func(*torch.Scope) {
-		m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
+		m, io, truth := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io"), modeltest.RefTinyTruth(t)
 		b := modeltest.RefTinyBatch(t, io, 0, 4, false)
 		want := torch.Values[int64](io["generate"])
+		truth.Sure(t, truth.Values["generate_margins"].Floats())
 		got, err := m.Generate(b.Pictures, model.Prompts(prompts(io)), model.GenerateOptions{MaxTokens: 4, EOS: 1})
 		require.NoError(t, err)
 		for p := range got {
