@@ -75,6 +75,11 @@ def doubled(tensors):
     return {k: v.double() if torch.is_floating_point(v) else v for k, v in tensors.items()}
 
 
+def seen(name, value, inputs, decoder):
+    """Without the logits of padding, which mean nothing."""
+    return value * inputs["attention_mask"][..., None] if name == "logits" and decoder is None else value
+
+
 def farther(errors, name, got, want):
     """Keeps in errors[name] the largest difference from the float64 value."""
     errors[name] = max(errors.get(name, 0.), (got.double() - want).abs().max().item())

