@@ -27,13 +27,13 @@ func RequireTorchScript(t *testing.T, m model.Network) {
 }
 
 // RequireHalfTorchScript does the same for a network in half precision, where near ties fall either way: the logits of the
-// file's own ids may lie four times as far from those of the same weights in float64 as the network's do.
+// file's own ids may lie torchtest.Multiple times as far from those of the same weights in float64 as the network's do.
 func RequireHalfTorchScript(t *testing.T, m *model.Blip2) {
 	t.Helper()
 	exact := Double(t, m)
 	requireTorchScript(t, m, func(questions [][]model.Question, pictures *torch.Tensor, ids []int, logits *torch.Tensor) {
 		want, own := logitsOf(t, exact, questions, pictures, ids), logitsOf(t, m, questions, pictures, ids)
-		torchtest.Within(t, want, logits, 0, 4*own.To(torch.Float64).Sub(want).Abs().AMax().Item(), "logits")
+		torchtest.Within(t, want, logits, 0, torchtest.Multiple*own.To(torch.Float64).Sub(want).Abs().AMax().Item(), "logits")
 	})
 }
 
