@@ -6,7 +6,7 @@ export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 # One package after another: each wants all cores for libtorch's threads. Never cached: Go does not see that the shim changed.
 GO_TEST := go test -count=1 -p 1
 
-.PHONY: all help tools shim gotorch run test race asan bench parity dist clean
+.PHONY: all help tools shim gotorch run test test-cpus race asan bench parity dist clean
 
 all: shim ## find or fetch libtorch, build the C++ shim and bin/
 	@go build -o bin/ ./cmd/...
@@ -17,6 +17,9 @@ run: all ## the pipeline with run.toml, e.g. make run ARGS="-set seed=2"
 test: all gotorch ## all tests
 	go vet ./...
 	$(GO_TEST) ./...
+
+test-cpus: all gotorch ## the tests that compute, under each setting of the CPU's instructions
+	@.ci/cpus
 
 race: all gotorch ## the tests without their long runs, under the race detector
 	$(GO_TEST) -short -race ./...
@@ -45,7 +48,7 @@ clean: ## remove what was built; a fetched libtorch stays in the user's cache fo
 	rm -rf build bin dist
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 tools:
 	@for tool in g++:g++ cmake:cmake go:golang; do command -v $${tool%:*} >/dev/null || \

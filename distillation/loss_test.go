@@ -13,8 +13,8 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// scored picks the rows of the fixture's padded answers that are no padding.
-func scored(io map[string]*torch.Tensor, name string) (rows, targets *torch.Tensor) {
+// scored picks the rows of logits for the fixture's padded answers that are no padding.
+func scored(io map[string]*torch.Tensor, logits *torch.Tensor) (rows, targets *torch.Tensor) {
 	var at []int
 	for i, id := range torch.Values[int64](io["answers"]) {
 		if id != 0 {
@@ -22,21 +22,23 @@ func scored(io map[string]*torch.Tensor, name string) (rows, targets *torch.Tens
 		}
 	}
 	index := torch.FromInts(at, torch.CPU)
-	return io[name].Flatten(0, 2).IndexSelect(0, index), io["answers"].Flatten(0, 2).IndexSelect(0, index)
+	return logits.Flatten(0, 2).IndexSelect(0, index), io["answers"].Flatten(0, 2).IndexSelect(0, index)
 }
 
 func TestLossesEqualReference(t *testing.T) {
 	torchtest.Run(t, func(*torch.Scope) {
-		io := modeltest.RefTinyFile(t, "io")
-		student, targets := scored(io, "logits")
-		teacher, _ := scored(io, "teacher_logits")
-		for name, l := range map[string]distillation.Loss{"kl_loss": {KL: 1}, "pair_loss": {Pair: 1}, "ce_loss": {CE: 1}} {
-			want := io[name].Item()
-			assert.InDelta(t, want, l.Of(student, teacher, targets, nil).Item(), 1e-4*want, name)
+		io, want := modeltest.RefTinyFile(t, "io"), modeltest.RefTinyTruth(t)
+		student, targets := scored(io, want.Values["logits"])
+		teacher, _ := scored(io, io["teacher_logits"])
+		for _, d := range []torch.DType{torch.Float64, torch.Float32} {
+			student, teacher := student.To(d), teacher.To(d)
+			for name, l := range map[string]distillation.Loss{"kl_loss": {KL: 1}, "pair_loss": {Pair: 1}, "ce_loss": {CE: 1}} {
+				want.Check(t, name, l.Of(student, teacher, targets, nil))
+			}
 		}
-		sum := distillation.Loss{KL: 2, Pair: 3, CE: .5}
-		want := 2*io["kl_loss"].Item() + 3*io["pair_loss"].Item() + .5*io["ce_loss"].Item()
-		assert.InDelta(t, want, sum.Of(student, teacher, targets, nil).Item(), 1e-4*want)
+		sum := distillation.Loss{KL: 2, Pair: 3, CE: .5}.Of(student, teacher.To(torch.Float64), targets, nil)
+		parts := want.Values["kl_loss"].MulScalar(2).Add(want.Values["pair_loss"].MulScalar(3)).Add(want.Values["ce_loss"].MulScalar(.5))
+		torchtest.Same(t, parts, sum)
 	})
 }
 

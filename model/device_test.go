@@ -82,7 +82,7 @@ func TestDevicesAnswerAlike(t *testing.T) {
 						{{Prompt: []int{11, 12, 13}, Instruction: []int{5, 7}}, {Prompt: []int{16}, Instruction: []int{9}}},
 						{{Prompt: []int{20, 21}, Instruction: []int{6, 8, 10}}},
 					}
-					ids, err := n.Generate(pictures, questions, model.GenerateOptions{MaxTokens: 6, MinTokens: 2, EOS: m.Config().Text.EOS, Beams: beams})
+					ids, err := n.Generate(pictures, questions, model.GenerateOptions{MaxTokens: 6, MinTokens: 2, Ends: m.Config().Text.Ends, Beams: beams})
 					require.NoError(t, err)
 					return ids
 				}

@@ -18,15 +18,10 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// What transformers computes, by the name of its tensors: absolute differences allowed in float32.
-var allowed = map[string]float64{
-	"vision_last_hidden": 1e-4, "vision_pooler": 1e-4, "qformer_output": 1e-4, "language_projection": 1e-4, "logits": 2e-4,
-}
-
 var parityCases = flag.String("cases", "", "folder of cases made by bench/parity/cases.py")
 
 func TestFixturesEqualTransformers(t *testing.T) {
-	for _, name := range []string{"blip2_opt", "blip2_t5", "instructblip_t5"} {
+	for _, name := range modeltest.Hub {
 		t.Run(name, func(t *testing.T) { checkCase(t, modeltest.Folder(name)) })
 	}
 }
@@ -54,10 +49,14 @@ func TestCasesEqualTransformers(t *testing.T) {
 
 // hubCase is a checkpoint with transformers' inputs and outputs.
 type hubCase struct {
-	m  *model.Blip2
-	io map[string]*torch.Tensor
-	in model.Inputs
+	m      *model.Blip2
+	io     map[string]*torch.Tensor
+	in     model.Inputs
+	folder string
 }
+
+// single tells whether the weights are float32: such a case has gradients too.
+func (c hubCase) single() bool { return c.m.Store().Params()[0].T().DType() == torch.Float32 }
 
 func openCase(t *testing.T, folder string) hubCase {
 	t.Helper()
@@ -71,14 +70,14 @@ func openCase(t *testing.T, folder string) hubCase {
 			v.Free()
 		}
 	})
-	return hubCase{m: m, io: io, in: model.InputsOf(io)}
+	return hubCase{m: m, io: io, in: model.InputsOf(io), folder: folder}
 }
 
 func checkCase(t *testing.T, folder string) {
 	torchtest.Run(t, func(*torch.Scope) {
 		c := openCase(t, folder)
 		t.Run("outputs", func(t *testing.T) { c.checkOutputs(t) })
-		t.Run("gradients", func(t *testing.T) { c.checkGradients(t, filepath.Join(folder, "grads.safetensors")) })
+		t.Run("gradients", func(t *testing.T) { c.checkGradients(t) })
 		t.Run("greedy", func(t *testing.T) { c.checkGreedy(t) })
 		t.Run("beams", func(t *testing.T) { c.checkBeams(t, folder) })
 		t.Run("export", func(t *testing.T) { c.checkExport(t, folder) })
@@ -87,83 +86,58 @@ func checkCase(t *testing.T, folder string) {
 }
 
 func (c hubCase) checkOutputs(t *testing.T) {
-	torchtest.Run(t, func(*torch.Scope) {
-		torch.NoGrad(func() {
-			out, err := c.m.Forward(c.in)
-			require.NoError(t, err)
-			for name, got := range out.Named() {
-				want := c.io[name]
-				if want == nil {
-					continue
-				}
-				if name == "logits" && want.Size(1) == c.in.IDs.Size(1) && c.in.Mask != nil { // padding's logits are meaningless
-					seen := c.in.Mask.To(torch.Float32).Unsqueeze(-1)
-					want, got = want.Mul(seen), got.To(torch.Float32).Mul(seen)
-				}
-				want, got = want.To(torch.Float32), got.To(torch.Float32)
-				assert.LessOrEqual(t, got.Sub(want).Abs().AMax().Item(), c.allowed(name, want), name)
-			}
-		})
+	want := modeltest.ReadTruth(t, c.folder, "exact", "outputs")
+	modeltest.InBoth(t, c.m, func(t *testing.T, m *model.Blip2) {
+		for name, got := range c.outputs(t, m) {
+			want.Check(t, name, got)
+		}
 	})
 }
 
-// allowed is a share of the largest value for halves, whose sums both sides round in other places.
-func (c hubCase) allowed(name string, want *torch.Tensor) float64 {
-	switch c.m.Store().Params()[0].T().DType() {
-	case torch.BFloat16:
-		return .08 * want.Abs().AMax().Item()
-	case torch.Float16:
-		return .02 * want.Abs().AMax().Item()
+// outputs are those of a network, the logits of padding, which mean nothing, as zeros.
+func (c hubCase) outputs(t *testing.T, m *model.Blip2) (named map[string]*torch.Tensor) {
+	torch.NoGrad(func() {
+		out, err := m.Forward(c.in)
+		require.NoError(t, err)
+		named = out.Named()
+		named["logits"] = c.seen(named["logits"])
+	})
+	return named
+}
+
+func (c hubCase) seen(logits *torch.Tensor) *torch.Tensor {
+	if c.m.Form().EncoderDecoder || c.in.Mask == nil {
+		return logits
 	}
-	return allowed[name]
+	return logits.Mul(c.in.Mask.To(logits.DType()).Unsqueeze(-1))
 }
 
 // checkGradients runs the loss of the case backwards: the mean cross entropy over all labels.
-func (c hubCase) checkGradients(t *testing.T, path string) {
-	if _, err := os.Stat(path); err != nil {
+func (c hubCase) checkGradients(t *testing.T) {
+	if !c.single() {
 		t.Skip("the case has no gradients")
 	}
-	grads, err := checkpoint.ReadSafeTensors(path, torch.CPU)
-	require.NoError(t, err)
-	defer func() {
-		for _, g := range grads {
-			g.Free()
-		}
-	}()
-	torchtest.Run(t, func(*torch.Scope) {
-		c.m.Store().SetRequiresGrad(true)
-		defer c.m.Store().SetRequiresGrad(false)
-		out, err := c.m.Forward(c.in)
-		require.NoError(t, err)
-		logits, labels := out.Logits, c.io["labels"]
-		if logits.Size(1) != labels.Size(1) {
-			n, all := labels.Size(1), logits.Size(1)
-			logits = logits.Slice(1, all-n-1, all-1)
-		}
-		loss := logits.Flatten(0, 1).CrossEntropy(labels.Flatten(0, 1))
-		assert.InDelta(t, c.io["loss"].Floats()[0], loss.Item(), 1e-4)
-		loss.Backward()
-		largest := 0.
-		for _, g := range grads {
-			largest = max(largest, g.Abs().AMax().Item())
-		}
-		for _, p := range c.m.Store().Params() {
-			want, got := grads[p.Name], p.T().Grad()
-			if want == nil {
-				continue
+	outputs, want := modeltest.ReadTruth(t, c.folder, "exact", "outputs"), modeltest.ReadTruth(t, c.folder, "grads", "gradients")
+	modeltest.InBoth(t, c.m, func(t *testing.T, m *model.Blip2) {
+		got := backwards(t, m, func() *torch.Tensor {
+			out, err := m.Forward(c.in)
+			require.NoError(t, err)
+			logits, labels := out.Logits, c.io["labels"]
+			if !m.Form().EncoderDecoder {
+				n, all := labels.Size(1), logits.Size(1)
+				logits = logits.Slice(1, all-n-1, all-1)
 			}
-			require.NotNil(t, got, p.Name)
-			// The floor: gradients that are zero in truth, as those of key biases, are rounding on both sides.
-			limit := max(1e-4*want.Abs().AMax().Item(), 1e-6*largest)
-			assert.LessOrEqual(t, got.Sub(want).Abs().AMax().Item(), limit, p.Name)
-		}
-		for _, p := range c.m.Store().Params() {
-			p.T().SetGrad(nil)
+			loss := logits.Flatten(0, 1).CrossEntropy(labels.Flatten(0, 1))
+			outputs.Check(t, "loss", loss.Reshape(1))
+			return loss
+		})
+		for name := range want.Values {
+			want.Check(t, name, got[name])
 		}
 	})
 }
 
-// checkGreedy compares tokens up to the first near tie.
+// checkGreedy compares tokens up to the first near tie; the fixtures have none.
 func (c hubCase) checkGreedy(t *testing.T) {
 	want := c.io["generate_answers"] // the new tokens alone
 	if ids := c.io["generate_ids"]; want == nil && ids != nil {
@@ -183,6 +157,9 @@ func (c hubCase) checkGreedy(t *testing.T) {
 	var margins []float64
 	if m := c.io["generate_margins"]; m != nil {
 		margins = m.Floats()
+	} else {
+		truth := modeltest.ReadTruth(t, c.folder, "exact", "outputs")
+		truth.Sure(t, truth.Values["generate_margins"].Floats())
 	}
 	for i := range got {
 		for k := range n {

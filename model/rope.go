@@ -9,7 +9,10 @@ import (
 
 // rope turns pairs of a head's dimensions by an angle that grows with the position (Su et al., 2021), in the layout of
 // transformers: dimension i goes with i + size/2.
-type rope struct{ frequencies []float32 } // radians a position, [size/2]
+type rope struct {
+	frequencies []float64 // radians a position, [size/2], each rounded to float32 as transformers has them
+	exact       []float64 // the same, not rounded: for networks in float64
+}
 
 // newRope takes rope_parameters: the plain form, "linear" (positions divided by factor) and "llama3" (low frequencies
 // divided, with a soft border).
@@ -22,49 +25,56 @@ func newRope(c *TextConfig) (*rope, error) {
 	}
 	kind, _ := c.Rope["rope_type"].(string)
 	theta := number("rope_theta", 10000)
-	r := &rope{frequencies: make([]float32, c.HeadSize/2)}
-	for i := range r.frequencies {
-		// float32 where transformers has it, so that angles of late positions agree
-		exponent := float32(2*i) / float32(c.HeadSize)
-		r.frequencies[i] = 1 / float32(math.Pow(theta, float64(exponent)))
-	}
 	factor := number("factor", 1)
-	switch kind {
-	case "", "default":
-	case "linear":
-		for i := range r.frequencies {
-			r.frequencies[i] /= float32(factor)
-		}
-	case "llama3":
-		low, high := number("low_freq_factor", 1), number("high_freq_factor", 4)
-		original := number("original_max_position_embeddings", float64(c.Positions))
-		for i, f := range r.frequencies {
-			r.frequencies[i] = llama3Frequency(float64(f), factor, low, high, original)
-		}
-	default:
+	low, high := number("low_freq_factor", 1), number("high_freq_factor", 4)
+	original := number("original_max_position_embeddings", float64(c.Positions))
+	if kind != "" && kind != "default" && kind != "linear" && kind != "llama3" {
 		return nil, fmt.Errorf("rope_parameters.rope_type %q: this program computes default, linear and llama3", kind)
 	}
-	return r, nil
+	frequencies := func(round func(float64) float64) []float64 {
+		out := make([]float64, c.HeadSize/2)
+		for i := range out {
+			exponent := round(float64(2*i) / float64(c.HeadSize))
+			f := round(1 / round(math.Pow(theta, exponent)))
+			switch kind {
+			case "linear":
+				f = round(f / round(factor))
+			case "llama3":
+				f = round(llama3Frequency(f, factor, low, high, original))
+			}
+			out[i] = f
+		}
+		return out
+	}
+	return &rope{
+		frequencies: frequencies(func(x float64) float64 { return float64(float32(x)) }),
+		exact:       frequencies(func(x float64) float64 { return x }),
+	}, nil
 }
 
 // llama3Frequency keeps fast turns, divides slow ones, and goes over smoothly between.
-func llama3Frequency(f, factor, low, high, original float64) float32 {
+func llama3Frequency(f, factor, low, high, original float64) float64 {
 	length := 2 * math.Pi / f
 	switch {
 	case length < original/high:
-		return float32(f)
+		return f
 	case length > original/low:
-		return float32(f / factor)
+		return f / factor
 	}
 	smooth := (original/length - low) / (high - low)
-	return float32((1-smooth)*f/factor + smooth*f)
+	return (1-smooth)*f/factor + smooth*f
 }
 
 // rotation is the cosines and sines of some positions, [rows or 1, 1, tokens, size].
 type rotation struct{ cos, sin *torch.Tensor }
 
 func (r *rope) at(positions *torch.Tensor, d torch.DType) rotation {
-	angles := positions.To(torch.Float32).Unsqueeze(-1).Mul(torch.From(r.frequencies, positions.Device(), 1, 1, len(r.frequencies)))
+	frequencies, at := r.frequencies, torch.Float32
+	if d == torch.Float64 {
+		frequencies, at = r.exact, d
+	}
+	turns := torch.From(frequencies, positions.Device(), 1, 1, len(frequencies)).To(at)
+	angles := positions.To(at).Unsqueeze(-1).Mul(turns)
 	angles = torch.Cat(-1, angles, angles).Unsqueeze(1)
 	return rotation{cos: angles.Cos().To(d), sin: angles.Sin().To(d)}
 }

@@ -111,10 +111,10 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 	for _, s := range read.Stages {
 		assert.True(t, s.Accepted, s.Name)
 		assert.LessOrEqual(t, s.SliceMaskMaxDiff, 1e-9, s.Name)
-		assert.Positive(t, s.SliceMaskMaxDiff+1e-300, s.Name)
 		assert.Equal(t, s.Pruned.Parameters, s.Distilled.Parameters, s.Name)
 		assert.Equal(t, s.Cuts[len(s.Cuts)-1].Parameters, s.Pruned.Parameters, s.Name)
 	}
+	assert.Positive(t, read.Stages[2].SliceMaskMaxDiff, "two networks that add in another order")
 	assert.Less(t, read.Stages[2].Cuts[1].Parameters, read.Stages[2].Cuts[0].Parameters)
 	assert.Greater(t, read.Ratio.Model, 2.)
 	assert.Greater(t, read.Ratio.LanguageBlocks, read.Ratio.Model)

@@ -3,13 +3,14 @@
     python cases.py OUT [--seed N] [--only FAMILY] [--count N]
 
 Writes a folder OUT/<family>-<nn>/ a case: config.json, model.safetensors and generation_config.json as save_pretrained
-does; io.safetensors (inputs and outputs), grads.safetensors (of the loss, for each parameter that has one), beams.json (the
-settings of beam_ids_0 and beam_ids_1) and case.json (what the case is). The same seed makes the same cases. README.md says
+does; io.safetensors (inputs and outputs), exact.safetensors and grads.safetensors (outputs and gradients of the loss in
+float64), errors.json (how far float32 lies from these), beams.json (the settings of beam_ids_0 and beam_ids_1) and case.json
+(what the case is). The same seed makes the same cases. README.md says
 what each tensor is. setup.sh makes the Python environment."""
 import argparse, json, os, random, sys, time, warnings
 import torch, torch.nn.functional as F, transformers
 from safetensors.torch import save_file
-import configs
+import configs, exact
 from answers import Beams, beam_settings, greedy
 from configs import BOS, EOS, FAMILIES, PAD, kind
 
@@ -111,6 +112,30 @@ def forward(m, inputs, decoder):
                             qformer_output=out.qformer_outputs.last_hidden_state, language_projection=kept[0], logits=out.logits)
 
 
+def backward(m, inputs, decoder, labels):
+    """All outputs with the loss, and the loss's gradients."""
+    m.zero_grad()
+    logits, outputs = forward(m, inputs, decoder)
+    loss = loss_of(logits, labels, decoder is None)
+    loss.backward()
+    return dict(outputs, loss=loss.reshape(1)), {n: p.grad for n, p in m.named_parameters() if p.grad is not None}
+
+
+def save_exact(folder, m, inputs, decoder, labels):
+    """Outputs and gradients in float64, and how far float32 lies from them."""
+    large = exact.double(m)
+    with exact.float64():
+        want = backward(large, exact.doubled(inputs), decoder, labels)
+    errors = {}, {}
+    for _ in exact.ways(m):
+        for found, truth, to in zip(backward(m, inputs, decoder, labels), want, errors):
+            for n, v in found.items():
+                exact.farther(to, n, exact.seen(n, v.detach(), inputs, decoder), exact.seen(n, truth[n].detach(), inputs, decoder))
+    save(folder, "exact.safetensors", {n: exact.seen(n, v, inputs, decoder) for n, v in want[0].items()})
+    save(folder, "grads.safetensors", want[1])
+    save_json(folder, "errors.json", dict(outputs=errors[0], gradients=errors[1]))
+
+
 def save(folder, name, tensors):
     save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, os.path.join(folder, name))
 
@@ -160,11 +185,8 @@ def make_case(out, family, i, seed):
             break
     else:
         sys.exit(f"cases.py: {family} {i}: no weights give varied answers")
-    m.zero_grad()
-    logits, outputs = forward(m, inputs, decoder)
-    loss = loss_of(logits, labels, decoder is None)
-    loss.backward()
-    io = dict(inputs, **outputs, **answers, labels=labels, loss=loss.reshape(1))
+    outputs, _ = backward(m, inputs, decoder, labels)
+    io = dict(inputs, **outputs, **answers, labels=labels)
     if decoder is not None:
         io["decoder_input_ids"] = decoder
     settings = [] if suffix == "-scatter" else beam_settings(r, i, answers["generate_answers"])
@@ -177,7 +199,7 @@ def make_case(out, family, i, seed):
     if suffix == "-oldrope":
         old_rope(folder)
     save(folder, "io.safetensors", io)
-    save(folder, "grads.safetensors", {n: p.grad for n, p in m.named_parameters() if p.grad is not None})
+    save_exact(folder, m, inputs, decoder, labels)
     save_json(folder, "beams.json", settings)
     save_json(folder, "case.json", dict(family=family, seed=seed, number=i, dtype="float32", padding=side, together=together,
                                         attention=m.config._attn_implementation, attempts=attempt + 1,

@@ -25,11 +25,12 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// speaking is a checkpoint folder of a family with words, and a file of questions about pictures beside it.
+// speaking is a checkpoint folder of a family with words, and a file of questions about pictures beside it. It is in float64,
+// where no rounding turns a choice.
 func speaking(t *testing.T, family string) (folder, questions string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), family)
-	m := modeltest.Family(t, family)
+	m := modeltest.Double(t, modeltest.Family(t, family))
 	require.NoError(t, m.Save(folder))
 	words, err := tokenizer.NewWordLevel(strings.Fields("<pad> <eos> what is the color of this round big small thing red blue green one two three"))
 	require.NoError(t, err)

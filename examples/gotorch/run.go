@@ -60,7 +60,7 @@ func run(o options) (f figures, err error) {
 		if criterion == "random" {
 			continue
 		}
-		if err := finish(o, &f, small, cut); err != nil {
+		if err := finish(o, &f, cut); err != nil {
 			return f, err
 		}
 	}
@@ -152,7 +152,7 @@ func (f *figures) add(name string, n *Net, s *nn.Store, seed uint64) error {
 }
 
 // finish trains what is left, saves it and has gotorch read it back.
-func finish(o options, f *figures, n *Net, s *nn.Store) error {
+func finish(o options, f *figures, s *nn.Store) error {
 	if err := s.Own(torch.Float32); err != nil { // what was not cut is still shared with the original
 		return err
 	}

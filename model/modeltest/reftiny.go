@@ -15,12 +15,9 @@ import (
 
 	"espalier/model"
 	"espalier/torch"
-	"espalier/torch/checkpoint"
 )
 
-// Folder is that of a fixture, found from this file, for tests of any package: ref_tiny, or a checkpoint of transformers'
-// with its inputs and outputs (blip2_opt, blip2_t5, instructblip_t5; made with transformers 5.23.0 and torch 2.11.0 in
-// float32; row 1 of each batch is left padded by two).
+// Folder is that of a fixture, found from this file, for tests of any package: ref_tiny, or one of Hub.
 func Folder(fixture string) string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "testdata", fixture)
@@ -29,14 +26,20 @@ func Folder(fixture string) string {
 // RefTinyFile reads one of the reference's files with its own names; the tensors live until they are freed.
 func RefTinyFile(t testing.TB, name string) map[string]*torch.Tensor {
 	t.Helper()
-	values, err := checkpoint.ReadSafeTensors(filepath.Join(Folder("ref_tiny"), name+".safetensors"), torch.CPU)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		for _, v := range values {
-			v.Free()
-		}
-	})
-	return values
+	return readFile(t, filepath.Join(Folder("ref_tiny"), name+".safetensors"))
+}
+
+// RefTinyTruth are the reference's outputs, under its names.
+func RefTinyTruth(t testing.TB) Truth { return ReadTruth(t, Folder("ref_tiny"), "exact", "outputs") }
+
+// RefTinyParameters are values of the reference's parameters (a file: grads or adamw_3_steps) under BLIP-2's names.
+func RefTinyParameters(t testing.TB, file string) Truth {
+	t.Helper()
+	r, errors := ReadTruth(t, Folder("ref_tiny"), file, file), map[string]float64{}
+	for name, e := range r.Errors {
+		errors[rename(name)] = max(errors[rename(name)], e)
+	}
+	return newTruth(t, Rename(t, r.Values), errors)
 }
 
 // RefTinyConfig is the reference's toy size in BLIP-2's form.
@@ -169,7 +172,9 @@ func RefTinyBatch(t testing.TB, io map[string]*torch.Tensor, from, to int, padde
 		}
 		qs = append(qs, list)
 	}
-	b, err := model.Form{}.Pack(model.AdsPreprocessor(48).Pictures(pixels, torch.CPU), qs[from:to], torch.CPU)
+	// In float64, where the reference's (x − 127.5) / 64 is exact; a network takes pictures in its own dtype.
+	normal := torch.From(pixels, torch.CPU, to-from, 3, 48, 48).To(torch.Float64).AddScalar(-127.5).MulScalar(1. / 64)
+	b, err := model.Form{}.Pack(normal, qs[from:to], torch.CPU)
 	require.NoError(t, err)
 	return b
 }

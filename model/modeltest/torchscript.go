@@ -13,10 +13,42 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// RequireTorchScript writes a network as TorchScript, reads the file back, and answers questions of several lengths in
-// batches of several sizes with it: ids and logits must be those of the network itself, answering each by itself. The
-// tolerance is of the largest logit.
-func RequireTorchScript(t *testing.T, m *model.Blip2, tolerance float64) {
+// RequireTorchScript writes a network in float64 as TorchScript, reads the file back, and answers questions of several
+// lengths in batches of several sizes with it: ids and logits must be those of the network itself, answering each by itself.
+func RequireTorchScript(t *testing.T, m model.Network) {
+	t.Helper()
+	n := Double(t, m)
+	requireTorchScript(t, n, func(questions [][]model.Question, pictures *torch.Tensor, ids []int, logits *torch.Tensor) {
+		want, err := n.Generate(pictures, questions, model.GenerateOptions{MaxTokens: len(ids)})
+		require.NoError(t, err)
+		require.Equal(t, want[0][0], ids)
+		torchtest.Same(t, logitsOf(t, n, questions, pictures, ids), logits, "logits")
+	})
+}
+
+// RequireHalfTorchScript does the same for a network in half precision, where near ties fall either way: the logits of the
+// file's own ids may lie torchtest.Multiple times as far from those of the same weights in float64 as the network's do.
+func RequireHalfTorchScript(t *testing.T, m *model.Blip2) {
+	t.Helper()
+	exact := Double(t, m)
+	requireTorchScript(t, m, func(questions [][]model.Question, pictures *torch.Tensor, ids []int, logits *torch.Tensor) {
+		want, own := logitsOf(t, exact, questions, pictures, ids), logitsOf(t, m, questions, pictures, ids)
+		torchtest.Within(t, want, logits, 0, torchtest.Multiple*own.To(torch.Float64).Sub(want).Abs().AMax().Item(), "logits")
+	})
+}
+
+// logitsOf are those [tokens, vocabulary] that a network gives for an answer to the one question of one picture.
+func logitsOf(t *testing.T, m *model.Blip2, questions [][]model.Question, picture *torch.Tensor, answer []int) (logits *torch.Tensor) {
+	t.Helper()
+	q := questions[0][0]
+	q.Answer = answer
+	b, err := m.Form().Pack(picture, [][]model.Question{{q}}, torch.CPU)
+	require.NoError(t, err)
+	torch.NoGrad(func() { logits = m.Logits(b) })
+	return logits
+}
+
+func requireTorchScript(t *testing.T, m *model.Blip2, check func(question [][]model.Question, picture *torch.Tensor, ids []int, logits *torch.Tensor)) {
 	t.Helper()
 	module, err := m.TorchScript()
 	require.NoError(t, err)
@@ -49,16 +81,7 @@ func RequireTorchScript(t *testing.T, m *model.Blip2, tolerance float64) {
 			}
 			ids, logits := runScript(m, module, pictures, questions, r.IntN(2) == 0, steps)
 			for i, q := range questions {
-				picture := pictures.Narrow(0, i, 1)
-				if tolerance < 1e-3 { // in halves, near ties fall either way
-					want, err := m.Generate(picture, [][]model.Question{{q}}, model.GenerateOptions{MaxTokens: steps})
-					require.NoError(t, err)
-					require.Equal(t, want[0][0], ids[i], "row %d of %d", i, rows)
-				}
-				q.Answer = ids[i]
-				b, err := m.Form().Pack(picture, [][]model.Question{{q}}, torch.CPU)
-				require.NoError(t, err)
-				torch.NoGrad(func() { torchtest.Within(t, m.Logits(b), logits[i], tolerance, 0, "logits") })
+				check([][]model.Question{{q}}, pictures.Narrow(0, i, 1), ids[i], logits[i])
 			}
 			return nil
 		}))
