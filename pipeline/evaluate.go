@@ -22,7 +22,6 @@ type marks [][]bool
 // mark answers every question of a split greedily and compares with the accepted answers.
 func (r *run) mark(ctx context.Context, n model.Network, c *corpus) (marks, error) {
 	out := make(marks, c.split.Len())
-	done := 0
 	err := c.each(ctx, r.cfg.Eval.Batch, func(b *data.Batch) error {
 		answers, err := c.answers(n, b, r.cfg.Eval.MaxAnswerTokens)
 		if err != nil {
@@ -33,8 +32,7 @@ func (r *run) mark(ctx context.Context, n model.Network, c *corpus) (marks, erro
 				out[p] = append(out[p], data.Correct(c.words.Answers.Decode(answers[i][j]), q.Answers))
 			}
 		}
-		done += len(b.Index)
-		r.events.Emit(Progress{Done: done, Total: c.split.Len(), Unit: "pictures"})
+		r.events.Emit(c.progress(b))
 		return ctx.Err()
 	})
 	return out, err
@@ -95,7 +93,7 @@ func answersOf(split *data.Split, teacher, student marks) []report.Answer {
 	var out []report.Answer
 	for p := range teacher {
 		for j, q := range split.Questions(p) {
-			out = append(out, report.Answer{Picture: p, Task: q.Task, Teacher: teacher[p][j], Student: student[p][j]})
+			out = append(out, report.Answer{Picture: split.Picture(p), Task: q.Task, Teacher: teacher[p][j], Student: student[p][j]})
 		}
 	}
 	return out
@@ -209,7 +207,7 @@ const (
 // answers a share of the pictures by itself, since threads that share one small operation mostly wait for each other.
 func (r *run) throughput(n model.Network) (report.Throughput, error) {
 	c := r.test
-	pictures := min(r.cfg.Eval.ThroughputBatch, c.split.Len())
+	pictures := min(r.cfg.Eval.ThroughputBatch, c.split.Pictures())
 	workers := 1
 	if !r.device.IsCUDA() {
 		workers = min(r.cfg.Threads, pictures)
@@ -220,7 +218,7 @@ func (r *run) throughput(n model.Network) (report.Throughput, error) {
 	asked := 0
 	for i := range shares {
 		var err error
-		if shares[i], err = c.pixels(i*pictures/workers, (i+1)*pictures/workers); err != nil {
+		if shares[i], err = c.pixels(c.split.PartsOf(i*pictures/workers), c.split.PartsOf((i+1)*pictures/workers)); err != nil {
 			return report.Throughput{}, err
 		}
 		for _, p := range shares[i].Index {

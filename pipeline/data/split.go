@@ -16,6 +16,7 @@ type Split struct {
 	questions [][]Question // by picture
 	pictures  pictures
 	pixels    []uint8 // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
+	parts     []Part  // of a divided split, by picture; else nil
 }
 
 // pictures is where a split's pictures come from.
@@ -55,12 +56,13 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 	if len(dst) != n {
 		return fmt.Errorf("data: room for %d bytes, but a picture of split %q takes %d; give it exactly that", len(dst), s.Name, n)
 	}
+	picture := s.Picture(i)
 	if s.pixels != nil {
-		copy(dst, s.pixels[i*n:])
+		copy(dst, s.pixels[picture*n:])
 		return nil
 	}
-	if _, err := s.pictures.load(i, dst); err != nil {
-		return fmt.Errorf("data: %s: %w", s.pictures.place(i, 0), err)
+	if _, err := s.pictures.load(picture, dst); err != nil {
+		return fmt.Errorf("data: %s: %w", s.Place(i, 0), err)
 	}
 	return nil
 }
