@@ -214,16 +214,9 @@ func (r *run) throughput(n model.Network) (report.Throughput, error) {
 		torch.SetNumThreads(1)
 		defer torch.SetNumThreads(r.cfg.Threads)
 	}
-	shares := make([]*data.Batch, workers)
-	asked := 0
-	for i := range shares {
-		var err error
-		if shares[i], err = c.pixels(c.split.PartsOf(i*pictures/workers), c.split.PartsOf((i+1)*pictures/workers)); err != nil {
-			return report.Throughput{}, err
-		}
-		for _, p := range shares[i].Index {
-			asked += len(c.questions[p])
-		}
+	shares, asked, err := c.shares(pictures, workers)
+	if err != nil {
+		return report.Throughput{}, err
 	}
 	var rates []float64
 	more := func(spent time.Duration) bool {

@@ -12,7 +12,7 @@ import (
 // measurements.
 const (
 	fewestRowTokens = 96
-	mostRowTokens   = 1024
+	mostRowTokens   = 512
 )
 
 // chosenRowTokens is half as much again as the middle picture of the split takes: then a batch, padded to its longest row,
@@ -73,4 +73,19 @@ func (c *corpus) divide(limit, queries, unanswered int) (note string) {
 // progress tells how many pictures of the split have been seen with a batch of [corpus.each].
 func (c *corpus) progress(b *data.Batch) Progress {
 	return Progress{Done: c.split.Picture(b.Index[len(b.Index)-1]) + 1, Total: c.split.Pictures(), Unit: "pictures"}
+}
+
+// shares are the first pictures, shared out among workers, and how many questions they ask.
+func (c *corpus) shares(pictures, workers int) (shares []*data.Batch, asked int, err error) {
+	for i := range workers {
+		share, err := c.pixels(c.split.PartsOf(i*pictures/workers), c.split.PartsOf((i+1)*pictures/workers))
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, p := range share.Index {
+			asked += len(c.questions[p])
+		}
+		shares = append(shares, share)
+	}
+	return shares, asked, nil
 }

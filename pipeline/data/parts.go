@@ -19,6 +19,9 @@ func (s *Split) Divide(parts []Part) *Split {
 	return &d
 }
 
+// Parts are those of a divided split, else nil.
+func (s *Split) Parts() []Part { return s.parts }
+
 // part tells which picture, and which of its questions, picture i of a split that may be divided stands for.
 func (s *Split) part(i int) Part {
 	if s.parts == nil {
@@ -45,10 +48,4 @@ func (s *Split) PartsOf(pictures int) int {
 	}
 	at, _ := slices.BinarySearchFunc(s.parts, pictures, func(p Part, n int) int { return p.Picture - n })
 	return at
-}
-
-// Place is where question q of picture i was written: a file and its line.
-func (s *Split) Place(i, q int) string {
-	p := s.part(i)
-	return s.pictures.place(p.Picture, p.From+q)
 }

@@ -38,6 +38,12 @@ func (s *Split) Size() int { return s.size }
 // Questions are those of picture i. They belong to the split: do not change them.
 func (s *Split) Questions(i int) []Question { return s.questions[i] }
 
+// Place is where question q of picture i was written: a metadata file and its line, or the number of a drawn picture.
+func (s *Split) Place(i, q int) string {
+	p := s.part(i)
+	return s.pictures.place(p.Picture, p.From+q)
+}
+
 // QuestionCount is the number of questions of all pictures.
 func (s *Split) QuestionCount() int {
 	n := 0
