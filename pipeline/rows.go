@@ -23,51 +23,58 @@ func chosenRowTokens(taken []int) int {
 }
 
 // divide makes parts of the pictures whose questions take more than so many tokens (0 chooses): from then on each part
-// is a picture of its own, for batches, teacher outputs and scores alike. A question that is longer stands alone. An
-// answer that the data lack is counted as unanswered tokens. The note says what was divided; it is empty where nothing was.
+// is a picture of its own, for batches, teacher outputs and scores alike. An answer that the data lack is counted as
+// unanswered tokens. The note says what was divided; it is empty where nothing was.
 func (c *corpus) divide(limit, queries, unanswered int) (note string) {
-	counted := make([][]model.Question, len(c.questions))
-	taken := make([]int, len(c.questions))
-	for i, qs := range c.questions {
-		counted[i] = slices.Clone(qs)
-		for j := range qs {
-			if q := &counted[i][j]; q.Answer == nil {
-				q.Answer = make([]int, unanswered)
+	tokens := func(questions []model.Question) int {
+		n := c.form.Tokens(queries, questions)
+		for _, q := range questions {
+			if q.Answer == nil {
+				n += unanswered
 			}
 		}
-		taken[i] = c.form.Tokens(queries, counted[i])
+		return n
+	}
+	taken := make([]int, len(c.questions))
+	for i, qs := range c.questions {
+		taken[i] = tokens(qs)
 	}
 	if limit == 0 {
 		limit = chosenRowTokens(taken)
 	}
 	var parts []data.Part
-	divided, most := 0, 0
-	for i, qs := range counted {
-		from, before := 0, len(parts)
-		for j := range qs {
-			if j > from && c.form.Tokens(queries, qs[from:j+1]) > limit {
-				parts, from = append(parts, data.Part{Picture: i, From: from, To: j}), j
-			}
-		}
-		if parts = append(parts, data.Part{Picture: i, From: from, To: len(qs)}); len(parts) > before+1 {
-			divided++
-			if divided == 1 || taken[i] > taken[most] {
-				most = i
-			}
+	var divided []int
+	for i, qs := range c.questions {
+		own := partsOf(i, qs, func(part []model.Question) bool { return tokens(part) <= limit })
+		if parts = append(parts, own...); len(own) > 1 {
+			divided = append(divided, i)
 		}
 	}
-	if divided == 0 {
+	if len(divided) == 0 {
 		return ""
 	}
+	most := slices.MaxFunc(divided, func(a, b int) int { return taken[a] - taken[b] })
 	note = fmt.Sprintf("data: %s split: %d of %d pictures have more questions than fit into %d tokens (most: %s, %d questions, %d tokens); "+
-		"they are divided, and each of the %d parts counts as a picture in a batch; data.row_tokens changes the number",
-		c.split.Name, divided, len(counted), limit, c.split.Place(most, 0), len(counted[most]), taken[most], len(parts)-len(counted)+divided)
+		"they are divided, and each of their %d parts counts as a picture in a batch; data.row_tokens sets the limit",
+		c.split.Name, len(divided), len(taken), limit, c.split.Place(most, 0), len(c.questions[most]), taken[most], len(parts)-len(taken)+len(divided))
 	questions, teacher := make([][]model.Question, len(parts)), make([][]bool, len(parts))
 	for i, p := range parts {
 		questions[i], teacher[i] = c.questions[p.Picture][p.From:p.To], c.teacher[p.Picture][p.From:p.To]
 	}
 	c.split, c.questions, c.teacher = c.split.Divide(parts), questions, teacher
 	return note
+}
+
+// partsOf divides a picture's questions, in order, into parts that fit; a question that does not fit stands alone.
+func partsOf(picture int, questions []model.Question, fits func(part []model.Question) bool) []data.Part {
+	var parts []data.Part
+	from := 0
+	for j := range questions {
+		if j > from && !fits(questions[from:j+1]) {
+			parts, from = append(parts, data.Part{Picture: picture, From: from, To: j}), j
+		}
+	}
+	return append(parts, data.Part{Picture: picture, From: from, To: len(questions)})
 }
 
 // progress tells how many pictures of the split have been seen with a batch of [corpus.each].

@@ -66,7 +66,7 @@ func TestDivide(t *testing.T) {
 	note := c.divide(0, 16, 4) // to 96 tokens, 13 questions
 	assert.Contains(t, note, "train split: 1 of 3 pictures have more questions than fit into 96 tokens (most: ")
 	assert.Contains(t, note, "metadata.jsonl:4, 60 questions, 376 tokens)")
-	assert.Contains(t, note, "each of the 5 parts")
+	assert.Contains(t, note, "each of their 5 parts")
 	var sizes []int
 	for i, qs := range c.questions {
 		sizes = append(sizes, len(qs))
@@ -98,7 +98,7 @@ func TestDivide(t *testing.T) {
 	for i := range c.questions[0] {
 		c.questions[0][i].Answer = nil
 	}
-	assert.NotEmpty(t, c.divide(16+12, 16, 4), "an answer that is still to come takes its room")
+	assert.NotEmpty(t, c.divide(16+2*9-1, 16, 4), "an answer that is still to come takes its room")
 	assert.Nil(t, c.questions[0][0].Answer)
 }
 
