@@ -31,6 +31,9 @@ func (f Form) rowEach() bool { return f.Instruct || f.EncoderDecoder }
 // the questions share a row, else for each question.
 func (f Form) Tokens(queries int, questions []Question) int {
 	n := queries
+	if f.EncoderDecoder {
+		n++ // the start token
+	}
 	if f.rowEach() {
 		n *= len(questions)
 	}
