@@ -27,6 +27,22 @@ type Form struct {
 
 func (f Form) rowEach() bool { return f.Instruct || f.EncoderDecoder }
 
+// Tokens is how many tokens the language model reads for a picture's questions, its query tokens included: once where
+// the questions share a row, else for each question.
+func (f Form) Tokens(queries int, questions []Question) int {
+	n := queries
+	if f.EncoderDecoder {
+		n++ // the start token
+	}
+	if f.rowEach() {
+		n *= len(questions)
+	}
+	for _, q := range questions {
+		n += len(q.Prompt) + max(0, len(q.Answer)-1) // an answer's last token is predicted, never read
+	}
+	return n
+}
+
 // Question is a prompt and the answer that is scored after it, as token ids; the answer ends with end-of-sequence.
 type Question struct {
 	Prompt, Answer []int

@@ -34,6 +34,10 @@ type DataConfig struct {
 	Size   int    // side of the square picture that the model sees, pixels
 	Prompt string // what a question becomes, as "Question: {question} Answer:"; empty is the question alone
 
+	// RowTokens is the most tokens that the language model reads for one picture in a batch, query tokens included: the
+	// questions of a picture that need more are divided. 0 chooses for each split.
+	RowTokens int
+
 	// Pictures taken of each split; 0 takes all there are. The built-in source, which can draw any number,
 	// has defaults in place of 0.
 	Train, Validation, Test, OOD int

@@ -42,6 +42,7 @@ func (d *DataConfig) visit(t *configTable) {
 	if d.Prompt != "" && !strings.Contains(d.Prompt, "{question}") {
 		t.fault("prompt", `%q lacks {question}, the place of the question`, d.Prompt)
 	}
+	t.integer("row_tokens", &d.RowTokens, atLeast(0))
 	limits := []*int{&d.Train, &d.Validation, &d.Test, &d.OOD}
 	for i, split := range []string{"train", "validation", "test", "ood"} {
 		t.integer(split, limits[i], atLeast(0))

@@ -27,7 +27,6 @@ func (r *run) mark(ctx context.Context, n model.Network, c *corpus) (marks, erro
 // listen is mark; heard gets the ids of each answer, by picture and question.
 func (r *run) listen(ctx context.Context, n model.Network, c *corpus, heard func(p, j int, ids []int)) (marks, error) {
 	out := make(marks, c.split.Len())
-	done := 0
 	err := c.each(ctx, r.cfg.Eval.Batch, func(b *data.Batch) error {
 		answers, err := c.answers(n, b, r.cfg.Eval.MaxAnswerTokens)
 		if err != nil {
@@ -39,8 +38,7 @@ func (r *run) listen(ctx context.Context, n model.Network, c *corpus, heard func
 				out[p] = append(out[p], data.Correct(c.words.Answers.Decode(answers[i][j]), q.Answers))
 			}
 		}
-		done += len(b.Index)
-		r.events.Emit(Progress{Done: done, Total: c.split.Len(), Unit: "pictures"})
+		r.events.Emit(c.progress(b))
 		return ctx.Err()
 	})
 	return out, err
@@ -101,7 +99,7 @@ func answersOf(split *data.Split, teacher, student marks) []report.Answer {
 	var out []report.Answer
 	for p := range teacher {
 		for j, q := range split.Questions(p) {
-			out = append(out, report.Answer{Picture: p, Task: q.Task, Teacher: teacher[p][j], Student: student[p][j]})
+			out = append(out, report.Answer{Picture: split.Picture(p), Task: q.Task, Teacher: teacher[p][j], Student: student[p][j]})
 		}
 	}
 	return out
@@ -215,23 +213,16 @@ const (
 // answers a share of the pictures by itself, since threads that share one small operation mostly wait for each other.
 func (r *run) throughput(n model.Network) (report.Throughput, error) {
 	c := r.test
-	pictures := min(r.cfg.Eval.ThroughputBatch, c.split.Len())
+	pictures := min(r.cfg.Eval.ThroughputBatch, c.split.Pictures())
 	workers := 1
 	if !r.device.IsCUDA() {
 		workers = min(r.cfg.Threads, pictures)
 		torch.SetNumThreads(1)
 		defer torch.SetNumThreads(r.cfg.Threads)
 	}
-	shares := make([]*data.Batch, workers)
-	asked := 0
-	for i := range shares {
-		var err error
-		if shares[i], err = c.pixels(i*pictures/workers, (i+1)*pictures/workers); err != nil {
-			return report.Throughput{}, err
-		}
-		for _, p := range shares[i].Index {
-			asked += len(c.questions[p])
-		}
+	shares, asked, err := c.shares(pictures, workers)
+	if err != nil {
+		return report.Throughput{}, err
 	}
 	var rates []float64
 	more := func(spent time.Duration) bool {

@@ -145,6 +145,9 @@ func (r *run) tokenize(c *model.Config) error {
 		if *s.into, err = newCorpus(s.split, r.words, r.pre, c.Form(), r.device); err != nil {
 			return err
 		}
+		if note := (*s.into).divide(r.cfg.Data.RowTokens, c.Queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
+			r.note("%s", note)
+		}
 	}
 	r.noteJoined()
 	return r.checkNeeds(c)
@@ -169,7 +172,6 @@ func (r *run) openOutputs(ctx context.Context) error {
 	path := r.path("teacher_outputs.safetensors")
 	if _, err := os.Stat(path); err != nil {
 		r.events.Emit(Phase{Stage: "teacher", Name: "outputs"})
-		done := 0
 		err := distillation.WriteOutputs(path, r.teacher, func(yield func(*model.Batch) error) error {
 			return r.train.each(ctx, r.cfg.Eval.Batch, func(b *data.Batch) error {
 				return torch.Run(func(*torch.Scope) error {
@@ -177,8 +179,7 @@ func (r *run) openOutputs(ctx context.Context) error {
 					if err != nil {
 						return err
 					}
-					done += len(b.Index)
-					r.events.Emit(Progress{Done: done, Total: r.train.split.Len(), Unit: "pictures"})
+					r.events.Emit(r.train.progress(b))
 					return yield(packed)
 				})
 			})

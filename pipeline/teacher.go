@@ -184,6 +184,10 @@ func (r *run) teacherCache() string {
 	if err != nil {
 		return "" // no home: nothing is kept beyond the run folder
 	}
-	key := stream(r.cfg.Seed, "teacher cache", recipe, r.cfg.Hash("teacher", "threads", "precision", "seed"), r.set.Hash(), torch.Version(), r.device)
+	of := []any{"teacher cache", recipe, r.cfg.Hash("teacher", "threads", "precision", "seed"), r.set.Hash(), torch.Version(), r.device}
+	if parts := r.train.split.Parts(); parts != nil { // other batches than of whole pictures
+		of = append(of, parts)
+	}
+	key := stream(r.cfg.Seed, of...)
 	return filepath.Join(cache, "espalier", "teachers", fmt.Sprintf("%016x", key))
 }

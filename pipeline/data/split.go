@@ -16,6 +16,7 @@ type Split struct {
 	questions [][]Question // by picture
 	pictures  pictures
 	pixels    []uint8 // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
+	parts     []Part  // of a divided split, by picture; else nil
 }
 
 // pictures is where a split's pictures come from.
@@ -38,7 +39,10 @@ func (s *Split) Size() int { return s.size }
 func (s *Split) Questions(i int) []Question { return s.questions[i] }
 
 // Place is where question q of picture i was written: a metadata file and its line, or the number of a drawn picture.
-func (s *Split) Place(i, q int) string { return s.pictures.place(i, q) }
+func (s *Split) Place(i, q int) string {
+	p := s.part(i)
+	return s.pictures.place(p.Picture, p.From+q)
+}
 
 // QuestionCount is the number of questions of all pictures.
 func (s *Split) QuestionCount() int { return s.Count(func(Question) bool { return true }) }
@@ -64,11 +68,12 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 	if len(dst) != n {
 		return fmt.Errorf("data: room for %d bytes, but a picture of split %q takes %d; give it exactly that", len(dst), s.Name, n)
 	}
+	picture := s.Picture(i)
 	if s.pixels != nil {
-		copy(dst, s.pixels[i*n:])
+		copy(dst, s.pixels[picture*n:])
 		return nil
 	}
-	if _, err := s.pictures.load(i, dst); err != nil {
+	if _, err := s.pictures.load(picture, dst); err != nil {
 		return fmt.Errorf("data: %s: %w", s.Place(i, 0), err)
 	}
 	return nil
