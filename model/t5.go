@@ -143,7 +143,7 @@ func (m *T5) Answer(ids *torch.Tensor, read *memory, cache *Cache, pick func(*to
 		cache = &Cache{}
 	}
 	cache.memory = read
-	embeds := m.Embed(ids).To(read.states.DType())
+	embeds := likeWeights(m.Embed(ids), m.firstWeight())
 	positions := torch.Arange(0, ids.Size(1), ids.Device()).Unsqueeze(0)
 	if cache.room > 0 {
 		positions = positions.ExpandFirst(ids) // later tokens have a row each

@@ -31,13 +31,11 @@ def tokenizer(name):
         return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(f.read().decode()), **SPECIAL[name])
 
 
-def checkpoint(family, i, seed):
-    """A model of the family for the tokenizers' words, and its processor."""
-    r, lm = random.Random(seed), kind(family)
-    words, extra = tokenizer(lm), {}
+def checkpoint(family, c, seed):
+    """A model of the family with this config for the tokenizers' words, and its processor."""
+    words, extra = tokenizer(kind(family)), {}
     if family.startswith("instruct"):
         extra = dict(qformer_tokenizer=tokenizer("bert"))
-    c = model(family, r, i).config
     pictures = BlipImageProcessor(size=dict(height=c.vision_config.image_size, width=c.vision_config.image_size))
     processor = (InstructBlipProcessor if extra else Blip2Processor)(pictures, words, num_query_tokens=c.num_query_tokens, **extra)
     c.image_token_index = processor.tokenizer.convert_tokens_to_ids("<image>")
@@ -60,7 +58,7 @@ def main():
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore")
     for f, family in enumerate(FAMILIES):
-        m, processor = checkpoint(family, 2 * f, 100 * a.seed + f)
+        m, processor = checkpoint(family, model(family, random.Random(100 * a.seed + f), 2 * f).config, 100 * a.seed + f)
         folder = os.path.join(a.out, family)
         m.save_pretrained(folder), processor.save_pretrained(folder)
         files, asked = Files(folder, a.seed), []
