@@ -112,7 +112,7 @@ freeze = ["vison"]
 		`run.toml:14: stage[1] "hidden": unknown key "prune_ration" (known here: name, criterion, loss, keep, cuts, alpha, alpha_task, distil)`,
 		`run.toml:15: stage[1] "hidden": unknown key "steps" (it belongs in [stage.distil])`,
 		`run.toml:17: stage[1] "hidden": distil.lr: must be a number, not the text "fast"`,
-		`run.toml:18: stage[1] "hidden": distil.freeze: "vison" is not one of "vision", "qformer", "language" (did you mean "vision"?)`,
+		`run.toml:18: stage[1] "hidden": distil.freeze: "vison" is not one of "vision", "qformer", "language", "embeddings" (did you mean "vision"?)`,
 	}, faultsOf(t, text))
 }
 
