@@ -243,6 +243,7 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 	if err := student.Store().Own(torch.Float32, d.Freeze...); err != nil { // the teacher must not learn with it, nor steps be lost in halves
 		return err
 	}
+	torch.TrimMemory() // the halves that were there, too small a place for what comes in float32
 	l := r.train.shuffled(ctx, d.Batch, stream(r.cfg.Seed, "distil", index, cut))
 	defer l.Close()
 	var mean smoothed
