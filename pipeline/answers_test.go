@@ -156,7 +156,7 @@ func answerCorpus(t *testing.T, root, template string) (*corpus, error) {
 	return newCorpus(set.Train, words, model.ClipPreprocessor(48), c.Form(), torch.CPU)
 }
 
-// A prompt that ends in a space, which the vocabulary joins with the word behind it, is told once, with a count.
+// A prompt that ends in a space, which the vocabulary joins with the word behind it, is noted once, with a count.
 func TestJoinedAnswersAreTold(t *testing.T) {
 	torchtest.Setup(t)
 	var notes []string
@@ -178,7 +178,7 @@ func TestJoinedAnswersAreTold(t *testing.T) {
 	assert.Equal(t, want, r.train.questions[0][0].Answer)
 }
 
-// A teacher that gives the right answer in other words than the data's is told; one that gives a wrong one, or the same
+// A teacher that gives the right answer in other words than the data's is noted; one that gives a wrong one, or the same
 // words, is not.
 func TestAnswersOfAnotherForm(t *testing.T) {
 	torchtest.Setup(t)

@@ -40,7 +40,7 @@ func (d *DataConfig) visit(t *configTable) {
 	t.integer("size", &d.Size, atLeast(8))
 	t.text("prompt", &d.Prompt)
 	if d.Prompt != "" && !strings.Contains(d.Prompt, "{question}") {
-		t.fault("prompt", `%q lacks {question}, the place of the question`, d.Prompt)
+		t.fault("prompt", `%q has no {question}, the place of the question`, d.Prompt)
 	}
 	t.integer("row_tokens", &d.RowTokens, atLeast(0))
 	limits := []*int{&d.Train, &d.Validation, &d.Test, &d.OOD}

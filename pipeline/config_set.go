@@ -12,7 +12,7 @@ import (
 var indexed = regexp.MustCompile(`^([a-z]+)\[(\d+)\]$`)
 
 // override writes one "key=value" of the command line over the file's tables. Whether the key exists and the
-// value suits it is told by the visit that follows, as for the file itself.
+// value suits it is reported by the visit that follows, as for the file itself.
 func (d *document) override(root map[string]any, set string) {
 	place := "-set " + set
 	wrong := func(format string, args ...any) {

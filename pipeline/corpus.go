@@ -137,7 +137,7 @@ func (c *corpus) shuffled(ctx context.Context, batch int, seed uint64) *data.Loa
 	return data.NewLoader(ctx, c.split, data.Endless(c.split.Len(), seed, 0), batch)
 }
 
-// completeWith fills in the answers that the data lack with the teacher's own. It tells how many there were.
+// completeWith fills in the missing answers of the data with the teacher's own. It tells how many there were.
 func (c *corpus) completeWith(ctx context.Context, teacher model.Network, batch, maxTokens int) (n int, err error) {
 	missing := func(p int) bool {
 		for _, q := range c.questions[p] {

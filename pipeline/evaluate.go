@@ -200,7 +200,7 @@ func percentile(values []float64, share float64) float64 {
 	return sorted[max(0, int(math.Ceil(share*float64(len(sorted))))-1)]
 }
 
-// The batch is answered many times for the median, within a span: a small network answers it in some ten milliseconds, and
+// The batch is answered many times for the median, within a span: a small network answers it in about ten milliseconds, and
 // of a few of them a moment of other work on the machine would be all that is seen.
 const (
 	fewestRepeats  = 7

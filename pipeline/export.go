@@ -81,7 +81,7 @@ func (r *run) takeHubForm() error {
 	return nil
 }
 
-// saveStudent writes the result. transformers reads a word list, which no published checkpoint has, only where it is told to.
+// saveStudent writes the result. transformers reads a word list, which no published checkpoint has, only where a file tells it to.
 func (r *run) saveStudent(student model.Network) error {
 	folder := r.path("student")
 	if err := r.saveModel(student, folder); err != nil {
@@ -128,7 +128,7 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 	kind := n.Config().Text.ModelType
 	switch {
 	case last < 0:
-		return "" // widths stay: what heads cannot be is told by fitExport
+		return "" // widths stay: fitExport reports heads that do not fit
 	case tower == "language" && kind == "t5":
 		return ""
 	case tower == "language" && kind == "llama":

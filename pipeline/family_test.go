@@ -83,7 +83,7 @@ func TestEveryFamilyRuns(t *testing.T) {
 				}
 			})
 			require.NoError(t, err)
-			assert.Contains(t, strings.Join(notes, "\n"), "export: qformer heads 3 → 2 and width 12 → 12", "what was bent is said")
+			assert.Contains(t, strings.Join(notes, "\n"), "export: qformer heads 3 → 2 and width 12 → 12", "the run says which sizes had to change")
 			require.Len(t, r.Stages, 3)
 			for _, s := range r.Stages {
 				assert.LessOrEqual(t, s.SliceMaskMaxDiff, 1e-9, s.Name)

@@ -19,7 +19,7 @@ type answerNeed struct {
 	first     string // the place and the answer of the first of them
 	full      int    // questions whose answers leave no room for the end
 	most      int    // tokens of the longest, the end left out
-	unsayable int    // questions of whose answers each has a word that the vocabulary lacks
+	unsayable int    // questions of whose answers each has a word that the vocabulary does not have
 	unsaid    string // the place of the first of them
 }
 
@@ -90,7 +90,7 @@ func (r *run) checkAnswers(needs []answerNeed) error {
 				"set eval.max_answer_tokens = %d", n.full, n.asked, n.split, allowed, allowed+1)
 		}
 		if n.unsayable > 0 && n.split != "ood" { // out of distribution, unknown words are fair
-			r.note("%d of %d %s questions cannot be answered right: the vocabulary lacks a word of each answer (first: %s)", n.unsayable, n.asked, n.split, n.unsaid)
+			r.note("%d of %d %s questions cannot be answered right: the vocabulary does not have a word of each answer (first: %s)", n.unsayable, n.asked, n.split, n.unsaid)
 		}
 	}
 	return errors.Join(faults...)

@@ -23,7 +23,7 @@ func chosenRowTokens(taken []int) int {
 }
 
 // divide makes parts of the pictures whose questions take more than so many tokens (0 chooses): from then on each part
-// is a picture of its own, for batches, teacher outputs and scores alike. An answer that the data lack is counted as
+// is a picture of its own, for batches, teacher outputs and scores alike. An answer that is missing in the data is counted as
 // unanswered tokens. The note says what was divided; it is empty where nothing was.
 func (c *corpus) divide(limit, queries, unanswered int) (note string) {
 	tokens := func(questions []model.Question) int {

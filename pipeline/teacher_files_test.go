@@ -33,7 +33,7 @@ func begun(t *testing.T, teacher string) (note string, err error) {
 	return note, err
 }
 
-// What a teacher's folder holds is told before anything is computed: as a note where it is taken, as the user's fault where
+// What is wrong with a teacher's folder is reported before anything is computed: as a note where it is taken, as the user's fault where
 // it is not.
 func TestTeachersFolder(t *testing.T) {
 	torchtest.Setup(t)

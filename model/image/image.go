@@ -27,7 +27,7 @@ func (p *RGB) plane(c int) []uint8 {
 
 // Load reads the first picture of a PNG, JPEG, WebP, GIF, BMP or TIFF file as transformers' load_image and image
 // processor do: turned as its notes say; an alpha channel dropped, not multiplied in; one transparent colour made
-// white. The kind is told by the content, not by the file's name. Errors name the path.
+// white. The kind follows from the content, not by the file's name. Errors name the path.
 func Load(path string) (*RGB, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

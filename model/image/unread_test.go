@@ -43,7 +43,7 @@ func edited(data []byte, at int, value uint16) []byte {
 	return data
 }
 
-// What is not read is told by its content, with what to do, by Load and by Check.
+// What is not read is recognized by its content, with what to do, by Load and by Check.
 func TestUnreadPicturesAreNamed(t *testing.T) {
 	const bmpHeader, bmpBits, bmpCompression = 14, 28, 30
 	rgb, grey := "tiff/II rgb 8", "tiff/MM grey 8, 1"

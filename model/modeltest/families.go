@@ -15,7 +15,7 @@ import (
 // Hub are the fixtures that transformers has made, with the outputs and gradients that testdata/make_hub.py says.
 var Hub = []string{"blip2_opt", "blip2_t5", "instructblip_t5", "blip2_llama", "instructblip_llama"}
 
-// Families are networks of every form, small and lively: transformers' fixtures, and a drawn one for what those lack (an
+// Families are networks of every form, small and lively: transformers' fixtures, and a drawn one for what they do not cover (an
 // untied head and embeddings of another width in OPT).
 var Families = append(slices.Clone(Hub), "blip2_opt_wide")
 

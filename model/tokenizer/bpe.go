@@ -109,7 +109,7 @@ func (m *bpe) encode(word string) ([]int, error) {
 	return m.merge(ids), nil
 }
 
-// characters gives the ids before any merge. A character that the vocabulary lacks becomes its bytes where
+// characters gives the ids before any merge. A character that the vocabulary does not have becomes its bytes where
 // the file says so, else unk_token, else nothing. A pending unk_token comes after bytes that follow it: so
 // does `tokenizers`.
 func (m *bpe) characters(word string) ([]int, error) {

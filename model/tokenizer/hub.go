@@ -65,7 +65,7 @@ func (t *WordLevel) MarshalJSON() ([]byte, error) {
 	file := tokenizerJSON{
 		Version:      "1.0",
 		PreTokenizer: &typed{"WhitespaceSplit"},
-		// The format demands an unk_token even where the vocabulary lacks it: then `tokenizers` too fails on an unknown word.
+		// The format demands an unk_token even where the vocabulary does not have it: then `tokenizers` too fails on an unknown word.
 		Model: wordLevelModel{Type: "WordLevel", Vocab: t.words, UnkToken: UnkWord},
 	}
 	for id, w := range t.words[:max(eosID, t.unk)+1] {

@@ -87,7 +87,7 @@ func TestLoadRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "none.json")
 }
 
-// An added token that the model's vocabulary lacks takes the next id.
+// An added token that the model's vocabulary does not have takes the next id.
 func TestAddedTokenExtends(t *testing.T) {
 	good, err := os.ReadFile("testdata/words.json")
 	require.NoError(t, err)

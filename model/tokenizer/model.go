@@ -83,7 +83,7 @@ func (v *vocabulary) unknown(word, unk string) (int, error) {
 	return id, nil
 }
 
-// byteIDs gives the ids of the tokens <0x00> to <0xFF> that stand for the text's bytes, nil where one lacks.
+// byteIDs gives the ids of the tokens <0x00> to <0xFF> that stand for the text's bytes, nil where one is missing.
 func byteIDs(v map[string]int, text string) []int {
 	ids := make([]int, 0, utf8.UTFMax)
 	for i := range len(text) {

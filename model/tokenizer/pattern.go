@@ -12,7 +12,7 @@ import (
 type pattern struct{ re *regexp.Regexp }
 
 // foreign lists what means something else to Oniguruma, whose expressions `tokenizers` takes, than to Go.
-// Go refuses by itself what it lacks, such as look-around.
+// Go refuses by itself what it does not have, such as look-around.
 var foreign = regexp.MustCompile(`\\[0-9A-Za-z]|[\^$]|\(\?[^:]|\[\[|&&|\[:|\{,|\}[?+]|[+*?]\+`)
 
 func (p *pattern) UnmarshalJSON(data []byte) error {

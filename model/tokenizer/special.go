@@ -17,7 +17,7 @@ const (
 	fileSpecial   = "special_tokens_map.json"
 )
 
-// none is the id of a special token that a tokenizer lacks.
+// none is the id of a special token that a tokenizer does not have.
 const none = -1
 
 // specials are the texts of the tokens with a meaning to generation; "" where a file does not name one.

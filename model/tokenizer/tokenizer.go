@@ -27,7 +27,7 @@ type Tokenizer interface {
 	SaveTo(folder string) error
 }
 
-// UnknownWordError says that a text holds a word that the vocabulary lacks and has no <unk> for.
+// UnknownWordError says that a text holds a word that the vocabulary does not have, and there is no <unk> for it.
 type UnknownWordError struct {
 	Word string
 	Size int // words in the vocabulary

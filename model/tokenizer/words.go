@@ -117,7 +117,7 @@ func splitPunctuation(s span) []span {
 // before each. It is a pre_tokenizer as well as a decoder.
 type metaspace struct {
 	mark          string
-	always, first bool // where a mark is put that the text lacks
+	always, first bool // where a mark is put that the text does not have
 	cut           bool
 }
 

@@ -14,7 +14,7 @@ import (
 type Question struct {
 	Text     string
 	Answers  []string // the accepted ones; the first is the one to learn. Empty: none was given
-	Task     string   // what accuracy is told by; may be empty
+	Task     string   // accuracy is also given for each task; may be empty
 	Category string   // likewise
 }
 

@@ -77,7 +77,7 @@ func parseRow(text []byte, needAnswers bool) (row, error) {
 	}
 	if len(r.question.Answers) == 0 {
 		if needAnswers {
-			return row{}, fmt.Errorf(`no "answer"; add one, or remove the line: only training rows may lack it`)
+			return row{}, fmt.Errorf(`no "answer"; add one, or remove the line: only training rows may do without`)
 		}
 		if len(unknown) > 0 { // most likely the answer under another name: never drop labels in silence
 			return row{}, fmt.Errorf(`no "answer", but the unknown key %q; rename it to "answer" if it is that, else remove it`, unknown[0])

@@ -32,13 +32,13 @@ func buildVocabulary(d *Dataset) (*tokenizer.WordLevel, error) {
 // the answers that are learnt (the first of each training question), and all words of at least one accepted
 // answer of each validation and test question, else that question could never be answered right. Where it has
 // no <unk>, it must hold the words of the questions too. Out of distribution, unknown answers are fair. A vocabulary
-// that does not fit mostly lacks a word in thousands of places: the error names the first, and counts the rest.
+// that does not fit mostly misses a word in thousands of places: the error names the first, and counts the rest.
 func CheckVocabulary(tok tokenizer.Tokenizer, d *Dataset) error {
 	var first string
 	places, words := 0, map[string]bool{}
 	lack := func(s *Split, i, k int, word, what, text string) {
 		if places++; places == 1 {
-			first = fmt.Sprintf("data: %s: the teacher's vocabulary lacks the word %q of the %s %q", s.Place(i, k), word, what, text)
+			first = fmt.Sprintf("data: %s: the teacher's vocabulary does not have the word %q of the %s %q", s.Place(i, k), word, what, text)
 		}
 		words[word] = true
 	}

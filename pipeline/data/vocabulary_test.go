@@ -28,13 +28,13 @@ func TestCheckVocabulary(t *testing.T) {
 
 	err = CheckVocabulary(words(t, "which odd one two three yes"), d)
 	require.Error(t, err)
-	assert.ErrorContains(t, err, `test/metadata.jsonl:1: the teacher's vocabulary lacks the word "4" of the answer "4"`)
+	assert.ErrorContains(t, err, `test/metadata.jsonl:1: the teacher's vocabulary does not have the word "4" of the answer "4"`)
 	assert.NotContains(t, err.Error(), "\n")
 
 	err = CheckVocabulary(words(t, "<unk> which odd one three four yes"), d)
-	assert.ErrorContains(t, err, `train/metadata.jsonl:2: the teacher's vocabulary lacks the word "two"`)
+	assert.ErrorContains(t, err, `train/metadata.jsonl:2: the teacher's vocabulary does not have the word "two"`)
 	assert.NoError(t, CheckVocabulary(words(t, "<unk> one two three four yes"), d), "a word of a question may become <unk>")
-	assert.ErrorContains(t, CheckVocabulary(words(t, "which one two three four yes"), d), `train/metadata.jsonl:3: the teacher's vocabulary lacks the word "odd" of the question`)
+	assert.ErrorContains(t, CheckVocabulary(words(t, "which one two three four yes"), d), `train/metadata.jsonl:3: the teacher's vocabulary does not have the word "odd" of the question`)
 
 	err = CheckVocabulary(words(t, "nothing"), d)
 	assert.ErrorContains(t, err, " words at ")
@@ -47,7 +47,7 @@ func TestFirstTrainingAnswerCounts(t *testing.T) {
 		"train/metadata.jsonl": `{"file_name": "../images/1.png", "question": "which", "answer": ["1", "one"]}`,
 	}))})
 	require.NoError(t, err)
-	assert.ErrorContains(t, CheckVocabulary(words(t, "which one three four"), d), `lacks the word "1"`)
+	assert.ErrorContains(t, CheckVocabulary(words(t, "which one three four"), d), `does not have the word "1"`)
 }
 
 // subwords stands for tokenizers of other kinds, which know by themselves what they can encode.

@@ -103,7 +103,7 @@ type Ratio struct {
 	Throughput     float64 `json:"throughput"`
 }
 
-// RatioOf compares two measured models; a measure that either lacks gives 0.
+// RatioOf compares two measured models; a measure that one of them does not have gives 0.
 func RatioOf(teacher, student Model) Ratio {
 	return Ratio{
 		Model:          over(float64(teacher.Parameters), float64(student.Parameters)),

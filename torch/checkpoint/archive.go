@@ -89,7 +89,7 @@ func (r *records) storage(id any) (any, error) {
 	}
 	s.record = r.named["data/"+key]
 	if s.record == nil {
-		return nil, fmt.Errorf("the archive lacks data/%s; is the download complete?", key)
+		return nil, fmt.Errorf("the archive has no data/%s; is the download complete?", key)
 	}
 	if s.bytes > s.record.size {
 		return nil, fmt.Errorf("storage %s needs %d bytes, data/%s has %d", key, s.bytes, key, s.record.size)

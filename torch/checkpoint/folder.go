@@ -127,7 +127,7 @@ func (f *Folder) openShards(index string) error {
 	}
 	for tensor, shard := range content.WeightMap {
 		if _, ok := f.where[tensor]; !ok {
-			return fmt.Errorf("%s lacks tensor %.200q; is the download complete?", shard, tensor)
+			return fmt.Errorf("%s has no tensor %.200q; is the download complete?", shard, tensor)
 		}
 	}
 	return nil

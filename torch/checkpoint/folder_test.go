@@ -86,7 +86,7 @@ func TestFolderWithoutItsShards(t *testing.T) {
 		indexed(t, index, map[string]string{"x": strings.Repeat("../", 3000) + "b.safetensors"})
 		assert.Contains(t, fault(), "is no safetensors file of the folder")
 		indexed(t, index, map[string]string{"x": "b.safetensors", "y": "b.safetensors"})
-		assert.Contains(t, fault(), `b.safetensors lacks tensor "y"; is the download complete?`)
+		assert.Contains(t, fault(), `b.safetensors has no tensor "y"; is the download complete?`)
 
 		require.NoError(t, os.WriteFile(index, []byte(pointer), 0o600))
 		assert.Contains(t, fault(), "is a Git LFS pointer, not the file: run git lfs pull")

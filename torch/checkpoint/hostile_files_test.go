@@ -59,7 +59,7 @@ func TestHostileArchives(t *testing.T) {
 		"other folder":        {archive(t, good, data, member{"y/data.pkl", "x", zip.Store}), `not in the folder "x"`},
 		"same name":           {archive(t, good, data, data), "it is there twice"},
 		"no data.pkl":         {archive(t, data), "without data.pkl is none of PyTorch's; it holds data/0"},
-		"no storage":          {archive(t, good), "the archive lacks data/0"},
+		"no storage":          {archive(t, good), "the archive has no data/0"},
 		"no members":          {archive(t), "without data.pkl"},
 		"big-endian":          {archive(t, good, data, member{"x/byteorder", "big", zip.Store}), `byte order "big"`},
 		"before 1.4":          {archive(t, member{"x/model.json", "{}", zip.Store}), "before PyTorch 1.4"},
@@ -83,7 +83,7 @@ func TestHostileLegacyStreams(t *testing.T) {
 		content []byte
 		message string
 	}{
-		"no storages":          {legacyStream(wholeTensor, "\x80\x02]."), `lacks storage "0"`},
+		"no storages":          {legacyStream(wholeTensor, "\x80\x02]."), `has no storage "0"`},
 		"an unknown storage":   {legacyStream("\x80\x02}.", keys+count(16)+data), `storage "0" that no tensor has`},
 		"storage twice":        {legacyStream(wholeTensor, "\x80\x02]X\x01\x00\x00\x000aX\x01\x00\x00\x000a."+count(16)+data+count(16)+data), "there twice"},
 		"2^60 elements":        {legacyStream(wholeTensor, keys+count(1<<60)+data), "has 1152921504606846976 elements, its tensors think 16"},

@@ -150,7 +150,7 @@ func (l *legacy) place(keys []any, file io.ReaderAt, at, size int64) error {
 	}
 	for key, s := range l.roots {
 		if s.record.at == 0 {
-			return fmt.Errorf("the file lacks storage %q; is the download complete?", key)
+			return fmt.Errorf("the file has no storage %q; is the download complete?", key)
 		}
 	}
 	if at < size {

@@ -26,8 +26,8 @@ type seen struct {
 	turned   bool
 }
 
-// Over looks at a source through the rules. Parts that lack, shapes that do not fit together, and names that two tensors
-// would get are told together, the first of them. Closing the result closes the source.
+// Over looks at a source through the rules. Missing parts, shapes that do not fit together, and names that two tensors
+// would get are reported together, the first few of them. Closing the result closes the source.
 func (m *NameMap) Over(s Source) (*Named, error) {
 	n := &Named{Source: s, views: map[string]seen{}}
 	type group struct {

@@ -15,7 +15,7 @@ import (
 // Adopt hands a module of gotorch's over: the store has the declared axes and names, and its parameters are the module's
 // own tensors. Both see the same elements, gradients and hooks, so package pruning scores the store by gradients of the
 // module's Forward. The names must be those of the module's StateDict, such as "MLPModule.FC1.Weight"; [Linear],
-// [Conv2d] and [BatchNorm2d] declare gotorch's layers. What is missing, unexpected or misshapen is told at once.
+// [Conv2d] and [BatchNorm2d] declare gotorch's layers. What is missing, unexpected or misshapen is reported together.
 //
 // Gradients that training left are dropped: a score would count them.
 func Adopt(m theirnn.IModule, declare func(*nn.Builder)) (*nn.Store, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Fill takes over the values of a checkpoint, which must have exactly the names and shapes of the declaration. All
-// that is missing, unexpected or misshapen is told at once, and then nothing is taken.
+// that is missing, unexpected or misshapen is reported together, and then nothing is taken.
 func (s *Store) Fill(values map[string]*torch.Tensor) error {
 	shapes := make(map[string][]int, len(values))
 	for name, v := range values {

@@ -11,7 +11,7 @@ import (
 	"espalier/torch/checkpoint"
 )
 
-// tolerances are shares of a tensor's largest value: some ten times what rounding in the dtype leaves of a few operations.
+// tolerances are shares of a tensor's largest value: about ten times what rounding in the dtype leaves of a few operations.
 var tolerances = map[torch.DType]float64{
 	torch.Float64: 1e-12, torch.Float32: 1e-5, torch.Float16: 1e-2, torch.BFloat16: 5e-2,
 }
