@@ -13,7 +13,6 @@ import (
 	"espalier/pruning"
 	"espalier/torch"
 	"espalier/torch/nn"
-	"espalier/torch/optim"
 )
 
 // verifyPictures is how many validation pictures, with all their questions, prove a cut.
@@ -216,10 +215,6 @@ func (r *run) sample(ctx context.Context, index, cut int) pruning.Sample {
 	}
 }
 
-func (d DistilConfig) loss() distillation.Loss {
-	return distillation.Loss{KL: d.KL, Temperature: d.Temperature, Pair: d.Pair, PairForm: d.PairForm, Margin: d.Margin, CE: d.CE}
-}
-
 // prove holds the cut network against the masked one on validation pictures.
 func (r *run) prove(before, after model.Network, plan pruning.Plan) (float64, error) {
 	pictures := make([]int, min(verifyPictures, r.validation.split.Len()))
@@ -227,44 +222,6 @@ func (r *run) prove(before, after model.Network, plan pruning.Plan) (float64, er
 		pictures[i] = i
 	}
 	return pruning.Verify(before, after, plan, func() (*model.Batch, error) { return r.validation.read(pictures) })
-}
-
-// distil trains the student after a cut on the teacher's kept outputs.
-func (r *run) distil(ctx context.Context, index, cut int, student model.Network) error {
-	s := r.cfg.Stages[index]
-	d := s.Distil
-	steps, final := stepsOf(d.Steps, cut, s.Cuts), finalBetweenCuts
-	if cut == s.Cuts {
-		final = finalOfStage
-	}
-	if steps == 0 {
-		return nil
-	}
-	if err := student.Store().Own(torch.Float32, d.Freeze...); err != nil { // the teacher must not learn with it, nor steps be lost in halves
-		return err
-	}
-	torch.TrimMemory() // the halves that were there, too small a place for what comes in float32
-	l := r.train.shuffled(ctx, d.Batch, stream(r.cfg.Seed, "distil", index, cut))
-	defer l.Close()
-	var mean smoothed
-	o := distillation.Options{Steps: steps, Accumulate: d.Accumulate, LR: d.LR, Schedule: optim.WarmupCosine(steps, d.Warmup, final),
-		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: precision(d.Precision), Recompute: r.cfg.Recompute, Device: r.device,
-		Progress: func(step int, loss float64) {
-			r.events.Emit(Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.add(loss)})
-		}}
-	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, func(_, _ int, cast func(func())) (*torch.Tensor, error) {
-		b, err := r.train.next(l, d.KL == 0)
-		if err != nil {
-			return nil, err
-		}
-		packed, err := r.train.batch(b.Index, b.Pixels)
-		if err != nil {
-			return nil, err
-		}
-		var logits *torch.Tensor
-		cast(func() { logits = student.Logits(packed) })
-		return d.loss().Of(logits, r.outputs.Logits(b.Index, r.device), packed.Targets, r.train.labelled(b.Index)), nil
-	})
 }
 
 // asStored calls f with a student as its checkpoint will hold it: what is measured is what is written.
@@ -275,46 +232,6 @@ func (r *run) asStored(student model.Network, f func(model.Network) error) error
 	}
 	defer n.Store().Free()
 	return f(n)
-}
-
-// judge measures the stage's student and lets the gate decide on the validation split.
-func (r *run) judge(ctx context.Context, index int, student model.Network) error {
-	s, j := r.cfg.Stages[index], &r.journal.Stages[index]
-	start := time.Now()
-	m, err := r.measure(ctx, student, j.Name, Distilled)
-	if err != nil {
-		return err
-	}
-	j.Distilled = m
-	r.events.Emit(StageMeasured{Stage: j.Name, When: Distilled, Model: m})
-	r.events.Emit(Phase{Stage: j.Name, Name: "measure", Detail: "the gate's validation split"})
-	marked, err := r.mark(ctx, student, r.validation)
-	if err != nil {
-		return err
-	}
-	j.Gate, err = report.NewGate(answersOf(r.validation.split, r.teacherMarks, marked), s.Alpha, s.AlphaTask, "validation", stream(r.cfg.Seed, "gate", index))
-	if err != nil {
-		return err
-	}
-	j.Seconds.Evaluate += time.Since(start).Seconds()
-	passed, task := j.Gate.Passed()
-	j.Accepted, j.Passed = passed, passed
-	r.events.Emit(GateResult{Stage: j.Name, Gate: j.Gate, Passed: passed})
-	if err := r.save(); err != nil {
-		return err
-	}
-	if !passed {
-		return gateError(j.Name, j.Gate, task, s)
-	}
-	return nil
-}
-
-func gateError(stage string, g report.Gate, task string, s StageConfig) error {
-	e := &GateError{Stage: stage, Task: task, Split: g.Split, Drop: g.Drop, CI: g.CI, Alpha: s.Alpha}
-	if task != "" {
-		e.Drop, e.CI, e.Alpha = g.Tasks[task].Drop, g.Tasks[task].CI, *s.AlphaTask
-	}
-	return e
 }
 
 // keptText says what a plan left, tower by tower, for a line on the terminal: the layers of a tower are cut alike.
