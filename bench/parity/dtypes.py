@@ -18,62 +18,13 @@ import back
 from answers import cached
 from asked import checkpoint
 from configs import EOS, FAMILIES, PAD, kind
-from teachers import DTYPES, LOADED, QUESTIONS, SIZE, config, save_teacher, write_data
+from teachers import DTYPES, LOADED, QUESTIONS, RUN, SIZE, config, save_teacher, write_data
 
 HALVES = ("float16", "bfloat16")
 PRECISIONS = ("fp32", "bf16")
 ALLOWED = 3      # times transformers' own rounding
 SINGLE = 2e-4    # of logits in float32; of float64 too, whose norms and angles transformers computes in float32
 TOKENS = 6       # of an answer
-
-RUN = """seed = 1
-threads = 1
-device = "cpu"
-[data]
-root = {data}
-size = {size}
-[importance]
-pictures = 4
-batch = 4
-[teacher]
-checkpoint = {teacher}
-[[stage]]
-name = "blocks"
-criterion = "taylor"
-keep = {{ vision = 1, qformer = 2, language = 1 }}
-alpha = 1.0
-[stage.distil]
-batch = 4
-lr = 1e-3
-steps = 3
-[[stage]]
-name = "inner"
-criterion = "gradient"
-loss = "margin"
-keep = {{ vision = {{ heads = 2, ffn = "50%" }}, qformer = {{ heads = 2, ffn = "50%" }}, language = {{ heads = 2, ffn = "50%" }} }}
-alpha = 1.0
-[stage.distil]
-batch = 4
-lr = 1e-3
-steps = 2
-[[stage]]
-name = "hidden"
-criterion = "taylor-sample"
-keep = {{ vision = 16, qformer = 16, language = 16 }}
-cuts = 2
-alpha = 1.0
-[stage.distil]
-batch = 4
-lr = 1e-3
-steps = 4
-[eval]
-latency_runs = 2
-latency_warmup = 1
-throughput_batch = 2
-max_answer_tokens = 12
-[export]
-format = "transformers"
-"""
 
 
 def call(*command):
@@ -115,16 +66,20 @@ def inputs_of(processor, picture, question):
     return dict(inputs, pixel_values=pil(images=picture, return_tensors="pt")["pixel_values"])
 
 
+def followed(family, inputs, words):
+    """The inputs with the words [rows, n] of answers."""
+    if kind(family) == "t5":
+        return dict(inputs, decoder_input_ids=torch.cat([torch.zeros(len(words), 1, dtype=torch.long), words], 1))
+    ids = torch.cat([inputs["input_ids"], words], 1)
+    return dict(inputs, input_ids=ids, attention_mask=torch.ones_like(ids))
+
+
 def check_logits(case, family, m, processor, pictures, seed):
     """What our logits may differ by, and do: a question about each picture, with some words of an answer behind it."""
     rows = [inputs_of(processor, p, QUESTIONS[0]) for p in pictures]
     inputs = {k: torch.cat([r[k] for r in rows]) for k in rows[0]}
     words = torch.randint(5, 1000, (len(rows), TOKENS), generator=torch.Generator().manual_seed(seed))
-    if kind(family) == "t5":
-        inputs["decoder_input_ids"] = torch.cat([torch.zeros(len(rows), 1, dtype=torch.long), words], 1)
-    else:
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], words], 1)
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    inputs = followed(family, inputs, words)
     save_file({k: v.contiguous() for k, v in inputs.items()}, os.path.join(case.folder, "inputs.safetensors"))
     call(case.model, "forward", "-m", case.student, "-in", os.path.join(case.folder, "inputs.safetensors"), "-out",
          os.path.join(case.folder, "outputs.safetensors"), "-device", "cpu")
@@ -163,13 +118,7 @@ def check_answers(case, family, m, processor, pictures, allowed):
 
 def behind(m, family, inputs, ids):
     """How far a token of an answer is behind transformers' best, at most; the end is end-of-sequence or padding."""
-    inputs, row = dict(inputs), torch.tensor([ids], dtype=torch.long)
-    if kind(family) == "t5":
-        inputs["decoder_input_ids"] = torch.cat([torch.zeros(1, 1, dtype=torch.long), row], 1)
-    else:
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], row], 1)
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-    logits = m(**inputs).logits[0, -len(ids) - 1:].double()
+    logits = m(**followed(family, inputs, torch.tensor([ids], dtype=torch.long))).logits[0, -len(ids) - 1:].double()
     chosen = [logits[i, x] for i, x in enumerate(ids)]
     if len(ids) < TOKENS:
         chosen.append(max(logits[-1, EOS[kind(family)]], logits[-1, PAD[kind(family)]]))
@@ -196,6 +145,18 @@ class Case:
         call(self.pipeline, "-c", path, "-set", f"precision={precision}", "-set", "output=" + os.path.join(self.folder, "run"))
 
 
+def check(case, family, teacher, processor, pictures, seed):
+    """The greatest difference of a logit, and the line of a run that has ended; raises Fail."""
+    m = back.load(case.student)
+    check_dtypes(teacher, case.student, m)
+    allowed, gap = check_logits(case, family, m, processor, pictures, seed)
+    words = f"logits differ by {gap:.1e} of {allowed:.1e}"
+    if gap > allowed:
+        raise back.Fail(words + " that are allowed")
+    equal, asked = check_answers(case, family, m, processor, pictures, allowed)
+    return gap, f"{words}; {equal} of {asked} answers equal{', near ties in the others' * (equal < asked)}"
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("out", help="the folder to write to")
@@ -211,27 +172,22 @@ def main():
     transformers.logging.disable_progress_bar()
     warnings.filterwarnings("ignore")
     begun, cells, failed = time.time(), {}, 0
-    for f, family in enumerate(FAMILIES if a.only is None else (a.only,)):
+    for family in FAMILIES if a.only is None else (a.only,):
         data = os.path.join(a.out, family, "data")
         write_data(data, a.seed)
         pictures = [Image.open(os.path.join(data, "test", f"{n}.png")) for n in range(4)]
         for dtype in DTYPES if a.dtype is None else (a.dtype,):
             if dtype == LOADED and kind(family) != "t5":
                 continue  # nothing more than AROUND
-            m, processor = checkpoint(family, config(family), 100 * a.seed + f)
+            m, processor = checkpoint(family, config(family), 100 * a.seed + FAMILIES.index(family))
             teacher = os.path.join(a.out, family, dtype.replace(" ", "-"))
             save_teacher(teacher, m, processor, dtype)
             for precision in PRECISIONS:
                 case, start, ok = Case(a.out, a.bin, family, dtype, precision), time.time(), False
                 try:
                     case.run(data, teacher, precision)
-                    m = back.load(case.student)
-                    check_dtypes(teacher, case.student, m)
-                    allowed, gap = check_logits(case, family, m, processor, pictures, a.seed)
-                    if gap > allowed:
-                        raise back.Fail(f"logits differ by {gap:.1e}, {allowed:.1e} is allowed")
-                    equal, asked = check_answers(case, family, m, processor, pictures, allowed)
-                    ok, words = True, f"logits differ by {gap:.1e} of {allowed:.1e}; {equal} of {asked} answers equal{', near ties in the others' * (equal < asked)}"
+                    gap, words = check(case, family, teacher, processor, pictures, a.seed)
+                    ok = True
                 except (back.Fail, OSError, ValueError, RuntimeError, KeyError) as e:
                     words = str(e)
                 failed += not ok

@@ -1,4 +1,4 @@
-"""Small teachers of every family and dtype, and the data for a run with them. Used by dtypes.py."""
+"""Small teachers of every family and dtype, and what a run with them needs. Used by dtypes.py."""
 import json, os, random
 import torch
 from PIL import Image
@@ -26,6 +26,56 @@ def config(family):
         qformer_config=dict(hidden_size=24, num_attention_heads=3, intermediate_size=40, num_hidden_layers=4, cross_attention_frequency=2,
                             encoder_hidden_size=32),
         text_config=text.to_dict(), num_query_tokens=4)
+
+
+RUN = """seed = 1
+threads = 1
+device = "cpu"
+[data]
+root = {data}
+size = {size}
+[importance]
+pictures = 4
+batch = 4
+[teacher]
+checkpoint = {teacher}
+[[stage]]
+name = "blocks"
+criterion = "taylor"
+keep = {{ vision = 1, qformer = 2, language = 1 }}
+alpha = 1.0
+[stage.distil]
+batch = 4
+lr = 1e-3
+steps = 3
+[[stage]]
+name = "inner"
+criterion = "gradient"
+loss = "margin"
+keep = {{ vision = {{ heads = 2, ffn = "50%" }}, qformer = {{ heads = 2, ffn = "50%" }}, language = {{ heads = 2, ffn = "50%" }} }}
+alpha = 1.0
+[stage.distil]
+batch = 4
+lr = 1e-3
+steps = 2
+[[stage]]
+name = "hidden"
+criterion = "taylor-sample"
+keep = {{ vision = 16, qformer = 16, language = 16 }}
+cuts = 2
+alpha = 1.0
+[stage.distil]
+batch = 4
+lr = 1e-3
+steps = 4
+[eval]
+latency_runs = 2
+latency_warmup = 1
+throughput_batch = 2
+max_answer_tokens = 12
+[export]
+format = "transformers"
+"""
 
 
 def write_data(folder, seed):
