@@ -30,6 +30,7 @@ type feedForward struct {
 	ffn            *nn.Axis
 	gate, up, down *nn.Linear // gate may be nil
 	act            func(*torch.Tensor) *torch.Tensor
+	wide           bool // a float16 down is computed in float32: what T5 adds to its residual stream goes beyond 65504
 }
 
 func newFeedForward(b *nn.Builder, axis, up, down string, hidden *nn.Axis, width int, act string, bias bool) feedForward {
@@ -60,9 +61,14 @@ func newGatedFeedForward(b *nn.Builder, gate, up, down string, hidden *nn.Axis, 
 func (f feedForward) Forward(x *torch.Tensor) *torch.Tensor {
 	up := f.up.Forward(x)
 	if f.gate == nil {
-		return f.down.Forward(f.ffn.Gated(f.act(up)))
+		x = f.ffn.Gated(f.act(up))
+	} else {
+		x = f.ffn.Gated(f.act(f.gate.Forward(x)).Mul(up))
 	}
-	return f.down.Forward(f.ffn.Gated(f.act(f.gate.Forward(x)).Mul(up)))
+	if f.wide && f.down.W.DType() == torch.Float16 {
+		x = x.To(torch.Float32)
+	}
+	return f.down.Forward(x)
 }
 
 // watched tells whether a gate or an observer sits where the last layer of a decoder would meet it: then that layer must

@@ -94,6 +94,7 @@ func newT5Layer(b *nn.Builder, decoder bool, heads, hidden *nn.Axis, c TextConfi
 		gate, up = "DenseReluDense.wi_0", "DenseReluDense.wi_1"
 	}
 	l.mlp = newGatedFeedForward(last, gate, up, "DenseReluDense.wo", hidden, c.Intermediate, c.Activation, false)
+	l.mlp.wide = true
 	return l
 }
 
@@ -134,7 +135,7 @@ func (m *T5) Encode(embeds, positions, seen *torch.Tensor) *memory {
 			return m.encoder.blocks.Through(i, x, l.rest(m.hidden, y))
 		}, x, bias)
 	}
-	return &memory{states: m.encoder.norm.Forward(x), mask: keys}
+	return &memory{states: halved(m.encoder.norm.Forward(x), m.encoder.norm.W), mask: keys}
 }
 
 // Answer runs the decoder over ids [rows, tokens] that begin with the start token, each seeing those before it.
@@ -167,7 +168,7 @@ func (m *T5) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick f
 			return m.decoder.blocks.Through(i, x, l.rest(m.hidden, y))
 		}, x, bias, cache.memory.states)
 	}
-	x = m.decoder.norm.Forward(x)
+	x = halved(m.decoder.norm.Forward(x), m.decoder.norm.W)
 	if pick != nil {
 		x = pick(x)
 	}
@@ -179,8 +180,8 @@ func (l *t5Layer) rest(hidden *nn.Axis, x *torch.Tensor) *torch.Tensor {
 	return x.Add(hidden.Gated(l.mlp.Forward(halved(l.norm.Forward(x), l.mlp.up.W))))
 }
 
-// halved brings normed states to the halves of the weights that read them. transformers keeps the last matrix of each
-// block of a half-precision T5 in float32, and with it the residual stream.
+// halved brings normed states to the halves of the weights that read them, or of their norm where the states leave the
+// stack. transformers keeps the last matrix of each block of a float16 T5 in float32, and with it the residual stream.
 func halved(x *torch.Tensor, reader *nn.Param) *torch.Tensor {
 	if reader.DType().IsHalf() {
 		return likeWeights(x, reader)

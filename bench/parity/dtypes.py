@@ -8,127 +8,23 @@ Its file must have the teacher's dtypes, tensor by tensor, and transformers must
 forward must agree, and so must the greedy answers of `model generate -ask`, but for near ties. What is allowed follows from
 transformers' own rounding: ALLOWED times the distance of its logits in the student's dtype from those in float32. One line
 a run and a table at the end; the exit status is 1 if one fails. setup.sh makes the Python environment, `make` the bin/."""
-import argparse, json, os, random, re, subprocess, sys, time, warnings
+import argparse, json, os, re, shutil, subprocess, sys, time, warnings
 import torch, transformers
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import Blip2Config, InstructBlipConfig, LlamaConfig, OPTConfig, T5Config
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 import back
 from answers import cached
 from asked import checkpoint
-from configs import BOS, EOS, FAMILIES, PAD, kind
-from images import Files, photo
+from configs import EOS, FAMILIES, PAD, kind
+from teachers import DTYPES, LOADED, QUESTIONS, RUN, SIZE, config, save_teacher, write_data
 
 HALVES = ("float16", "bfloat16")
-AROUND, LOADED = "float16 around a float32 Q-Former", "float16 as transformers loads it"
-DTYPES = ("float32", "float16", "bfloat16", "float64", AROUND, LOADED)
 PRECISIONS = ("fp32", "bf16")
 ALLOWED = 3      # times transformers' own rounding
 SINGLE = 2e-4    # of logits in float32; of float64 too, whose norms and angles transformers computes in float32
-SIZE = 16        # of the pictures
 TOKENS = 6       # of an answer
-QUESTIONS = ("what is the dog doing in the snow", "how many are there", "which colour is it", "is it a photo")
-WORDS = ("red", "two", "running", "a photo")
-
-
-def config(family):
-    """Small, but everything is there to be cut; the tokenizers' 1,500 words are more than four times the width."""
-    text = dict(
-        opt=lambda: OPTConfig(hidden_size=32, word_embed_proj_dim=32, ffn_dim=48, num_hidden_layers=2, num_attention_heads=4),
-        t5=lambda: T5Config(d_model=32, d_kv=8, d_ff=48, num_layers=2, num_decoder_layers=2, num_heads=4, feed_forward_proj="gated-gelu",
-                            decoder_start_token_id=0),
-        llama=lambda: LlamaConfig(hidden_size=32, head_dim=8, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-                                  pad_token_id=PAD["llama"], bos_token_id=BOS["llama"], eos_token_id=EOS["llama"]))[kind(family)]()
-    return (InstructBlipConfig if family.startswith("instruct") else Blip2Config)(
-        vision_config=dict(hidden_size=32, num_attention_heads=4, intermediate_size=48, num_hidden_layers=2, patch_size=4, image_size=SIZE),
-        qformer_config=dict(hidden_size=24, num_attention_heads=3, intermediate_size=40, num_hidden_layers=4, cross_attention_frequency=2,
-                            encoder_hidden_size=32),
-        text_config=text.to_dict(), num_query_tokens=4)
-
-
-RUN = """seed = 1
-threads = 1
-device = "cpu"
-[data]
-root = {data}
-size = {size}
-[importance]
-pictures = 4
-batch = 4
-[teacher]
-checkpoint = {teacher}
-[[stage]]
-name = "blocks"
-criterion = "taylor"
-keep = {{ vision = 1, qformer = 2, language = 1 }}
-alpha = 1.0
-[stage.distil]
-batch = 4
-lr = 1e-3
-steps = 3
-[[stage]]
-name = "inner"
-criterion = "gradient"
-loss = "margin"
-keep = {{ vision = {{ heads = 2, ffn = "50%" }}, qformer = {{ heads = 2, ffn = "50%" }}, language = {{ heads = 2, ffn = "50%" }} }}
-alpha = 1.0
-[stage.distil]
-batch = 4
-lr = 1e-3
-steps = 2
-[[stage]]
-name = "hidden"
-criterion = "taylor-sample"
-keep = {{ vision = 16, qformer = 16, language = 16 }}
-cuts = 2
-alpha = 1.0
-[stage.distil]
-batch = 4
-lr = 1e-3
-steps = 4
-[eval]
-latency_runs = 2
-latency_warmup = 1
-throughput_batch = 2
-max_answer_tokens = 12
-[export]
-format = "transformers"
-"""
-
-
-def write_data(folder, seed):
-    """Pictures of the network's size, so that nothing is resized, with questions and short answers."""
-    r = random.Random(seed)
-    for split, pictures in (("train", 8), ("validation", 4), ("test", 4)):
-        files = Files(os.path.join(folder, split), seed + len(split))
-        with open(os.path.join(folder, split, "metadata.jsonl"), "w") as f:
-            for n in range(pictures):
-                files.save(f"{n}.png", Image.fromarray(files.draw((SIZE, SIZE), photo)))
-                f.writelines(json.dumps(dict(file_name=f"{n}.png", question=q, answer=r.choice(WORDS))) + "\n" for q in QUESTIONS)
-
-
-def save_teacher(folder, m, processor, dtype):
-    """The same weights in another dtype, as transformers writes them."""
-    m = m.to(getattr(torch, dtype.split()[0]))
-    if dtype == AROUND:
-        m.qformer.float()
-        m.query_tokens.data = m.query_tokens.data.float()
-    m.save_pretrained(folder), processor.save_pretrained(folder)
-    if dtype == AROUND:
-        as_published(os.path.join(folder, "config.json"))
-    if dtype == LOADED:
-        type(m).from_pretrained(folder, dtype=torch.float16).save_pretrained(folder)
-
-
-def as_published(path):
-    """config.json says float16 under the key of transformers before 5; a mixture that is saved today is said to be float32."""
-    with open(path) as f:
-        config = json.load(f)
-    del config["dtype"]
-    with open(path, "w") as f:
-        json.dump(dict(config, torch_dtype="float16"), f, indent=1)
 
 
 def call(*command):
@@ -170,16 +66,20 @@ def inputs_of(processor, picture, question):
     return dict(inputs, pixel_values=pil(images=picture, return_tensors="pt")["pixel_values"])
 
 
+def followed(family, inputs, words):
+    """The inputs with the words [rows, n] of answers."""
+    if kind(family) == "t5":
+        return dict(inputs, decoder_input_ids=torch.cat([torch.zeros(len(words), 1, dtype=torch.long), words], 1))
+    ids = torch.cat([inputs["input_ids"], words], 1)
+    return dict(inputs, input_ids=ids, attention_mask=torch.ones_like(ids))
+
+
 def check_logits(case, family, m, processor, pictures, seed):
     """What our logits may differ by, and do: a question about each picture, with some words of an answer behind it."""
     rows = [inputs_of(processor, p, QUESTIONS[0]) for p in pictures]
     inputs = {k: torch.cat([r[k] for r in rows]) for k in rows[0]}
     words = torch.randint(5, 1000, (len(rows), TOKENS), generator=torch.Generator().manual_seed(seed))
-    if kind(family) == "t5":
-        inputs["decoder_input_ids"] = torch.cat([torch.zeros(len(rows), 1, dtype=torch.long), words], 1)
-    else:
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], words], 1)
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    inputs = followed(family, inputs, words)
     save_file({k: v.contiguous() for k, v in inputs.items()}, os.path.join(case.folder, "inputs.safetensors"))
     call(case.model, "forward", "-m", case.student, "-in", os.path.join(case.folder, "inputs.safetensors"), "-out",
          os.path.join(case.folder, "outputs.safetensors"), "-device", "cpu")
@@ -211,20 +111,14 @@ def check_answers(case, family, m, processor, pictures, allowed):
             continue
         equal += 1
         words = processor.batch_decode([ids], skip_special_tokens=True)[0]
-        if ours["answer"] != words:
+        if PAD[kind(family)] not in ids and ours["answer"] != words:  # at padding an answer's words end, for this program
             raise back.Fail(f"picture {n}, {question!r}: {ours['answer']!r} here, {words!r} in transformers")
     return equal, len(asked)
 
 
 def behind(m, family, inputs, ids):
     """How far a token of an answer is behind transformers' best, at most; the end is end-of-sequence or padding."""
-    inputs, row = dict(inputs), torch.tensor([ids], dtype=torch.long)
-    if kind(family) == "t5":
-        inputs["decoder_input_ids"] = torch.cat([torch.zeros(1, 1, dtype=torch.long), row], 1)
-    else:
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], row], 1)
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-    logits = m(**inputs).logits[0, -len(ids) - 1:].double()
+    logits = m(**followed(family, inputs, torch.tensor([ids], dtype=torch.long))).logits[0, -len(ids) - 1:].double()
     chosen = [logits[i, x] for i, x in enumerate(ids)]
     if len(ids) < TOKENS:
         chosen.append(max(logits[-1, EOS[kind(family)]], logits[-1, PAD[kind(family)]]))
@@ -243,11 +137,24 @@ class Case:
         self.half = getattr(torch, name) if name in HALVES else None
 
     def run(self, data, teacher, precision):
-        os.makedirs(self.folder, exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)  # a run that is there would only go on
+        os.makedirs(self.folder)
         path = os.path.join(self.folder, "run.toml")
         with open(path, "w") as f:
             f.write(RUN.format(data=json.dumps(data), size=SIZE, teacher=json.dumps(teacher)))
         call(self.pipeline, "-c", path, "-set", f"precision={precision}", "-set", "output=" + os.path.join(self.folder, "run"))
+
+
+def check(case, family, teacher, processor, pictures, seed):
+    """The greatest difference of a logit, and the line of a run that has ended; raises Fail."""
+    m = back.load(case.student)
+    check_dtypes(teacher, case.student, m)
+    allowed, gap = check_logits(case, family, m, processor, pictures, seed)
+    words = f"logits differ by {gap:.1e} of {allowed:.1e}"
+    if gap > allowed:
+        raise back.Fail(words + " that are allowed")
+    equal, asked = check_answers(case, family, m, processor, pictures, allowed)
+    return gap, f"{words}; {equal} of {asked} answers equal{', near ties in the others' * (equal < asked)}"
 
 
 def main():
@@ -265,27 +172,22 @@ def main():
     transformers.logging.disable_progress_bar()
     warnings.filterwarnings("ignore")
     begun, cells, failed = time.time(), {}, 0
-    for f, family in enumerate(FAMILIES if a.only is None else (a.only,)):
+    for family in FAMILIES if a.only is None else (a.only,):
         data = os.path.join(a.out, family, "data")
         write_data(data, a.seed)
         pictures = [Image.open(os.path.join(data, "test", f"{n}.png")) for n in range(4)]
         for dtype in DTYPES if a.dtype is None else (a.dtype,):
             if dtype == LOADED and kind(family) != "t5":
                 continue  # nothing more than AROUND
-            m, processor = checkpoint(family, config(family), 100 * a.seed + f)
+            m, processor = checkpoint(family, config(family), 100 * a.seed + FAMILIES.index(family))
             teacher = os.path.join(a.out, family, dtype.replace(" ", "-"))
             save_teacher(teacher, m, processor, dtype)
             for precision in PRECISIONS:
                 case, start, ok = Case(a.out, a.bin, family, dtype, precision), time.time(), False
                 try:
                     case.run(data, teacher, precision)
-                    m = back.load(case.student)
-                    check_dtypes(teacher, case.student, m)
-                    allowed, gap = check_logits(case, family, m, processor, pictures, a.seed)
-                    if gap > allowed:
-                        raise back.Fail(f"logits differ by {gap:.1e}, {allowed:.1e} is allowed")
-                    equal, asked = check_answers(case, family, m, processor, pictures, allowed)
-                    ok, words = True, f"logits differ by {gap:.1e} of {allowed:.1e}; {equal} of {asked} answers equal, near ties in the others"
+                    gap, words = check(case, family, teacher, processor, pictures, a.seed)
+                    ok = True
                 except (back.Fail, OSError, ValueError, RuntimeError, KeyError) as e:
                     words = str(e)
                 failed += not ok
