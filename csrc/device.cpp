@@ -19,10 +19,7 @@ std::string cuda_library() {
   return path.substr(0, path.rfind('/') + 1) + "libtorch_cuda.so";
 }
 
-}  // namespace
-
-namespace espalier {
-
+// Loads libtorch's CUDA library where it is installed, once, and gives what went wrong or "".
 const std::string &load_cuda() {
   static std::once_flag once;
   static std::string fault;
@@ -39,7 +36,9 @@ const std::string &load_cuda() {
   return fault;
 }
 
-}  // namespace espalier
+}  // namespace
+
+void esp_cuda_prepare(void) { load_cuda(); }
 
 esp_status esp_cuda_load(int32_t *count) {
   return guard([&] {

@@ -37,10 +37,7 @@ esp_status esp_tensor_requires_grad_set(esp_tensor *t, int32_t requires_grad) {
 }
 
 esp_status esp_tensor_backward(const esp_tensor *t) {
-  return guard([&] {
-    load_cuda();
-    unwrap(t).backward();
-  });
+  return guard([&] { unwrap(t).backward(); });
 }
 
 esp_result esp_tensor_grad(const esp_tensor *t) {

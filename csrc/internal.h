@@ -41,14 +41,8 @@ inline std::vector<at::Tensor> list(esp_tensors ts) {
   return out;
 }
 
-// Loads libtorch's CUDA library where it is installed, once, and gives what went wrong or "". It must come before
-// libtorch first asks whether there is CUDA, since libtorch keeps the answer for ever; autograd asks in its first backward.
-const std::string &load_cuda();
-
 inline at::Device device_of(int32_t d) {
-  if (d < 0) return at::Device(at::kCPU);
-  load_cuda();
-  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(d));
+  return d < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(d));
 }
 
 inline at::TensorOptions options(int32_t dtype, int32_t device) {

@@ -8,6 +8,9 @@ esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_tensors m, 
   return guard([&] {
     c10::NoGradGuard no_grad;
     auto p = list(params), g = list(grads), first = list(m), second = list(v), counts = list(steps);
+    // On a GPU, libtorch reads lists of other lengths past their ends.
+    for (const auto *l : {&g, &first, &second, &counts})
+      TORCH_CHECK(l->size() == p.size(), "lists of ", l->size(), " and of ", p.size(), " tensors: give one of each for every parameter");
     at::_foreach_add_(counts, 1);
     at::_fused_adamw_(p, g, first, second, {}, counts, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false,
                       /*maximize=*/false);

@@ -15,6 +15,7 @@ func init() {
 		panic(fmt.Sprintf("torch: build/lib/libespalier.so has interface version %d, this program needs %d: run make",
 			got, C.ESP_INTERFACE_VERSION))
 	}
+	C.esp_cuda_prepare()
 }
 
 // Version is libtorch's, such as "2.11.0", as of the headers that the library was built with.

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 6
+#define ESP_INTERFACE_VERSION 7
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -47,6 +47,9 @@ ESP_API int32_t esp_threads_get(void);
 ESP_API void esp_memory_trim(void); /* gives free heap pages back to the system */
 
 /* --- devices: -1 is the CPU, n >= 0 is cuda:n ------------------------------------------------------------------ */
+/* Loads the CUDA library where it is installed. It must come before anything is computed: libtorch asks once whether there
+ * is CUDA, in a first backward for example, and keeps the answer for ever. */
+ESP_API void esp_cuda_prepare(void);
 ESP_API esp_status esp_cuda_load(int32_t *count); /* loads libtorch_cuda where it is; must come before any CUDA query */
 ESP_API esp_status esp_cuda_synchronize(int32_t device);
 

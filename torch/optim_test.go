@@ -22,7 +22,7 @@ func TestAdamWStep(t *testing.T) {
 		torchtest.Values(t, v[0], []int{1}, 2)
 		torchtest.Values(t, age[0], nil, 1)
 		torch.AdamWStep(nil, nil, nil, nil, nil, .1, .9, .999, 0, .5)
-		requireError(t, torch.KindRuntime, "grads.size() == n_tensors", func() { torch.AdamWStep(w, nil, m, v, age, .1, .9, .999, 0, .5) })
+		requireError(t, torch.KindRuntime, "lists of 0 and of 1 tensors", func() { torch.AdamWStep(w, nil, m, v, age, .1, .9, .999, 0, .5) })
 	})
 }
 
