@@ -32,3 +32,14 @@ func TestJSONFaults(t *testing.T) {
 		assert.ErrorContains(t, err, want, text)
 	}
 }
+
+func TestConfigOfTooManyLayers(t *testing.T) {
+	c := &Config{}
+	c.Vision.Layers, c.QFormer.Layers, c.Text.Layers, c.Text.DecoderLayers = 2, 2, 2, 2
+	assert.NoError(t, c.checkLayers(113))
+	for _, n := range []*int{&c.Vision.Layers, &c.QFormer.Layers, &c.Text.Layers, &c.Text.DecoderLayers} {
+		*n = 1_000_000
+		assert.ErrorContains(t, c.checkLayers(113), "is 1000000, but the weights are only 113 tensors")
+		*n = 2
+	}
+}
