@@ -91,7 +91,7 @@ func ParseConfig(data []byte) (*Config, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber() // 1.0 must not come out as 1: transformers refuses it
 	if err := d.Decode(&c.raw); err != nil {
-		return nil, err
+		return nil, jsonFault(data, err)
 	}
 	full := maps.Clone(c.raw)
 	for key, defaults := range map[string]map[string]any{"vision_config": visionDefaults, "qformer_config": qformerDefaults} {
@@ -109,7 +109,7 @@ func ParseConfig(data []byte) (*Config, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(complete, c); err != nil {
-		return nil, err
+		return nil, jsonFault(complete, err)
 	}
 	if err := c.readOwn(complete); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func (c *Config) readOwn(data []byte) error {
 		Own own `json:"espalier"`
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
-		return err
+		return jsonFault(data, err)
 	}
 	c.Structure, c.Prompt = file.Own.Structure, file.Own.Prompt
 	return nil

@@ -33,3 +33,14 @@ func (m *Blip2) Room() int {
 	}
 	return 0
 }
+
+// CheckQuestion refuses a question that is longer than the network has positions for.
+func (m *Blip2) CheckQuestion(q Question) error {
+	if room := m.Room(); room > 0 && len(q.Prompt) > room {
+		return fmt.Errorf("the question has %d tokens, the language model has positions for %d behind the picture; shorten it", len(q.Prompt), room)
+	}
+	if room := m.qformer.positions; room > 0 && len(q.Instruction) > room {
+		return fmt.Errorf("the question has %d of the Q-Former's tokens, which has positions for %d; shorten it", len(q.Instruction), room)
+	}
+	return nil
+}

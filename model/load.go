@@ -129,8 +129,31 @@ func headTied(c *Config, files checkpoint.Source) *bool {
 	return &tied
 }
 
+// checkLayers refuses counts of layers that a file of so many tensors cannot hold, before memory goes into declaring them.
+// Every layer has several tensors; those that a structure of ours states are bounded by its own lists.
+func (c *Config) checkLayers(tensors int) error {
+	if c.Structure != nil {
+		return nil
+	}
+	for _, t := range []struct {
+		key    string
+		layers int
+	}{
+		{"vision_config.num_hidden_layers", c.Vision.Layers}, {"qformer_config.num_hidden_layers", c.QFormer.Layers},
+		{"text_config's number of layers", c.Text.Layers}, {"text_config.num_decoder_layers", c.Text.DecoderLayers},
+	} {
+		if t.layers > tensors {
+			return fmt.Errorf("config.json: %s is %d, but the weights are only %d tensors; correct it", t.key, t.layers, tensors)
+		}
+	}
+	return nil
+}
+
 // Declare is New for a checkpoint whose files may say more of a tied output head than its config.
 func Declare(c *Config, files checkpoint.Source) (*Blip2, error) {
+	if err := c.checkLayers(len(files.Names())); err != nil {
+		return nil, err
+	}
 	c.Text.Tied = headTied(c, files)
 	return New(c)
 }

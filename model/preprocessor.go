@@ -108,8 +108,10 @@ func picturesPart(text []byte) (json.RawMessage, error) {
 	var whole struct {
 		Pictures json.RawMessage `json:"image_processor"`
 	}
-	err := json.Unmarshal(text, &whole)
-	return whole.Pictures, err
+	if err := json.Unmarshal(text, &whole); err != nil {
+		return nil, jsonFault(text, err)
+	}
+	return whole.Pictures, nil
 }
 
 // LoadPreprocessorFor is LoadPreprocessor for a network, whose size of pictures it must make.

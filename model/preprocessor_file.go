@@ -93,7 +93,7 @@ func (f preprocessorFile) refused(resample int) error {
 func (p *Preprocessor) parse(data []byte) error {
 	var f preprocessorFile
 	if err := json.Unmarshal(data, &f); err != nil {
-		return err
+		return jsonFault(data, err)
 	}
 	kind, err := f.kind()
 	if err != nil {

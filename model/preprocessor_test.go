@@ -107,7 +107,7 @@ func TestPreprocessorFiles(t *testing.T) {
 		`{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 200}}`: "crop_size 224 is more than is left",
 		`{"image_mean": [0.5, 0.5]}`: "image_mean is [0.5, 0.5]; give a number for each",
 		`{"image_std": [0, 1, 1]}`:   "must not be zero",
-		`[`:                          "unexpected end",
+		`[`:                          "ends too early",
 	} {
 		folder := t.TempDir()
 		write(t, folder, "preprocessor_config.json", text)

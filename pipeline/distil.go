@@ -32,6 +32,9 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 		Progress: func(step int, loss float64) {
 			r.events.Emit(Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.add(loss)})
 		}}
+	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
+		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
+	}
 	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, func(_, _ int, cast func(func())) (*torch.Tensor, error) {
 		b, err := r.train.next(l, d.KL == 0)
 		if err != nil {

@@ -124,3 +124,29 @@ func TestExportDtype(t *testing.T) {
 		m.Store().Free()
 	}
 }
+
+// Under bfloat16's autocast, frozen weights in any dtype meet trained ones in float32, and are written as they were.
+func TestFrozenDtypesUnderBFloat16(t *testing.T) {
+	torchtest.Setup(t)
+	head := strings.NewReplacer("train = 48", "train = 8", "= 12\n", "= 4\n", "pictures = 16", "pictures = 8", "batch = 8", "batch = 4").
+		Replace(tiny[:strings.Index(tiny, "[teacher.train]")])
+	freezes := [][]string{{"vision"}, {"qformer"}, {"language"}, {"vision", "embeddings"}, {"qformer", "embeddings"}}
+	for i, f := range families {
+		for j, name := range []string{"float16", "float64"} {
+			teacher := mixedTeacher(t, f[0], f[1], mixtures[name])
+			out := filepath.Join(t.TempDir(), "run")
+			text := head + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + fmt.Sprintf(dtypeStages, "random") +
+				fmt.Sprintf("precision = \"bf16\"\nfreeze = [%q]\n", strings.Join(freezes[(i+j)%len(freezes)], `", "`))
+			cfg, err := Parse("dtypes.toml", strings.ReplaceAll(text, `\"`, `"`), "output="+out, "eval.latency_runs=1", fmt.Sprintf("recompute=%v", i%2 == j))
+			require.NoError(t, err)
+			_, err = Run(context.Background(), cfg, nil)
+			require.NoError(t, err, "%s %s %s", f[0], f[1], name)
+			m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
+			require.NoError(t, err)
+			for _, p := range m.Store().Params() {
+				assert.Equal(t, mixtures[name](p.Name), p.T().DType(), p.Name)
+			}
+			m.Store().Free()
+		}
+	}
+}

@@ -161,3 +161,19 @@ func openSmall(t *testing.T, root string) *data.Dataset {
 	require.NoError(t, err)
 	return set
 }
+
+// A folder that cannot be written is refused before a teacher is trained, and looking leaves nothing behind.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, checkOutput(filepath.Join(folder, "runs", "below")))
+	left, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	file := filepath.Join(folder, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	for _, output := range []string{file, filepath.Join(file, "below"), "/proc/nothing/below"} {
+		var fault *InputError
+		require.ErrorAs(t, checkOutput(output), &fault, output)
+		require.ErrorContains(t, fault, "give another folder")
+	}
+}

@@ -39,7 +39,7 @@ func openJournal(c *Config) (*journal, error) {
 		return j, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, Inputf("output = %q: %w; give another folder", c.Output, err)
 	}
 	var found journal
 	if err := json.Unmarshal(data, &found); err != nil {

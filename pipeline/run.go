@@ -82,6 +82,9 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 	if err := r.openData(); err != nil {
 		return nil, err
 	}
+	if err := checkOutput(r.cfg.Output); err != nil {
+		return nil, err
+	}
 	if err := r.prepareTeacher(ctx); err != nil {
 		return nil, err
 	}
@@ -98,6 +101,22 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 		return nil, errors.Join(err, r.save())
 	}
 	return r.finish(student)
+}
+
+// checkOutput finds, before anything is computed, a folder that cannot be written. It leaves nothing behind.
+func checkOutput(output string) error {
+	folder := filepath.Clean(output)
+	for {
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			break
+		}
+		folder = filepath.Dir(folder)
+	}
+	f, err := os.CreateTemp(folder, ".writable-*")
+	if err != nil {
+		return Inputf("output = %q cannot be written (%w); give another folder", output, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func (r *run) openData() error {

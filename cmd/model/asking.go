@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"espalier/model"
 	"espalier/model/image"
@@ -54,6 +55,9 @@ func readAsked(file string, first int) ([]asking, error) {
 			continue
 		}
 		a := asking{place: fmt.Sprintf("%s:%d", file, i+1)}
+		if !utf8.ValidString(line) {
+			return nil, fmt.Errorf("%s: not UTF-8; save the file in that encoding", a.place)
+		}
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.place, err)
 		}
@@ -133,6 +137,9 @@ func (s *speaker) questions(asked []asking) ([]model.Question, error) {
 		var err error
 		if out[i], err = s.words.Question(a.Question); err != nil {
 			return nil, fmt.Errorf("%s: question %q: %w", a.place, a.Question, err)
+		}
+		if err := s.m.CheckQuestion(out[i]); err != nil {
+			return nil, usage{fmt.Errorf("%s: %w", a.place, err)}
 		}
 	}
 	return out, nil

@@ -46,3 +46,24 @@ func TestNamesOfAskedPictures(t *testing.T) {
 		assert.Equal(t, pixels[:each], pixels[i*each:(i+1)*each], name)
 	}
 }
+
+// A question that the network has no positions for, or whose bytes are no text, is refused with its line before any is answered.
+func TestQuestionsThatCannotBeAsked(t *testing.T) {
+	torchtest.Setup(t)
+	for _, family := range []string{"blip2_opt", "instructblip_t5"} {
+		folder, questions := speaking(t, family)
+		picture, long := filepath.Join(filepath.Dir(questions), "3.png"), strings.Repeat("color ", 3000)
+		file := filepath.Join(filepath.Dir(questions), "cannot.jsonl")
+		for text, want := range map[string]string{long: "cannot.jsonl:2: the question has ", "caf\xe9": "cannot.jsonl:2: not UTF-8"} {
+			line := `{"file_name": "3.png", "question": "`
+			require.NoError(t, os.WriteFile(file, []byte(line+"color\"}\n"+line+text+"\"}\n"), 0o644))
+			var out, faults strings.Builder
+			assert.Equal(t, 2, command([]string{"generate", "-device", "cpu", "-m", folder, "-ask", file}, &out, &faults))
+			assert.Contains(t, faults.String(), want)
+			assert.Empty(t, out.String())
+		}
+		var out, faults strings.Builder
+		assert.Equal(t, 2, command([]string{"generate", "-device", "cpu", "-m", folder, "-image", picture, "-question", long}, &out, &faults))
+		assert.Contains(t, faults.String(), "-question: the question has ")
+	}
+}

@@ -60,6 +60,9 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if err != nil {
 			return err
 		}
+		if err := s.m.CheckQuestion(q); err != nil {
+			return usagef("model generate: -question: %w", err)
+		}
 		rgb, err := image.Load(*picture)
 		if err != nil {
 			return err

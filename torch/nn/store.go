@@ -248,11 +248,13 @@ func (s *Store) Own(d torch.DType, frozen ...string) error {
 	})
 }
 
-// ComputeIn lets forwards see the floats in another dtype until the function that it gives is called. Each use converts,
-// in the scope of its block: a large network is never there twice.
-func (s *Store) ComputeIn(d torch.DType) (restore func()) {
+// ComputeIn lets forwards see the floats in another dtype until the function that it gives is called: all of them, or those
+// that are held in one of some dtypes. Each use converts, in the scope of its block: a large network is never there twice.
+func (s *Store) ComputeIn(d torch.DType, held ...torch.DType) (restore func()) {
 	for _, p := range s.params {
-		p.compute = &d
+		if len(held) == 0 || slices.Contains(held, p.Value.DType()) {
+			p.compute = &d
+		}
 	}
 	return func() {
 		for _, p := range s.params {
