@@ -5,29 +5,50 @@
 
 using namespace espalier;
 
-// Weights may be narrower floats than the activations that they meet: a frozen half-precision table in a network that is
-// trained in float32, or a T5 that keeps one matrix of each block in float32. Both are then brought to the wider dtype.
-static std::optional<at::Tensor> as(const std::optional<at::Tensor> &t, at::ScalarType d) {
-  return t ? std::optional<at::Tensor>(t->to(d)) : t;
+// The floats that meet in one operation may be of several dtypes: a frozen half-precision table in a network that is trained
+// in float32, or a checkpoint that keeps some matrices or vectors in float32. They are brought to the widest.
+using maybe_tensor = std::optional<at::Tensor>;
+
+// A conversion that changes nothing would still cost a dispatch, and a line in a trace.
+static at::Tensor as(const at::Tensor &t, at::ScalarType d) { return t.scalar_type() == d ? t : t.to(d); }
+
+static maybe_tensor as(const maybe_tensor &t, at::ScalarType d) { return t ? maybe_tensor(as(*t, d)) : t; }
+
+static bool is_a(const maybe_tensor &t, at::ScalarType d) { return !t || t->scalar_type() == d; }
+
+static at::ScalarType widest(const at::Tensor &a, std::initializer_list<const maybe_tensor *> others) {
+  at::ScalarType d = a.scalar_type();
+  for (const maybe_tensor *t : others)
+    if (*t && (*t)->is_floating_point()) d = at::promote_types(d, (*t)->scalar_type());
+  return d;
 }
+
+static bool autocasts(const at::Tensor &t) { return at::autocast::is_autocast_enabled(t.device().type()); }
 
 esp_result esp_tensor_linear(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias) {
   return guard([&] {
     const at::Tensor &a = unwrap(x), &w = unwrap(weight);
-    if (a.scalar_type() == w.scalar_type() || at::autocast::is_autocast_enabled(a.device().type()))
-      return at::linear(a, w, maybe(bias));
-    at::ScalarType wide = at::promote_types(a.scalar_type(), w.scalar_type());
-    return at::linear(a.to(wide), w.to(wide), as(maybe(bias), wide));
+    maybe_tensor b = maybe(bias);
+    at::ScalarType d = a.scalar_type();
+    if ((w.scalar_type() == d && is_a(b, d)) || autocasts(a)) return at::linear(a, w, b);
+    maybe_tensor weights = w;
+    d = widest(a, {&weights, &b});
+    return at::linear(as(a, d), as(w, d), as(b, d));
   });
 }
 
 esp_result esp_tensor_layer_norm(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias, double eps) {
   return guard([&] {
     const at::Tensor &a = unwrap(x);
-    std::optional<at::Tensor> w = maybe(weight), b = maybe(bias);
-    at::ScalarType d = a.scalar_type(); // libtorch takes float32 weights for halves, not the reverse
-    if (d != w->scalar_type() && d == at::promote_types(d, w->scalar_type())) w = as(w, d), b = as(b, d);
-    return at::layer_norm(a, w->sizes(), w, b, eps);
+    maybe_tensor w = maybe(weight), b = maybe(bias);
+    at::ScalarType d = a.scalar_type(), wide = widest(a, {&w, &b});
+    // On the CPU, libtorch's kernel takes float32 weights for halves.
+    bool mixed = a.is_cpu() && at::isReducedFloatingType(d) && is_a(w, at::kFloat) && is_a(b, at::kFloat);
+    if (wide == d || mixed) {
+      if (!mixed) w = as(w, d), b = as(b, d);
+      return at::layer_norm(a, w->sizes(), w, b, eps);
+    }
+    return at::layer_norm(a.to(wide), w->sizes(), as(w, wide), as(b, wide), eps).to(d);
   });
 }
 
@@ -36,7 +57,13 @@ esp_result esp_tensor_embedding(const esp_tensor *weight, const esp_tensor *ids)
 }
 
 esp_result esp_tensor_conv2d(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias, int64_t stride) {
-  return guard([&] { return at::conv2d(unwrap(x), unwrap(weight), maybe(bias), stride); });
+  return guard([&] {
+    const at::Tensor &a = unwrap(x);
+    maybe_tensor w = unwrap(weight), b = maybe(bias);
+    at::ScalarType d = widest(a, {&w, &b});
+    if (autocasts(a)) return at::conv2d(a, *w, b, stride);
+    return at::conv2d(as(a, d), as(*w, d), as(b, d), stride);
+  });
 }
 
 esp_result esp_tensor_gelu(const esp_tensor *x, int32_t tanh_form) {
@@ -74,7 +101,13 @@ esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k, const 
       return at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, scale);
     };
     std::optional<at::Tensor> seen = maybe(mask);
-    if (!unwrap(q).is_cpu() || !at::autocast::is_autocast_enabled(at::kCPU)) return attend(unwrap(q), unwrap(k), unwrap(v), seen);
+    if (!autocasts(unwrap(q))) {
+      maybe_tensor keys = unwrap(k), values = unwrap(v);
+      at::ScalarType d = widest(unwrap(q), {&keys, &values, &seen});
+      if (seen && seen->is_floating_point()) seen = as(seen, d);
+      return attend(as(unwrap(q), d), as(*keys, d), as(*values, d), seen);
+    }
+    if (!unwrap(q).is_cpu()) return attend(unwrap(q), unwrap(k), unwrap(v), seen);
     // In bfloat16, libtorch's CPU kernel takes ten times as long backwards as in float32: half of a training step.
     c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
     if (seen && seen->is_floating_point()) seen = seen->to(at::kFloat);

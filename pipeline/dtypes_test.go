@@ -36,6 +36,28 @@ var mixtures = map[string]func(name string) torch.DType{
 		}
 		return torch.BFloat16
 	},
+	// Hardly any program writes these; they are computed all the same.
+	"float16 matrices, float32 vectors": func(name string) torch.DType {
+		if strings.HasSuffix(name, ".bias") || strings.Contains(strings.ToLower(name), "norm") {
+			return torch.Float32
+		}
+		return torch.Float16
+	},
+	"bfloat16 vision, float64 Q-Former, float16 beside": func(name string) torch.DType {
+		switch {
+		case strings.HasPrefix(name, "vision_model."):
+			return torch.BFloat16
+		case strings.HasPrefix(name, "qformer."):
+			return torch.Float64
+		}
+		return torch.Float16
+	},
+	"float64 embeddings around bfloat16": func(name string) torch.DType {
+		if strings.Contains(name, "embed") || strings.Contains(name, "shared") {
+			return torch.Float64
+		}
+		return torch.BFloat16
+	},
 }
 
 // narrow makes the vocabulary of "ads" wider than four times the language model, so that hidden states are kept.
@@ -82,7 +104,8 @@ func TestEveryDtypeRuns(t *testing.T) {
 	head := strings.NewReplacer("train = 48", "train = 8", "= 12\n", "= 4\n", "pictures = 16", "pictures = 8", "batch = 8", "batch = 4").
 		Replace(tiny[:strings.Index(tiny, "[teacher.train]")])
 	for _, f := range families {
-		for i, name := range []string{"float32", "float16", "bfloat16", "float64", "float16 around a float32 Q-Former", "bfloat16 with a float32 wo and head"} {
+		for i, name := range []string{"float32", "float16", "bfloat16", "float64", "float16 around a float32 Q-Former", "bfloat16 with a float32 wo and head",
+			"float16 matrices, float32 vectors", "bfloat16 vision, float64 Q-Former, float16 beside", "float64 embeddings around bfloat16"} {
 			t.Run(f[0]+" "+f[1]+" "+name, func(t *testing.T) {
 				torchtest.Setup(t)
 				teacher := mixedTeacher(t, f[0], f[1], mixtures[name])
