@@ -49,18 +49,21 @@ type otherForm struct {
 // hear compares the teacher's ids with those of the answer to learn.
 func (o *otherForm) hear(c *corpus, p, j int, ids []int) {
 	q := c.split.Questions(p)[j]
-	want := c.questions[p][j].Answer
 	if len(q.Answers) == 0 || !data.Correct(c.words.Answers.Decode(ids), q.Answers[:1]) {
 		return
 	}
-	want = want[:len(want)-1] // without the end
+	want := c.learnt(p, j)
 	if slices.Equal(ids, want) {
 		o.same++
 		return
 	}
 	if o.count++; o.count == 1 {
+		written := c.words.Answers.Decode(want)
+		if !data.Correct(written, q.Answers[:1]) { // the tokenizer cannot write it
+			written = q.Answers[0]
+		}
 		o.first = fmt.Sprintf("%s: the teacher says %q (ids %v), the data %q (ids %v)", c.split.Place(p, j),
-			c.words.Answers.Decode(ids), ids, c.words.Answers.Decode(want), want)
+			c.words.Answers.Decode(ids), ids, written, want)
 	}
 }
 

@@ -202,6 +202,28 @@ func TestAnswersOfAnotherForm(t *testing.T) {
 	assert.Contains(t, said, `the data " red"`)
 }
 
+// An answer with an end of its own, or with what the vocabulary does not have, is learnt as something else, and can never
+// be right.
+func TestAnswersThatTheTokenizerCannotWrite(t *testing.T) {
+	torchtest.Setup(t)
+	var notes []string
+	r := &run{events: func(e Event) { notes = append(notes, e.(Note).Text) }}
+	var err error
+	r.train, err = answerCorpus(t, answerData(t, ""), answerPrompt)
+	require.NoError(t, err)
+	r.noteUnlearnable()
+	assert.Empty(t, notes)
+	assert.Equal(t, 1, r.train.answerTokens("what colour is it", "red"))
+
+	r.train, err = answerCorpus(t, answerData(t, "</s>"), answerPrompt)
+	require.NoError(t, err)
+	r.noteUnlearnable()
+	require.Len(t, notes, 1)
+	assert.Contains(t, notes[0], "4 of 4 training answers cannot be written in the tokenizer's tokens")
+	assert.Contains(t, notes[0], `metadata.jsonl:1 "</s>red"`)
+	assert.Zero(t, r.train.answerTokens("what colour is it", "</s>red"))
+}
+
 // A place for the picture within a question is the user's fault, with file and line.
 func TestPlaceholderHasItsLine(t *testing.T) {
 	torchtest.Setup(t)

@@ -62,6 +62,12 @@ func (c *corpus) batch(pictures []int, pixels []uint8) (*model.Batch, error) {
 	return c.form.Pack(c.pre.Pictures(pixels, c.on), questions, c.on)
 }
 
+// learnt are the ids of the answer to a question of a picture, the end left out; nil where there is none.
+func (c *corpus) learnt(picture, question int) []int {
+	ids := c.questions[picture][question].Answer
+	return ids[:max(0, len(ids)-1)]
+}
+
 // labelled lists the scored positions of a batch whose answers are the data's, for distillation.Loss; nil when all are.
 func (c *corpus) labelled(pictures []int) *torch.Tensor {
 	var rows []int

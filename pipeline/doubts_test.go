@@ -128,7 +128,7 @@ func TestDoubtsAreNoted(t *testing.T) {
 	text := strings.Join(notes, "\n")
 	assert.Contains(t, text, "there is no validation split: 1 of the 8 pictures of train serve as one, and are not trained on")
 	assert.Regexp(t, `1 picture of test is also in (train|validation) \(first: test/metadata.jsonl:9 = train/metadata.jsonl:1\)`, text)
-	assert.Contains(t, text, "1 of 9 test questions cannot be answered right: the vocabulary does not have a word of each answer (first: test/metadata.jsonl:3)")
+	assert.Contains(t, text, "1 of 9 test questions cannot be answered right: the tokenizer has no tokens for the answers (first: test/metadata.jsonl:3)")
 	assert.Contains(t, text, "the teacher answers no validation question right, so the gates prove nothing; raise teacher.train.steps")
 }
 

@@ -19,6 +19,7 @@ func (r *run) checkNeeds(c *model.Config) error {
 	if err := errors.Join(r.checkAnswered(), r.checkAnswers(answers), r.checkInstructions(c), r.checkPositions(c, mostTokens(answers))); err != nil {
 		return &InputError{err}
 	}
+	r.noteUnlearnable()
 	return nil
 }
 

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 
-	"espalier/model/tokenizer"
 	"espalier/pipeline/data"
 )
 
@@ -19,7 +17,7 @@ type answerNeed struct {
 	first     string // the place and the answer of the first of them
 	full      int    // questions whose answers leave no room for the end
 	most      int    // tokens of the longest, the end left out
-	unsayable int    // questions of whose answers each has a word that the vocabulary does not have
+	unsayable int    // questions of whose answers the tokenizer can spell none
 	unsaid    string // the place of the first of them
 }
 
@@ -61,19 +59,39 @@ func (n *answerNeed) add(c *corpus, place string, q data.Question, allowed int) 
 	}
 }
 
-// answerTokens is the fewest tokens that say an answer behind its question, the end left out; 0 when the vocabulary cannot
-// say it. Answers are compared after data.Normalize, so the normal form, which has no full stop, counts as well.
+// answerTokens is the fewest tokens that say an answer behind its question, the end left out; 0 when no tokens say it.
+// Answers are compared after data.Normalize, so the normal form, which has no full stop, counts as well.
 func (c *corpus) answerTokens(question, answer string) (fewest int) {
 	for _, form := range []string{answer, data.Normalize(answer)} {
 		ids, _, err := c.words.Answer(question, form)
-		if words, ok := c.words.Answers.(*tokenizer.WordLevel); ok && slices.Contains(ids, words.Unk()) {
-			continue
+		if err != nil || !data.Correct(c.words.Answers.Decode(ids[:len(ids)-1]), []string{answer}) {
+			continue // it has something that the vocabulary does not have, or an end of its own
 		}
-		if n := len(ids) - 1; err == nil && (fewest == 0 || n < fewest) {
+		if n := len(ids) - 1; fewest == 0 || n < fewest {
 			fewest = n
 		}
 	}
 	return fewest
+}
+
+// noteUnlearnable says which answers students learn in other words than the data's: as the unknown token, for example.
+func (r *run) noteUnlearnable() {
+	n := answerNeed{}
+	for p := range r.train.split.Len() {
+		for j, q := range r.train.split.Questions(p) {
+			if len(q.Answers) == 0 {
+				continue
+			}
+			n.asked++
+			if c := r.train; !data.Correct(c.words.Answers.Decode(c.learnt(p, j)), q.Answers[:1]) {
+				n.unsayable++
+				n.unsaid = cmp.Or(n.unsaid, fmt.Sprintf("%s %.60q", c.split.Place(p, j), q.Answers[0]))
+			}
+		}
+	}
+	if n.unsayable > 0 {
+		r.note("%d of %d training answers cannot be written in the tokenizer's tokens, and students learn what is left of them (first: %s)", n.unsayable, n.asked, n.unsaid)
+	}
 }
 
 // checkAnswers refuses a bound that cuts answers off before they can be right, and notes one that leaves no room for the end.
@@ -90,7 +108,7 @@ func (r *run) checkAnswers(needs []answerNeed) error {
 				"set eval.max_answer_tokens = %d", n.full, n.asked, n.split, allowed, allowed+1)
 		}
 		if n.unsayable > 0 && n.split != "ood" { // out of distribution, unknown words are fair
-			r.note("%d of %d %s questions cannot be answered right: the vocabulary does not have a word of each answer (first: %s)", n.unsayable, n.asked, n.split, n.unsaid)
+			r.note("%d of %d %s questions cannot be answered right: the tokenizer has no tokens for the answers (first: %s)", n.unsayable, n.asked, n.split, n.unsaid)
 		}
 	}
 	return errors.Join(faults...)
