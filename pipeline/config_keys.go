@@ -12,7 +12,7 @@ var adsPictures = [4]int{12000, 400, 1000, 1000}
 
 func (c *Config) visit(t *configTable) {
 	t.integer("seed", &c.Seed, atLeast(0))
-	t.integer("threads", &c.Threads, atLeast(1))
+	t.integer("threads", &c.Threads, atLeast(1), atMost(1024))
 	t.device("device", &c.Device)
 	t.choice("precision", &c.Precision, "fp32", "bf16")
 	t.text("output", &c.Output)

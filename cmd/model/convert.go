@@ -20,7 +20,7 @@ import (
 )
 
 // dtypes are the names of the dtypes that weights are written in.
-var dtypes = map[string]torch.DType{"float32": torch.Float32, "bfloat16": torch.BFloat16, "float16": torch.Float16}
+var dtypes = map[string]torch.DType{"float32": torch.Float32, "bfloat16": torch.BFloat16, "float16": torch.Float16, "float64": torch.Float64}
 
 // companions stand beside the weights of a checkpoint folder.
 var companions = []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "preprocessor_config.json", "processor_config.json",
@@ -42,7 +42,7 @@ func convert(flags *flag.FlagSet) func([]string, io.Writer) error {
 	flags.BoolVar(&c.reverse, "reverse", false, "our names → theirs")
 	flags.StringVar(&c.config, "config", "", "config.json `file` of the network, for a folder; the tensors must be its")
 	flags.BoolVar(&c.dropUnused, "drop-unused", false, "leave out tensors that the network of the config does not have")
-	flags.StringVar(&c.dtype, "dtype", "", "float32, bfloat16 or float16 instead of what the weights are")
+	flags.StringVar(&c.dtype, "dtype", "", "float32, bfloat16, float16 or float64 instead of what the weights are")
 	return func(args []string, out io.Writer) error {
 		c.notes = flags.Output()
 		return c.run(args, out)

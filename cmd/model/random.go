@@ -17,7 +17,7 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 	config := flags.String("config", "", "config.json `file`, as transformers writes it")
 	to := flags.String("out", "", "`folder` for the checkpoint")
 	seed := flags.Uint64("seed", 1, "of the weights")
-	kind := flags.String("dtype", "float32", "float32, bfloat16 or float16")
+	kind := flags.String("dtype", "float32", "float32, bfloat16, float16 or float64")
 	words := flags.String("tokenizer", "", "`folder` whose tokenizer files are copied, or none")
 	return func(args []string, out io.Writer) error {
 		d, ok := dtypes[*kind]
@@ -25,7 +25,7 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 		case *config == "" || *to == "" || len(args) > 0:
 			return usagef("model random: -config and -out are needed, and nothing more")
 		case !ok:
-			return usagef("model random: -dtype %q is not float32, bfloat16 or float16", *kind)
+			return usagef("model random: -dtype %q is not float32, bfloat16, float16 or float64", *kind)
 		}
 		if _, err := os.Stat(filepath.Join(*to, "config.json")); err == nil {
 			return usagef("model random: %s holds a checkpoint already; remove it or name another folder", *to)
