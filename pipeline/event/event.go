@@ -1,6 +1,11 @@
-package pipeline
+// Package event is what a run tells while it goes on.
+package event
 
-import "espalier/pipeline/report"
+import (
+	"fmt"
+
+	"espalier/pipeline/report"
+)
 
 // Event is something a run has to tell while it goes on. cmd/ draws events, tests collect them; a run does not
 // depend on anyone listening. The types below are all there are.
@@ -15,6 +20,9 @@ func (f Events) Emit(e Event) {
 		f(e)
 	}
 }
+
+// Note emits a line for the reader.
+func (f Events) Note(format string, args ...any) { f.Emit(Note{fmt.Sprintf(format, args...)}) }
 
 // Phase begins a piece of work, and ends the one before it. Stage is "teacher" or a stage's name, or empty for
 // what concerns the whole run; Name is what is done ("train", "score", "distil", "measure"); Detail may add
