@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
 )
 
@@ -48,14 +49,14 @@ func (r *run) checkAnswered() error {
 	}
 	var faults []error
 	for i, s := range r.cfg.Stages {
-		scored := s.Loss == "distillation" && slices.Contains(scoredByGradient, s.Criterion) // on fixed pictures, none of which can be passed over
+		scored := s.Loss == "distillation" && slices.Contains(config.ScoredByGradient, s.Criterion) // on fixed pictures, none of which can be passed over
 		switch {
 		case s.Distil.KL > 0 || without < 0:
 		case !any && (s.Distil.Steps > 0 || scored):
-			faults = append(faults, fmt.Errorf("%s.distil.kl is 0, and no training question has an answer: only KL learns from the teacher's; set it above 0", r.cfg.stageKey(i)))
+			faults = append(faults, fmt.Errorf("%s.distil.kl is 0, and no training question has an answer: only KL learns from the teacher's; set it above 0", r.cfg.StageKey(i)))
 		case scored:
 			faults = append(faults, fmt.Errorf(`%s.distil.kl is 0, and a picture has no answers: %s; its loss = "distillation" has no gradient there; `+
-				`set distil.kl above 0, or loss = "cross-entropy"`, r.cfg.stageKey(i), c.split.Place(without, 0)))
+				`set distil.kl above 0, or loss = "cross-entropy"`, r.cfg.StageKey(i), c.split.Place(without, 0)))
 		}
 	}
 	return errors.Join(faults...)

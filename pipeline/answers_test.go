@@ -18,7 +18,9 @@ import (
 
 	"espalier/model"
 	"espalier/model/prompt"
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -81,7 +83,7 @@ func bytesTeacher(t *testing.T, own string) string {
 func distilled(t *testing.T, teacher, root, template string) (student, notes string) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "run")
-	cfg, err := Parse("answers.toml", fmt.Sprintf(`
+	cfg, err := config.Parse("answers.toml", fmt.Sprintf(`
 threads = 1
 device = "cpu"
 output = %q
@@ -235,8 +237,8 @@ func TestPlaceholderHasItsLine(t *testing.T) {
 	lines[2] = strings.Replace(lines[2], "what", `<image>\nwhat`, 1)
 	require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "")), 0o644))
 	_, err = answerCorpus(t, root, answerPrompt)
-	var fault *InputError
-	require.ErrorAs(t, err, &fault)
+	var input *fault.InputError
+	require.ErrorAs(t, err, &input)
 	assert.Contains(t, err.Error(), file+":3: question")
 	assert.Contains(t, err.Error(), "take it out")
 }

@@ -9,6 +9,7 @@ import (
 	"espalier/model"
 	"espalier/model/prompt"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/torch"
 )
 
@@ -31,12 +32,12 @@ func newCorpus(split *data.Split, words prompt.Words, pre model.Preprocessor, fo
 		for j, q := range split.Questions(i) {
 			packed, err := words.Question(q.Text)
 			if err != nil {
-				return nil, Inputf("data: %s: question %q: %w", split.Place(i, j), q.Text, err)
+				return nil, fault.Inputf("data: %s: question %q: %w", split.Place(i, j), q.Text, err)
 			}
 			if len(q.Answers) > 0 {
 				var follows bool
 				if packed.Answer, follows, err = words.Answer(q.Text, q.Answers[0]); err != nil {
-					return nil, Inputf("data: %s: answer %q: %w", split.Place(i, j), q.Answers[0], err)
+					return nil, fault.Inputf("data: %s: answer %q: %w", split.Place(i, j), q.Answers[0], err)
 				}
 				if !follows {
 					c.joined.add(split.Place(i, j), q)

@@ -5,15 +5,22 @@ import (
 
 	"espalier/distillation"
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/torch"
 	"espalier/torch/optim"
+)
+
+// The learning rate falls to these shares: not far between cuts, since the next cut needs room to move.
+const (
+	finalBetweenCuts = .3
+	finalOfStage     = .02
 )
 
 // distil trains the student after a cut on the teacher's kept outputs.
 func (r *run) distil(ctx context.Context, index, cut int, student model.Network) error {
 	s := r.cfg.Stages[index]
 	d := s.Distil
-	steps, final := stepsOf(d.Steps, cut, s.Cuts), finalBetweenCuts
+	steps, final := s.StepsOf(cut), finalBetweenCuts
 	if cut == s.Cuts {
 		final = finalOfStage
 	}
@@ -46,10 +53,10 @@ func (r *run) distil(ctx context.Context, index, cut int, student model.Network)
 		}
 		var logits *torch.Tensor
 		cast(func() { logits = student.Logits(packed) })
-		return d.loss().Of(logits, r.outputs.Logits(b.Index, r.device), packed.Targets, r.train.labelled(b.Index)), nil
+		return lossOf(d).Of(logits, r.outputs.Logits(b.Index, r.device), packed.Targets, r.train.labelled(b.Index)), nil
 	})
 }
 
-func (d DistilConfig) loss() distillation.Loss {
+func lossOf(d config.DistilConfig) distillation.Loss {
 	return distillation.Loss{KL: d.KL, Temperature: d.Temperature, Pair: d.Pair, PairForm: d.PairForm, Margin: d.Margin, CE: d.CE}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 )
 
@@ -17,7 +18,7 @@ func (r *run) noteData() error {
 	}
 	overlaps, err := r.set.Overlaps()
 	if err != nil {
-		return &InputError{err}
+		return &fault.InputError{Err: err}
 	}
 	for _, o := range overlaps {
 		r.note("%s", o)
@@ -30,7 +31,7 @@ func (r *run) noteData() error {
 	}
 	for i, s := range r.cfg.Stages {
 		if s.AlphaTask != nil && r.set.Validation.Count(noTask) == r.set.Validation.QuestionCount() {
-			r.note("%s.alpha_task gates nothing: no validation question has a task", r.cfg.stageKey(i))
+			r.note("%s.alpha_task gates nothing: no validation question has a task", r.cfg.StageKey(i))
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/pipeline/report"
 	"espalier/torch"
 	"espalier/torch/torchtest"
@@ -78,12 +79,12 @@ func TestPretrainingOfQuestionsWithoutATask(t *testing.T) {
 			for i, task := range tasks {
 				rows = append(rows, dataRow{picture: 1, question: fmt.Sprint("q", i), answer: "a", task: task})
 			}
-			r := &run{cfg: &Config{}, device: torch.CPU, set: openSmall(t, dataFolder(t, map[string][]dataRow{"train": rows, "validation": rows[1:2], "test": rows[1:2]}))}
+			r := &run{cfg: &config.Config{}, device: torch.CPU, set: openSmall(t, dataFolder(t, map[string][]dataRow{"train": rows, "validation": rows[1:2], "test": rows[1:2]}))}
 			r.words.Answers = r.set.Tokenizer
 			var err error
 			r.train, err = newCorpus(r.set.Train, r.words, r.pre, model.Form{}, torch.CPU)
 			require.NoError(t, err)
-			c, err := DefaultTrain().modelConfig(8, r.words.Answers)
+			c, err := config.DefaultTrain().ModelConfig(8, r.words.Answers)
 			require.NoError(t, err)
 			m, err := model.New(c)
 			require.NoError(t, err)
@@ -137,7 +138,7 @@ func TestTaskThatTheTeacherCannotDo(t *testing.T) {
 	root := dataFolder(t, plainSplits())
 	set := openSmall(t, root)
 	var notes []string
-	r := &run{cfg: &Config{}, set: set, validation: &corpus{split: set.Validation}, events: func(e Event) { notes = append(notes, e.(Note).Text) }}
+	r := &run{cfg: &config.Config{}, set: set, validation: &corpus{split: set.Validation}, events: func(e Event) { notes = append(notes, e.(Note).Text) }}
 	for range set.Validation.Len() {
 		r.teacherMarks = append(r.teacherMarks, []bool{true, false})
 	}

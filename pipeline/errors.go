@@ -2,18 +2,6 @@ package pipeline
 
 import "fmt"
 
-// InputError marks what the user can put right: a fault in run.toml, in the data, or in a checkpoint.
-// cmd/pipeline ends with status 2 on it, and prints its text line by line.
-type InputError struct{ Err error }
-
-func (e *InputError) Error() string { return e.Err.Error() }
-func (e *InputError) Unwrap() error { return e.Err }
-
-// Inputf makes an InputError; a %w in the format keeps its chain.
-func Inputf(format string, args ...any) error {
-	return &InputError{fmt.Errorf(format, args...)}
-}
-
 // GateError says that a stage's student lost more than its alpha allows. Accuracies are fractions of the
 // questions asked, so a drop of 0.02 is two points. cmd/pipeline ends with status 3 on it.
 type GateError struct {

@@ -1,21 +1,10 @@
 package pipeline
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
-
-func TestInputErrorKeepsItsChain(t *testing.T) {
-	err := fmt.Errorf("run: %w", Inputf("data/train/metadata.jsonl: %w: give an existing folder", os.ErrNotExist))
-	var input *InputError
-	require.ErrorAs(t, err, &input)
-	assert.ErrorIs(t, err, os.ErrNotExist)
-	assert.EqualError(t, input, "data/train/metadata.jsonl: file does not exist: give an existing folder")
-}
 
 func TestGateErrorSaysWhatAndWhatToDo(t *testing.T) {
 	err := &GateError{Stage: "hidden", Drop: .034, CI: [2]float64{.02, .048}, Alpha: .005}

@@ -69,7 +69,7 @@ func TestDistillationRecoversEveryFamily(t *testing.T) {
 					for _, k := range kinds {
 						if a.Kind == k {
 							scores := make([]float64, a.Units())
-							n := roundUp(max(1, a.Units()/2), a.Multiple())
+							n := (max(1, a.Units()/2) + a.Multiple() - 1) / a.Multiple() * a.Multiple()
 							var err error
 							plan.Keep[a.Name], err = pruning.Choose(a, scores, n)
 							require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
 	"espalier/torch"
 	"espalier/torch/torchtest"
@@ -74,7 +75,7 @@ func TestEveryFamilyRuns(t *testing.T) {
 			text = strings.Replace(text, "keep = { vision = 1, language = 1 }", "keep = { vision = 1, qformer = 2, language = 1 }", 1)
 			text = strings.Replace(text, `vision = { heads = 2, ffn = "50%" }, language`, `vision = { heads = 2, ffn = "50%" }, qformer = { heads = 3, ffn = "50%" }, language`, 1)
 			out := filepath.Join(t.TempDir(), "run")
-			cfg, err := Parse("family.toml", text, "output="+out, "export.format=transformers")
+			cfg, err := config.Parse("family.toml", text, "output="+out, "export.format=transformers")
 			require.NoError(t, err)
 			var notes []string
 			r, err := Run(context.Background(), cfg, func(e Event) {

@@ -15,7 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 )
 
@@ -113,7 +115,7 @@ max_answer_tokens = 4
 func runOn(t *testing.T, root, text string, set ...string) (*report.Report, []string, error) {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	cfg, err := Parse("small.toml", text, append([]string{"data.root=" + root, "output=" + filepath.Join(t.TempDir(), "run")}, set...)...)
+	cfg, err := config.Parse("small.toml", text, append([]string{"data.root=" + root, "output=" + filepath.Join(t.TempDir(), "run")}, set...)...)
 	require.NoError(t, err)
 	var notes []string
 	r, err := Run(context.Background(), cfg, func(e Event) {
@@ -131,7 +133,7 @@ func runOn(t *testing.T, root, text string, set ...string) (*report.Report, []st
 func faultOf(t *testing.T, root, text string, set ...string) string {
 	t.Helper()
 	_, notes, err := runOn(t, root, text, set...)
-	var input *InputError
+	var input *fault.InputError
 	require.ErrorAs(t, err, &input)
 	assert.NotContains(t, notes, "computed")
 	return strings.ReplaceAll(err.Error(), root+"/", "")
@@ -148,7 +150,7 @@ func smallTeacher(t *testing.T, root string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "first")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	cfg, err := Parse("small.toml", smallRun, "data.root="+root, "output="+out)
+	cfg, err := config.Parse("small.toml", smallRun, "data.root="+root, "output="+out)
 	require.NoError(t, err)
 	_, err = Run(context.Background(), cfg, nil)
 	require.NoError(t, err)
@@ -172,8 +174,8 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	file := filepath.Join(folder, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	for _, output := range []string{file, filepath.Join(file, "below"), "/proc/nothing/below"} {
-		var fault *InputError
-		require.ErrorAs(t, checkOutput(output), &fault, output)
-		require.ErrorContains(t, fault, "give another folder")
+		var input *fault.InputError
+		require.ErrorAs(t, checkOutput(output), &input, output)
+		require.ErrorContains(t, input, "give another folder")
 	}
 }

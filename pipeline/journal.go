@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"espalier/pipeline/config"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 )
 
@@ -32,20 +34,20 @@ type stageJournal struct {
 }
 
 // openJournal reads a run folder's journal, or begins one. A folder that holds another configuration is refused.
-func openJournal(c *Config) (*journal, error) {
+func openJournal(c *config.Config) (*journal, error) {
 	j := &journal{Config: c.Resolved(), path: filepath.Join(c.Output, "journal.json")}
 	data, err := os.ReadFile(j.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil
 	}
 	if err != nil {
-		return nil, Inputf("output = %q: %w; give another folder", c.Output, err)
+		return nil, fault.Inputf("output = %q: %w; give another folder", c.Output, err)
 	}
 	var found journal
 	if err := json.Unmarshal(data, &found); err != nil {
-		return nil, Inputf("%s: %w: remove the folder, or give another output", j.path, err)
+		return nil, fault.Inputf("%s: %w: remove the folder, or give another output", j.path, err)
 	}
-	if d := Diff(found.Config, j.Config); len(d) > 0 {
+	if d := config.Diff(found.Config, j.Config); len(d) > 0 {
 		text := fmt.Sprintf("%s holds a run with another configuration: ", c.Output)
 		for i, x := range d {
 			if i > 0 {
@@ -53,7 +55,7 @@ func openJournal(c *Config) (*journal, error) {
 			}
 			text += x.String()
 		}
-		return nil, Inputf("%s; give another output, or remove the folder", text)
+		return nil, fault.Inputf("%s; give another output, or remove the folder", text)
 	}
 	found.Config, found.path = j.Config, j.path
 	return &found, nil

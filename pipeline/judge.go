@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/pipeline/report"
 )
 
@@ -40,7 +41,7 @@ func (r *run) judge(ctx context.Context, index int, student model.Network) error
 	return nil
 }
 
-func gateError(stage string, g report.Gate, task string, s StageConfig) error {
+func gateError(stage string, g report.Gate, task string, s config.StageConfig) error {
 	e := &GateError{Stage: stage, Task: task, Split: g.Split, Drop: g.Drop, CI: g.CI, Alpha: s.Alpha}
 	if task != "" {
 		e.Drop, e.CI, e.Alpha = g.Tasks[task].Drop, g.Tasks[task].CI, *s.AlphaTask

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/torch/nn"
 )
 
@@ -19,7 +20,7 @@ func (e estimate) total() int64 { return e.Weights + e.Gradients + e.Optimizer +
 
 // planned follows the sizes and dtypes of a run's networks from stage to stage without any values.
 type planned struct {
-	cfg   *Config
+	cfg   *config.Config
 	sizes map[string]int // bytes of an element, by model.DtypeKey
 	batch shapes
 }
@@ -43,7 +44,7 @@ func shapesOf(c *corpus, of *model.Config) shapes {
 }
 
 // peakOf is the largest of a run's pieces of work after the teacher is there, without the program itself.
-func (c *Config) peakOf(teacher model.Network, train *corpus) (peak estimate, err error) {
+func peakOf(c *config.Config, teacher model.Network, train *corpus) (peak estimate, err error) {
 	p := planned{cfg: c, sizes: map[string]int{}, batch: shapesOf(train, teacher.Config())}
 	for key, d := range model.DtypesOf(teacher) {
 		p.sizes[key] = d.Size()
@@ -57,7 +58,7 @@ func (c *Config) peakOf(teacher model.Network, train *corpus) (peak estimate, er
 	n := teacher
 	for i := range c.Stages {
 		s, name := &c.Stages[i], c.StageNames()[i]
-		first, err := s.declare(n, 1)
+		first, err := s.Declare(n, 1)
 		if err != nil {
 			return peak, err
 		}
@@ -68,7 +69,7 @@ func (c *Config) peakOf(teacher model.Network, train *corpus) (peak estimate, er
 		}
 		last := first
 		if s.Cuts > 1 {
-			if last, err = s.declare(n, s.Cuts); err != nil {
+			if last, err = s.Declare(n, s.Cuts); err != nil {
 				return peak, err
 			}
 		}
@@ -76,18 +77,6 @@ func (c *Config) peakOf(teacher model.Network, train *corpus) (peak estimate, er
 		n = last
 	}
 	return peak, nil
-}
-
-// declare is the network that a stage leaves after a cut; it has no values.
-func (s *StageConfig) declare(n model.Network, cut int) (model.Network, error) {
-	keep := map[*nn.Axis][]int{}
-	axes, targets := s.axes(n)
-	for _, a := range axes {
-		for u := range min(a.Units(), unitsAfter(a.Kind, a.Multiple(), a.Units(), targets[a.Name], cut, s.Cuts)) {
-			keep[a] = append(keep[a], u)
-		}
-	}
-	return n.Rebuild(n.Store().Cut(keep).Structure)
 }
 
 func (p *planned) size(param *nn.Param) int64 {
@@ -169,7 +158,7 @@ func (p *planned) logits(n model.Network, pictures int) int64 {
 	return copies * 4 * int64(pictures*p.batch.answers) * int64(head.Shape()[0])
 }
 
-func (p *planned) scoring(what string, n model.Network, s *StageConfig) estimate {
+func (p *planned) scoring(what string, n model.Network, s *config.StageConfig) estimate {
 	pictures := min(p.cfg.Importance.Batch, p.cfg.Importance.Pictures)
 	bytes := p.sizes[model.DtypeKey(n.HeadParams()[0].Name)]
 	return estimate{What: what, Weights: p.weights(n), Gradients: 2 * largest(n) * int64(bytes),
@@ -177,7 +166,7 @@ func (p *planned) scoring(what string, n model.Network, s *StageConfig) estimate
 }
 
 // proving has both networks, and in float64 the table that is read first, the head, and a forward.
-func (p *planned) proving(what string, before, after model.Network, s *StageConfig) estimate {
+func (p *planned) proving(what string, before, after model.Network, s *config.StageConfig) estimate {
 	e := estimate{What: what, Weights: p.weights(before)}
 	if s.Name != "blocks" { // whole blocks share their memory
 		e.Weights += p.weights(after)
@@ -188,7 +177,7 @@ func (p *planned) proving(what string, before, after model.Network, s *StageConf
 	return e
 }
 
-func (p *planned) distilling(what string, n model.Network, d DistilConfig) estimate {
+func (p *planned) distilling(what string, n model.Network, d config.DistilConfig) estimate {
 	e := estimate{What: what}
 	for _, param := range n.Store().Params() {
 		if !param.Trains(d.Freeze...) {

@@ -15,7 +15,7 @@ const kernels = 256 << 20
 // tellMemory says before anything is computed how much memory the run will need, and what helps where there is less.
 func (r *run) tellMemory() error {
 	program := r.program + kernels
-	peak, err := r.cfg.peakOf(r.teacher, r.train)
+	peak, err := peakOf(r.cfg, r.teacher, r.train)
 	if err != nil {
 		return err
 	}

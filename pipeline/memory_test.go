@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
 
 // plannedFor is the plan of a run on the small network of a family, held in a dtype.
-func plannedFor(t *testing.T, c *Config, d torch.DType) (*planned, model.Network) {
+func plannedFor(t *testing.T, c *config.Config, d torch.DType) (*planned, model.Network) {
 	m := familyNetwork(t, "blip-2", "opt", 85)
 	p := &planned{cfg: c, sizes: map[string]int{}, batch: shapes{patches: 17, queries: 4, text: 30, answers: 8, asked: 5}}
 	for key := range model.DtypesOf(m) {
@@ -23,8 +24,8 @@ func plannedFor(t *testing.T, c *Config, d torch.DType) (*planned, model.Network
 
 func TestMemoryOfDistillation(t *testing.T) {
 	torchtest.Setup(t)
-	distil := DistilConfig{Steps: 1, Batch: 4, Precision: "fp32"}
-	p, m := plannedFor(t, &Config{}, torch.BFloat16)
+	distil := config.DistilConfig{Steps: 1, Batch: 4, Precision: "fp32"}
+	p, m := plannedFor(t, &config.Config{}, torch.BFloat16)
 	count := func(trained bool, frozen ...string) (n int64) {
 		for _, param := range m.Store().Params() {
 			if param.Trains(frozen...) == trained {
@@ -39,14 +40,14 @@ func TestMemoryOfDistillation(t *testing.T) {
 	assert.Equal(t, 4*count(true), all.Gradients)
 	assert.Equal(t, 8*count(true), all.Optimizer)
 
-	p, m = plannedFor(t, &Config{}, torch.BFloat16)
+	p, m = plannedFor(t, &config.Config{}, torch.BFloat16)
 	distil.Freeze = []string{"vision", "embeddings"}
 	part := p.distilling("", m, distil)
 	require.NotZero(t, count(false, distil.Freeze...))
 	assert.Equal(t, 4*count(true, distil.Freeze...)+2*count(false, distil.Freeze...), part.Weights, "what is frozen stays in halves")
 	assert.Equal(t, 8*count(true, distil.Freeze...), part.Optimizer)
 
-	p, m = plannedFor(t, &Config{Recompute: true}, torch.BFloat16)
+	p, m = plannedFor(t, &config.Config{Recompute: true}, torch.BFloat16)
 	assert.Less(t, p.distilling("", m, distil).Forwarded, part.Forwarded)
 	assert.Greater(t, part.Forwarded, 2*4*head, "the frozen head is read in float32")
 }
@@ -54,7 +55,7 @@ func TestMemoryOfDistillation(t *testing.T) {
 // The peak is found among all pieces of work of all stages.
 func TestPeakOfARun(t *testing.T) {
 	torchtest.Setup(t)
-	c, err := Parse("peak.toml", tiny, "output="+t.TempDir())
+	c, err := config.Parse("peak.toml", tiny, "output="+t.TempDir())
 	require.NoError(t, err)
 	m := familyNetwork(t, "blip-2", "opt", 85)
 	train := &corpus{questions: [][]model.Question{{{Prompt: make([]int, 9), Answer: make([]int, 3)}}}}
@@ -62,10 +63,10 @@ func TestPeakOfARun(t *testing.T) {
 		c.Stages[i].Distil.Batch, c.Stages[i].Distil.Steps = 1, 0
 	}
 	c.Importance.Batch, c.Eval.Batch = 1, 1
-	quiet, err := c.peakOf(m, train)
+	quiet, err := peakOf(c, m, train)
 	require.NoError(t, err)
 	c.Stages[1].Distil.Steps, c.Stages[1].Distil.Batch = 1, 4000
-	peak, err := c.peakOf(m, train)
+	peak, err := peakOf(c, m, train)
 	require.NoError(t, err)
 	assert.Equal(t, "distillation of stage inner", peak.What)
 	assert.Greater(t, peak.total(), 2*quiet.total())

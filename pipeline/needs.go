@@ -7,6 +7,7 @@ import (
 
 	"espalier/model"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 )
 
 // listedLines is how many lines of the data a fault names; the others are counted.
@@ -17,7 +18,7 @@ const listedLines = 3
 func (r *run) checkNeeds(c *model.Config) error {
 	answers := r.answerNeeds()
 	if err := errors.Join(r.checkAnswered(), r.checkAnswers(answers), r.checkInstructions(c), r.checkPositions(c, mostTokens(answers))); err != nil {
-		return &InputError{err}
+		return &fault.InputError{Err: err}
 	}
 	r.noteUnlearnable()
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -65,7 +66,7 @@ func TestGenerationWithinThePositions(t *testing.T) {
 func TestQuestionsLongerThanTheQFormers(t *testing.T) {
 	splits := plainSplits()
 	set := openSmall(t, dataFolder(t, splits))
-	r := &run{cfg: &Config{}, set: set, train: &corpus{split: set.Train}}
+	r := &run{cfg: &config.Config{}, set: set, train: &corpus{split: set.Train}}
 	for range set.Train.Len() {
 		r.train.questions = append(r.train.questions, []model.Question{{Instruction: make([]int, 16)}, {Instruction: make([]int, 5)}})
 	}

@@ -2,44 +2,15 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"espalier/distillation"
 	"espalier/model"
-	"espalier/model/tokenizer"
 	"espalier/pipeline/data"
 	"espalier/torch"
 	"espalier/torch/nn"
 	"espalier/torch/optim"
 )
-
-// modelConfig is the configuration of the network to train, in BLIP-2's form.
-func (t *TrainConfig) modelConfig(pictureSize int, tokens tokenizer.Tokenizer) (*model.Config, error) {
-	const eps = 1e-5
-	v, q, l := t.Vision, t.QFormer, t.Language
-	text, err := json.Marshal(map[string]any{
-		"model_type": "blip-2", "num_query_tokens": q.Queries, "image_token_index": -1, "use_decoder_only_language_model": true,
-		"vision_config": map[string]any{"model_type": "blip_2_vision_model", "hidden_size": v.Width, "intermediate_size": v.FFN,
-			"num_hidden_layers": v.Layers, "num_attention_heads": v.Heads, "head_dim": v.HeadSize, "image_size": pictureSize,
-			"patch_size": v.Patch, "hidden_act": "gelu", "layer_norm_eps": eps},
-		"qformer_config": map[string]any{"model_type": "blip_2_qformer", "hidden_size": q.Width, "intermediate_size": q.FFN,
-			"num_hidden_layers": q.Layers, "num_attention_heads": q.Heads, "head_dim": q.HeadSize, "encoder_hidden_size": v.Width,
-			"cross_attention_frequency": q.CrossEvery, "hidden_act": "gelu", "layer_norm_eps": eps},
-		"text_config": map[string]any{"model_type": "opt", "vocab_size": tokens.Size(), "hidden_size": l.Width, "ffn_dim": l.FFN,
-			"num_hidden_layers": l.Layers, "num_attention_heads": l.Heads, "head_dim": l.HeadSize, "word_embed_proj_dim": l.Width,
-			"max_position_embeddings": l.Positions, "position_offset": 0, "activation_function": "relu",
-			"pad_token_id": tokens.Pad(), "bos_token_id": tokens.EOS(), "eos_token_id": tokens.EOS()},
-	})
-	if err != nil {
-		return nil, err
-	}
-	c, err := model.ParseConfig(text)
-	if err != nil {
-		return nil, Inputf("teacher.train: %w", err)
-	}
-	return c, nil
-}
 
 // trainTeacher trains a network from its first values: first the visual side alone and then all of it, both with
 // throw-away heads that say at once what the language model would take long to ask for; then all of it without them.

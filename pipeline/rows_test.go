@@ -18,6 +18,7 @@ import (
 	"espalier/distillation"
 	"espalier/model"
 	"espalier/model/prompt"
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
 	"espalier/torch"
 	"espalier/torch/torchtest"
@@ -111,7 +112,7 @@ func TestTeacherCacheKnowsParts(t *testing.T) {
 	folder := func(limit int) string {
 		c := adsCorpus(t, model.Form{}, ownWords)
 		c.divide(limit, 16, 4)
-		return (&run{cfg: Default(), set: set, train: c}).teacherCache()
+		return (&run{cfg: config.Default(), set: set, train: c}).teacherCache()
 	}
 	assert.Equal(t, folder(0), folder(1000), "nothing was divided")
 	assert.NotEqual(t, folder(0), folder(40))

@@ -15,14 +15,16 @@ import (
 	"espalier/distillation"
 	"espalier/model"
 	"espalier/model/prompt"
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 	"espalier/torch"
 )
 
 // run is one start of a run.
 type run struct {
-	cfg     *Config
+	cfg     *config.Config
 	events  Events
 	journal *journal
 	device  torch.Device
@@ -43,15 +45,15 @@ type run struct {
 
 // Run does what a configuration says and returns the report, which also lies in the output folder. A run that was cut
 // short goes on after its last finished cut; a finished one returns its report. What has been computed is saved before
-// any error is returned; a failed gate is a *GateError, a fault in what the user gave an *InputError.
-func Run(ctx context.Context, cfg *Config, events Events) (*report.Report, error) {
-	if err := cfg.Check(); err != nil {
+// any error is returned; a failed gate is a *GateError, a fault in what the user gave an *fault.InputError.
+func Run(ctx context.Context, cfg *config.Config, events Events) (*report.Report, error) {
+	cfg, err := cfg.Resolve() // a copy: what is kept may have to change for the export
+	if err != nil {
 		return nil, err
 	}
 	// Scopes and autograd modes belong to a thread, and libgomp keeps a team of workers for each: one for the whole run.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cfg = cfg.clone() // what is kept may have to change for the export
 	j, err := openJournal(cfg)
 	if err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func Run(ctx context.Context, cfg *Config, events Events) (*report.Report, error
 		events.Emit(Finished{finished})
 		return finished, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, &InputError{err}
+		return nil, &fault.InputError{Err: err}
 	}
 	return r.do(ctx)
 }
@@ -77,7 +79,7 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 	r.program = procValue("/proc/self/status", "VmRSS:")
 	var err error
 	if r.device, err = torch.ParseDevice(r.cfg.Device); err != nil {
-		return nil, &InputError{err}
+		return nil, &fault.InputError{Err: err}
 	}
 	if err := r.openData(); err != nil {
 		return nil, err
@@ -114,7 +116,7 @@ func checkOutput(output string) error {
 	}
 	f, err := os.CreateTemp(folder, ".writable-*")
 	if err != nil {
-		return Inputf("output = %q cannot be written (%w); give another folder", output, err)
+		return fault.Inputf("output = %q cannot be written (%w); give another folder", output, err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
@@ -124,20 +126,20 @@ func (r *run) openData() error {
 	r.events.Emit(Phase{Name: "data"})
 	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD})
 	if err != nil {
-		return &InputError{err}
+		return &fault.InputError{Err: err}
 	}
 	r.set = set
 	if err := r.noteData(); err != nil {
 		return err
 	}
-	return r.cfg.checkBatches(set.Train.Len())
+	return checkBatches(r.cfg, set.Train.Len())
 }
 
 // checkBatches finds, before anything is trained, a batch that the training split cannot fill.
-func (c *Config) checkBatches(pictures int) error {
+func checkBatches(c *config.Config, pictures int) error {
 	check := func(key string, batch int) error {
 		if batch > pictures {
-			return Inputf("%s = %d is more than the %d training pictures; lower it", key, batch, pictures)
+			return fault.Inputf("%s = %d is more than the %d training pictures; lower it", key, batch, pictures)
 		}
 		return nil
 	}
@@ -146,7 +148,7 @@ func (c *Config) checkBatches(pictures int) error {
 		faults = append(faults, check("teacher.train.batch", c.Teacher.Train.Batch))
 	}
 	for i, s := range c.Stages {
-		faults = append(faults, check(c.stageKey(i)+".distil.batch", s.Distil.Batch))
+		faults = append(faults, check(c.StageKey(i)+".distil.batch", s.Distil.Batch))
 	}
 	return errors.Join(faults...)
 }

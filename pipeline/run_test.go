@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 	"espalier/torch"
 	"espalier/torch/torchtest"
@@ -77,10 +79,10 @@ throughput_batch = 4
 max_answer_tokens = 4
 `
 
-func tinyConfig(t *testing.T, output string, set ...string) *Config {
+func tinyConfig(t *testing.T, output string, set ...string) *config.Config {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // a teacher of one test must not serve another
-	cfg, err := Parse("tiny.toml", tiny, append([]string{"output=" + output}, set...)...)
+	cfg, err := config.Parse("tiny.toml", tiny, append([]string{"output=" + output}, set...)...)
 	require.NoError(t, err)
 	return cfg
 }
@@ -192,7 +194,7 @@ func TestFolderOfAnotherConfigIsRefused(t *testing.T) {
 	_, err := Run(context.Background(), tinyConfig(t, out), nil)
 	require.NoError(t, err)
 	_, err = Run(context.Background(), tinyConfig(t, out, "stage.hidden.alpha=0.5"), nil)
-	var input *InputError
+	var input *fault.InputError
 	require.ErrorAs(t, err, &input)
 	assert.Contains(t, err.Error(), "alpha")
 	assert.Contains(t, err.Error(), out)
@@ -229,7 +231,7 @@ func TestInputFaultsAreNamedBeforeTraining(t *testing.T) {
 	} {
 		out := filepath.Join(t.TempDir(), "run")
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
-		cfg, err := Parse("tiny.toml", tiny, "output="+out, c.set)
+		cfg, err := config.Parse("tiny.toml", tiny, "output="+out, c.set)
 		if err == nil {
 			_, err = Run(context.Background(), cfg, func(e Event) {
 				if p, ok := e.(Phase); ok && p.Name == "distil" {
@@ -237,7 +239,7 @@ func TestInputFaultsAreNamedBeforeTraining(t *testing.T) {
 				}
 			})
 		}
-		var input *InputError
+		var input *fault.InputError
 		if assert.ErrorAs(t, err, &input, c.set) {
 			assert.Contains(t, err.Error(), c.want, c.set)
 		}
@@ -252,7 +254,7 @@ func TestTeacherFromACheckpoint(t *testing.T) {
 	require.NoError(t, err)
 	text := tiny[:strings.Index(tiny, "[teacher.train]")] + "[teacher]\ncheckpoint = \"" + filepath.Join(first, "teacher") + "\"\n" + tiny[strings.Index(tiny, "[[stage]]"):]
 	second := filepath.Join(t.TempDir(), "second")
-	cfg, err := Parse("tiny.toml", text, "output="+second)
+	cfg, err := config.Parse("tiny.toml", text, "output="+second)
 	require.NoError(t, err)
 	_, err = Run(context.Background(), cfg, nil)
 	require.NoError(t, err)
@@ -264,10 +266,10 @@ func TestTeacherFromACheckpoint(t *testing.T) {
 	m.Store().Param("qformer.layernorm.bias").T().Fill(nan())
 	require.NoError(t, m.Save(filepath.Join(first, "teacher")))
 	m.Store().Free()
-	cfg, err = Parse("tiny.toml", text, "output="+filepath.Join(t.TempDir(), "third"))
+	cfg, err = config.Parse("tiny.toml", text, "output="+filepath.Join(t.TempDir(), "third"))
 	require.NoError(t, err)
 	_, err = Run(context.Background(), cfg, nil)
-	var input *InputError
+	var input *fault.InputError
 	require.True(t, errors.As(err, &input), "%v", err)
 	assert.ErrorContains(t, err, "qformer.layernorm.bias")
 }

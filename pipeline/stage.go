@@ -8,7 +8,9 @@ import (
 
 	"espalier/distillation"
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 	"espalier/pruning"
 	"espalier/torch"
@@ -165,7 +167,7 @@ func (r *run) cut(ctx context.Context, index, cut int, student model.Network, st
 // plan scores the units that the stage cuts and chooses those that stay.
 func (r *run) plan(ctx context.Context, index, cut int, student model.Network, starts map[string]int) (_ pruning.Plan, err error) {
 	s := r.cfg.Stages[index]
-	axes, _ := s.axes(student)
+	axes := config.AxesOf(s.Name, student)
 	var scores pruning.Scores
 	score := func() { scores, err = pruning.Importance(student, s.Criterion, axes, r.sample(ctx, index, cut)) }
 	if r.cfg.Recompute {
@@ -178,8 +180,8 @@ func (r *run) plan(ctx context.Context, index, cut int, student model.Network, s
 	}
 	plan := pruning.Plan{Keep: map[string][]int{}}
 	for _, a := range axes {
-		n := min(a.Units(), unitsAfter(a.Kind, a.Multiple(), starts[a.Name], s.target(a, starts[a.Name]), cut, s.Cuts))
-		if plan.Keep[a.Name], err = r.cfg.choose(student, a, scores[a.Name], n); err != nil {
+		n := min(a.Units(), s.UnitsAfter(a, starts[a.Name], cut))
+		if plan.Keep[a.Name], err = choose(r.cfg, student, a, scores[a.Name], n); err != nil {
 			return plan, err
 		}
 	}
@@ -207,7 +209,7 @@ func (r *run) sample(ctx context.Context, index, cut int) pruning.Sample {
 			case "margin":
 				return distillation.Margin(logits, b.Targets)
 			case "distillation":
-				return s.Distil.loss().Of(logits, r.outputs.Logits(pictures(i), r.device), b.Targets, r.train.labelled(pictures(i)))
+				return lossOf(s.Distil).Of(logits, r.outputs.Logits(pictures(i), r.device), b.Targets, r.train.labelled(pictures(i)))
 			}
 			return distillation.CrossEntropy(logits, b.Targets)
 		},
@@ -228,7 +230,7 @@ func (r *run) prove(before, after model.Network, plan pruning.Plan) (float64, er
 func (r *run) asStored(student model.Network, f func(model.Network) error) error {
 	n, err := model.Stored(student, r.dtypes)
 	if err != nil {
-		return Inputf("export.dtype = %q: %w", r.cfg.Export.DType, err)
+		return fault.Inputf("export.dtype = %q: %w", r.cfg.Export.DType, err)
 	}
 	defer n.Store().Free()
 	return f(n)

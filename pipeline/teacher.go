@@ -11,6 +11,7 @@ import (
 	"espalier/model"
 	"espalier/model/prompt"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/torch"
 )
 
@@ -34,7 +35,7 @@ func (r *run) prepareTeacher(ctx context.Context) error {
 		return err
 	}
 	r.teacher.Store().SetRequiresGrad(false)
-	r.dtypes = r.cfg.exportDtypes(r.teacher)
+	r.dtypes = r.cfg.ExportDtypes(model.DtypesOf(r.teacher))
 	if err := r.tellMemory(); err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (r *run) checkAccepted() error {
 func (r *run) loadTeacher(folder string) error {
 	m, err := model.Load(folder, r.device)
 	if err != nil {
-		return &InputError{err}
+		return &fault.InputError{Err: err}
 	}
 	r.teacher = m
 	for _, note := range m.Notes() {
@@ -88,14 +89,14 @@ func (r *run) loadTeacher(folder string) error {
 	}
 	words, err := prompt.Load(folder, m.Config(), r.cfg.Data.Prompt)
 	if err != nil {
-		return &InputError{err}
+		return &fault.InputError{Err: err}
 	}
 	// Published checkpoints round their vocabulary up.
 	if n := words.Answers.Size(); n > m.Config().Text.Vocabulary {
-		return Inputf("%s: tokenizer.json has %d words, the language model %d; they are not of one checkpoint", folder, n, m.Config().Text.Vocabulary)
+		return fault.Inputf("%s: tokenizer.json has %d words, the language model %d; they are not of one checkpoint", folder, n, m.Config().Text.Vocabulary)
 	}
 	if err := data.CheckVocabulary(words.Answers, r.set); err != nil {
-		return &InputError{err}
+		return &fault.InputError{Err: err}
 	}
 	r.words = words
 	if words.Template != r.cfg.Data.Prompt {
@@ -103,14 +104,14 @@ func (r *run) loadTeacher(folder string) error {
 	}
 	m.Config().Prompt = words.Template // students take it over
 	if r.pre, err = model.LoadPreprocessorFor(folder, m.Config()); err != nil {
-		return &InputError{err}
+		return &fault.InputError{Err: err}
 	}
 	if r.pre.Crops() {
-		return Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), which a run does not do: crop the pictures of the data "+
+		return fault.Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), which a run does not do: crop the pictures of the data "+
 			"to squares, and set do_center_crop to false and size to the network's height and width", folder)
 	}
 	if m.Config().Vision.Image != r.set.Size {
-		return Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", r.set.Size, folder, m.Config().Vision.Image, m.Config().Vision.Image)
+		return fault.Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", r.set.Size, folder, m.Config().Vision.Image, m.Config().Vision.Image)
 	}
 	if err := r.planStages(m); err != nil {
 		return err
@@ -120,10 +121,10 @@ func (r *run) loadTeacher(folder string) error {
 
 // planStages checks what the stages keep against the teacher's sizes, and changes it to what the export can express.
 func (r *run) planStages(teacher model.Network) error {
-	if err := r.cfg.checkKeep(teacher); err != nil {
+	if err := r.cfg.CheckKeep(teacher); err != nil {
 		return err
 	}
-	notes, err := r.cfg.fitExport(teacher)
+	notes, err := r.cfg.FitExport(teacher)
 	for _, n := range notes {
 		r.note("%s", n)
 	}
@@ -133,7 +134,7 @@ func (r *run) planStages(teacher model.Network) error {
 // trainedTeacher trains the teacher of [teacher.train], or finds it in the run folder or in the user's cache.
 func (r *run) trainedTeacher(ctx context.Context) error {
 	r.words, r.pre = prompt.Words{Answers: r.set.Tokenizer, Template: r.cfg.Data.Prompt}, model.AdsPreprocessor(r.set.Size)
-	c, err := r.cfg.Teacher.Train.modelConfig(r.set.Size, r.words.Answers)
+	c, err := r.cfg.Teacher.Train.ModelConfig(r.set.Size, r.words.Answers)
 	if err != nil {
 		return err
 	}

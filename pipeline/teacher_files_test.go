@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/pipeline/config"
+	"espalier/pipeline/fault"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
 	"espalier/torch/torchtest"
@@ -20,7 +22,7 @@ import (
 func begun(t *testing.T, teacher string) (note string, err error) {
 	t.Helper()
 	a, b := strings.Index(tiny, "[teacher.train]"), strings.Index(tiny, "[[stage]]")
-	cfg, err := Parse("run.toml", tiny[:a]+fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher)+tiny[b:], "output="+filepath.Join(t.TempDir(), "run"))
+	cfg, err := config.Parse("run.toml", tiny[:a]+fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher)+tiny[b:], "output="+filepath.Join(t.TempDir(), "run"))
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -68,8 +70,8 @@ func TestTeachersFolder(t *testing.T) {
 		folder := familyTeacher(t, "blip-2", "opt")
 		change(folder)
 		note, err := begun(t, folder)
-		var fault *InputError
-		require.ErrorAs(t, err, &fault, want)
+		var input *fault.InputError
+		require.ErrorAs(t, err, &input, want)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, folder)
 		assert.Empty(t, note)

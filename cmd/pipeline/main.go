@@ -14,6 +14,8 @@ import (
 	"os"
 
 	"espalier/pipeline"
+	"espalier/pipeline/config"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 )
 
@@ -22,7 +24,7 @@ func main() {
 }
 
 // runner is pipeline.Run, or what tests put in its place.
-type runner func(context.Context, *pipeline.Config, pipeline.Events) (*report.Report, error)
+type runner func(context.Context, *config.Config, pipeline.Events) (*report.Report, error)
 
 func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	var set settings
@@ -40,7 +42,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 		fmt.Fprintf(stderr, "pipeline: unexpected argument %q: name the run's file with -c\n", flags.Arg(0))
 		return 2
 	}
-	config, err := pipeline.Load(*path, set...)
+	config, err := config.Load(*path, set...)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return status(err)
@@ -67,7 +69,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 }
 
 func status(err error) int {
-	var input *pipeline.InputError
+	var input *fault.InputError
 	var gate *pipeline.GateError
 	switch {
 	case err == nil:

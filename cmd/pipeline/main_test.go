@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/pipeline"
+	"espalier/pipeline/config"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 )
 
@@ -35,7 +37,7 @@ func launch(t *testing.T, run runner, args ...string) (status int, stdout, stder
 
 // ending is a run that has only an end.
 func ending(r *report.Report, err error) runner {
-	return func(context.Context, *pipeline.Config, pipeline.Events) (*report.Report, error) { return r, err }
+	return func(context.Context, *config.Config, pipeline.Events) (*report.Report, error) { return r, err }
 }
 
 func TestExitStatus(t *testing.T) {
@@ -47,7 +49,7 @@ func TestExitStatus(t *testing.T) {
 	}{
 		"done":        {nil, 0, ""},
 		"failed":      {errors.New("disk full"), 1, "disk full\n"},
-		"bad input":   {fmt.Errorf("run: %w", pipeline.Inputf("x.png: broken: remove it")), 2, "run: x.png: broken: remove it\n"},
+		"bad input":   {fmt.Errorf("run: %w", fault.Inputf("x.png: broken: remove it")), 2, "run: x.png: broken: remove it\n"},
 		"gate":        {fmt.Errorf("run: %w", gate), 3, "run: " + gate.Error() + "\n"},
 		"interrupted": {fmt.Errorf("run: %w", context.Canceled), 130, "stopped; the same command goes on from runs/default\n"},
 	} {
@@ -74,7 +76,7 @@ func TestTablesAreDrawnOfWhatThereIs(t *testing.T) {
 }
 
 func TestBadArguments(t *testing.T) {
-	never := func(context.Context, *pipeline.Config, pipeline.Events) (*report.Report, error) {
+	never := func(context.Context, *config.Config, pipeline.Events) (*report.Report, error) {
 		t.Error("the run was started")
 		return nil, nil
 	}
@@ -102,8 +104,8 @@ func TestBadArguments(t *testing.T) {
 }
 
 func TestSettingsReachTheRun(t *testing.T) {
-	var got *pipeline.Config
-	status, _, _ := launch(t, func(_ context.Context, c *pipeline.Config, _ pipeline.Events) (*report.Report, error) {
+	var got *config.Config
+	status, _, _ := launch(t, func(_ context.Context, c *config.Config, _ pipeline.Events) (*report.Report, error) {
 		got = c
 		return nil, nil
 	}, "-c", job, "-set", "seed=7", "-set", "stage.hidden.distil.steps=40")
@@ -115,7 +117,7 @@ func TestSettingsReachTheRun(t *testing.T) {
 // The first signal ends the context, and the run may save before it returns.
 func TestInterrupt(t *testing.T) {
 	saved := false
-	status, stdout, _ := launch(t, func(ctx context.Context, _ *pipeline.Config, on pipeline.Events) (*report.Report, error) {
+	status, stdout, _ := launch(t, func(ctx context.Context, _ *config.Config, on pipeline.Events) (*report.Report, error) {
 		on.Emit(pipeline.Phase{Stage: "blocks", Name: "distil"})
 		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGINT))
 		<-ctx.Done()

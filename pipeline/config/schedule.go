@@ -1,13 +1,13 @@
-package pipeline
+package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 
 	"espalier/model"
+	"espalier/pipeline/fault"
 	"espalier/torch/nn"
 )
 
@@ -20,9 +20,12 @@ const (
 // kindsOf are the kinds of axis that a stage cuts.
 var kindsOf = map[string][]nn.Kind{"blocks": {nn.Blocks}, "inner": {nn.Heads, nn.FFN}, "hidden": {nn.Hidden}}
 
-// target is how many of an axis' units a stage leaves in the end, when it has so many at the stage's beginning.
-func (s *StageConfig) target(a *nn.Axis, units int) int {
-	t := map[string]TowerKeep{"vision": s.Keep.Vision, "qformer": s.Keep.QFormer, "language": s.Keep.Language}[a.Tower]
+// Target is how many of an axis' units the stage leaves in the end, when it has so many at the stage's beginning.
+func (s *StageConfig) Target(a *nn.Axis, units int) int {
+	t := s.Keep.Of(a.Tower)
+	if t == nil {
+		return units
+	}
 	switch a.Kind {
 	case nn.Heads: // query heads that share keys and values stay alike in all groups
 		return roundUp(t.Heads.Count(units, a.Multiple()), a.Multiple())
@@ -34,18 +37,27 @@ func (s *StageConfig) target(a *nn.Axis, units int) int {
 	return t.Units.Count(units, 1)
 }
 
-// axes are those that the stage cuts in a network, with the units that stay in the end.
-func (s *StageConfig) axes(n model.Network) (axes []*nn.Axis, targets map[string]int) {
-	targets = map[string]int{}
+// AxesOf are the axes of a network that a stage of this name cuts.
+func AxesOf(stage string, n model.Network) (axes []*nn.Axis) {
 	for _, a := range n.Store().Axes() {
-		for _, k := range kindsOf[s.Name] {
-			if a.Kind != k {
-				continue
-			}
-			axes, targets[a.Name] = append(axes, a), s.target(a, a.Units())
+		if slices.Contains(kindsOf[stage], a.Kind) {
+			axes = append(axes, a)
 		}
 	}
-	return axes, targets
+	return axes
+}
+
+// Declare is the network that the stage leaves after a cut, from 1; it has no values. n has the sizes of the stage's beginning.
+func (s *StageConfig) Declare(n model.Network, cut int) (model.Network, error) {
+	keep, first := map[*nn.Axis][]int{}, []int(nil) // one list serves all axes
+	for _, a := range AxesOf(s.Name, n) {
+		units := min(a.Units(), s.UnitsAfter(a, a.Units(), cut))
+		for u := len(first); u < units; u++ {
+			first = append(first, u)
+		}
+		keep[a] = first[:units]
+	}
+	return n.Rebuild(n.Store().Cut(keep).Structure)
 }
 
 // keepFault is what is wrong with a key of a stage's keep.
@@ -61,12 +73,9 @@ func (c *Config) keepFaults(n model.Network) (faults []keepFault) {
 	for i := range c.Stages {
 		s := &c.Stages[i]
 		before, idle := maps.Clone(left), s.Distil.Steps == 0
-		for _, a := range n.Store().Axes() {
-			if !slices.Contains(kindsOf[s.Name], a.Kind) {
-				continue
-			}
+		for _, a := range AxesOf(s.Name, n) {
 			have := before[a.Name]
-			left[a.Name] = s.target(a, have)
+			left[a.Name] = s.Target(a, have)
 			idle = idle && left[a.Name] == have
 			key := "keep." + a.Tower
 			if s.Name == "inner" {
@@ -83,36 +92,28 @@ func (c *Config) keepFaults(n model.Network) (faults []keepFault) {
 	return faults
 }
 
-// checkKeep tells the faults of keep for a network that was loaded.
-func (c *Config) checkKeep(n model.Network) error {
-	var faults []error
+// CheckKeep tells the faults of keep for a network that was loaded.
+func (c *Config) CheckKeep(n model.Network) error {
+	var faults []string
 	seen := map[string]bool{} // the layers of a tower are alike
 	for _, f := range c.keepFaults(n) {
-		key := c.stageKey(f.stage) + "." + f.key
+		key := c.StageKey(f.stage) + "." + f.key
 		if !seen[key] {
-			faults = append(faults, fmt.Errorf("%s: %s", key, f.text))
+			faults = append(faults, key+": "+f.text)
 		}
 		seen[key] = true
 	}
-	if len(faults) == 0 {
-		return nil
-	}
-	return &InputError{errors.Join(faults...)}
-}
-
-// stageKey is a stage as -set names it: by its name where that is its alone.
-func (c *Config) stageKey(i int) string {
-	if c.StageNames()[i] == c.Stages[i].Name {
-		return "stage." + c.Stages[i].Name
-	}
-	return fmt.Sprintf("stage.%d", i)
+	return fault.List(faults)
 }
 
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
 
-// unitsAfter is the width after cut number cut (from 1) of cuts, on the way from start to target units: equal shares are
-// cut each time, rounded to a multiple that suits the kind; heads in even groups stay
-// even.
+// UnitsAfter is how many units of an axis the stage leaves after a cut, from 1, when it has start units at the stage's beginning:
+// equal shares are cut each time, rounded to a multiple that suits the kind; heads in even groups stay even.
+func (s *StageConfig) UnitsAfter(a *nn.Axis, start, cut int) int {
+	return unitsAfter(a.Kind, a.Multiple(), start, s.Target(a, start), cut, s.Cuts)
+}
+
 func unitsAfter(kind nn.Kind, groups, start, target, cut, cuts int) int {
 	if cut == cuts {
 		return target
@@ -123,17 +124,12 @@ func unitsAfter(kind nn.Kind, groups, start, target, cut, cuts int) int {
 	return min(start, max(target, int(math.Round(w/float64(multiple)))*multiple))
 }
 
-// stepsOf shares a stage's steps among its cuts: the last one gets twice as many, and what does not divide.
-func stepsOf(steps, cut, cuts int) int {
+// StepsOf shares the stage's steps among its cuts: the last one gets twice as many, and what does not divide.
+func (s *StageConfig) StepsOf(cut int) int {
+	steps, cuts := s.Distil.Steps, s.Cuts
 	unit := steps / (cuts + 1)
 	if cut < cuts {
 		return unit
 	}
 	return steps - unit*(cuts-1)
 }
-
-// The learning rate falls to these shares: not far between cuts, since the next cut needs room to move.
-const (
-	finalBetweenCuts = .3
-	finalOfStage     = .02
-)

@@ -1,4 +1,4 @@
-package pipeline
+package config
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ func TestResolvedReadsBack(t *testing.T) {
 		"stage.inner.keep.vision=40%", "stage.inner.alpha_task=0.1", "stage.blocks.distil.freeze=[\"qformer\"]", "data.ood=7",
 		"stage.hidden.distil.ce=0.25", "teacher.train.precision=fp32",
 	}} {
-		c, err := Load("../run.toml", set...)
+		c, err := Load("../../run.toml", set...)
 		require.NoError(t, err)
 		text, err := toml.Marshal(c.Resolved())
 		require.NoError(t, err)

@@ -1,18 +1,12 @@
-package pipeline
+package config
 
 import "slices"
 
 // check holds the keys of a whole run against each other. What only the model can tell (a count above what there
 // is, a head size that does not fit) is refused where the model is known.
-func (c *Config) check(t *configTable) {
+func (c *Config) check(t *table) {
 	if c.Output == "" {
 		t.fault("output", `it is empty: name the run's folder, as "runs/default"`)
-	}
-	switch d := c.Data; {
-	case d.Source != "" && d.Root != "":
-		t.fault("data.root", "data has both source and root: give one")
-	case d.Source == "" && d.Root == "":
-		t.fault("data.source", `there is no data: give source = "ads", or root = a data set's folder`)
 	}
 	if c.Data.Prompt != "" && c.Teacher.Train != nil {
 		t.fault("data.prompt", "a teacher that is trained here reads questions as they are: leave prompt out, or give teacher.checkpoint")
@@ -37,10 +31,19 @@ func (c *Config) check(t *configTable) {
 	c.checkNetwork(t)
 }
 
-// scoredByGradient are the criteria that take the gradient of the stage's loss.
-var scoredByGradient = []string{"gradient", "taylor", "taylor-vector", "taylor-sample"}
+// ScoredByGradient are the criteria that take the gradient of the stage's loss.
+var ScoredByGradient = []string{"gradient", "taylor", "taylor-vector", "taylor-sample"}
 
-func (s *StageConfig) check(t *configTable, index int) {
+func (d *DataConfig) check(t *table) {
+	switch {
+	case d.Source != "" && d.Root != "":
+		t.fault("root", "data has both source and root: give one")
+	case d.Source == "" && d.Root == "":
+		t.fault("source", `there is no data: give source = "ads", or root = a data set's folder`)
+	}
+}
+
+func (s *StageConfig) check(t *table) {
 	d := s.Distil
 	if slices.Contains([]string{"last", "cosine"}, s.Criterion) && s.Name != "blocks" && s.Name != "" {
 		t.fault("criterion", `%q scores whole blocks: a stage named %q needs another`, s.Criterion, s.Name)
@@ -52,7 +55,7 @@ func (s *StageConfig) check(t *configTable, index int) {
 		t.fault("keep", idleStage)
 	}
 	// The first stage scores the teacher itself, whose KL from the teacher is zero wherever one looks.
-	if index == 0 && s.Loss == "distillation" && d.Pair == 0 && d.CE == 0 && slices.Contains(scoredByGradient, s.Criterion) {
+	if t.index == 0 && s.Loss == "distillation" && d.Pair == 0 && d.CE == 0 && slices.Contains(ScoredByGradient, s.Criterion) {
 		t.fault("loss", `"distillation" is KL alone here, and an uncut student's KL has no gradient: `+
 			`set distil.pair or distil.ce above 0, or loss = "cross-entropy"`)
 	}

@@ -1,10 +1,12 @@
-package pipeline
+package config
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"espalier/pipeline/fault"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -37,16 +39,16 @@ func faultsOf(t *testing.T, text string, set ...string) []string {
 	t.Helper()
 	_, err := Parse("run.toml", text, set...)
 	require.Error(t, err)
-	var input *InputError
+	var input *fault.InputError
 	require.ErrorAs(t, err, &input)
 	return strings.Split(err.Error(), "\n")
 }
 
 func TestDefaultJob(t *testing.T) {
-	c, err := Load("../run.toml")
+	c, err := Load("../../run.toml")
 	require.NoError(t, err)
 
-	assert.Equal(t, DataConfig{Source: "ads", Size: 48, Train: 12000, Validation: 400, Test: 1000, OOD: 1000}, c.Data)
+	assert.Equal(t, DataConfig{Source: "ads", Size: 48, Train: 12000, Validation: 400, Test: 1000, OOD: 1000, OnError: "fail"}, c.Data)
 	want := DefaultTrain()
 	accept := .93
 	want.Accept, want.Precision = &accept, "bf16"
@@ -80,7 +82,7 @@ func TestDefaultsAndInheritance(t *testing.T) {
 
 	folder, err := Parse("run.toml", strings.Replace(small, `source = "ads"`, "root = \"digits\"\ntest = 100", 1))
 	require.NoError(t, err)
-	assert.Equal(t, DataConfig{Root: "digits", Size: 48, Test: 100}, folder.Data, "a folder is taken whole")
+	assert.Equal(t, DataConfig{Root: "digits", Size: 48, Test: 100, OnError: "fail"}, folder.Data, "a folder is taken whole")
 }
 
 func TestAllFaultsAtOnce(t *testing.T) {
@@ -105,7 +107,7 @@ freeze = ["vison"]
 `
 	assert.Equal(t, []string{
 		`run.toml:1: seed: must be a whole number, not the text "one"`,
-		`run.toml:2: threads: 0 is not at least 1`,
+		`run.toml:2: threads: 0 is not in [1, 1024]`,
 		`run.toml:4: data.source: "adds" is not one of "ads" (did you mean "ads"?)`,
 		`run.toml:12: stage[1] "hidden": keep: unknown key "lang" (known here: vision, qformer, language)`,
 		`run.toml:13: stage[1] "hidden": alpha: 1.3 is not in [0, 1]`,
@@ -125,9 +127,9 @@ func TestOneFault(t *testing.T) {
 		"unknown table":      {small + "[evall]\nbatch = 3\n", `run.toml:13: unknown key "evall" (did you mean "eval"?)`},
 		"whole number":       {"seed = 1.5\n" + small, `run.toml:1: seed: must be a whole number, not the number 1.5`},
 		"not a number":       {insert("steps = 8", "lr = nan"), `run.toml:13: stage[1] "hidden": distil.lr: NaN is not a finite number`},
-		"negative steps":     {strings.Replace(small, "steps = 8", "steps = -1", 1), `run.toml:12: stage[1] "hidden": distil.steps: -1 is not at least 0`},
-		"no learning rate":   {insert("steps = 8", "lr = 0"), `run.toml:13: stage[1] "hidden": distil.lr: 0 is not above 0`},
-		"untrained teacher":  {strings.Replace(small, "[teacher.train]", "[teacher.train]\nsteps = 0", 1), `run.toml:5: teacher.train.steps: 0 is not at least 1`},
+		"negative steps":     {strings.Replace(small, "steps = 8", "steps = -1", 1), `run.toml:12: stage[1] "hidden": distil.steps: -1 is not in [0, 100000000]`},
+		"no learning rate":   {insert("steps = 8", "lr = 0"), `run.toml:13: stage[1] "hidden": distil.lr: 0 is not in (0, 1]`},
+		"untrained teacher":  {strings.Replace(small, "[teacher.train]", "[teacher.train]\nsteps = 0", 1), `run.toml:5: teacher.train.steps: 0 is not in [1, 100000000]`},
 		"device":             {"device = \"gpu\"\n" + small, `run.toml:1: device: "gpu" is not one of "auto", "cpu", "cuda", "cuda:1"`},
 		"both data":          {insert(`source = "ads"`, `root = "x"`), `run.toml:4: data.root: data has both source and root: give one`},
 		"no data":            {strings.Replace(small, `source = "ads"`, "", 1), `run.toml:2: data.source: there is no data: give source = "ads", or root = a data set's folder`},
@@ -140,7 +142,7 @@ func TestOneFault(t *testing.T) {
 		"fewer than cuts":    {insert(`name = "hidden"`, "cuts = 9"), `run.toml:13: stage[1] "hidden": distil.steps: 8 steps cannot be shared among cuts = 9`},
 		"share above all":    {strings.Replace(small, `"50%"`, `"150%"`, 1), `run.toml:10: stage[1] "hidden": keep.vision: "150%" is not in (0%, 100%]`},
 		"share without sign": {strings.Replace(small, `"50%"`, `"50"`, 1), `run.toml:10: stage[1] "hidden": keep.vision: "50" is neither a count nor a share: write 2, or "33%"`},
-		"keep zero":          {strings.Replace(small, "vision = 2", "vision = 0", 1), `run.toml:7: stage[0] "blocks": keep.vision: 0 is not at least 1`},
+		"keep zero":          {strings.Replace(small, "vision = 2", "vision = 0", 1), `run.toml:7: stage[0] "blocks": keep.vision: 0 is not in [1, 1000000000]`},
 		"bare inner count":   {strings.Replace(small, `"blocks"`, `"inner"`, 1), `run.toml:7: stage[0] "inner": keep.vision: 2 is ambiguous for an inner stage: write { heads = 2, ffn = … } or a share as "50%"`},
 		"patch":              {strings.Replace(small, "[teacher.train]", "[teacher.train.vision]\npatch = 7", 1), `run.toml:5: teacher.train.vision.patch: 7 does not divide data.size = 48`},
 		"importance batch":   {"importance = { pictures = 4 }\n" + small, `run.toml:1: importance.batch: 32 is more than the 4 importance.pictures`},
@@ -179,7 +181,7 @@ func TestSyntaxErrors(t *testing.T) {
 func TestLoadMissingFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none.toml")
 	_, err := Load(path)
-	var input *InputError
+	var input *fault.InputError
 	require.ErrorAs(t, err, &input)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.Contains(t, err.Error(), path)
@@ -195,7 +197,7 @@ func TestCheckOnAProgramsConfig(t *testing.T) {
 	c := parseSmall(t)
 	require.NoError(t, c.Check())
 	c.Stages[1].Distil.LR = -1
-	assert.EqualError(t, c.Check(), `config: stage[1] "hidden": distil.lr: -1 is not above 0`)
+	assert.EqualError(t, c.Check(), `config: stage[1] "hidden": distil.lr: -1 is not in (0, 1]`)
 }
 
 func TestNearest(t *testing.T) {

@@ -1,4 +1,4 @@
-package pipeline
+package config
 
 import (
 	"crypto/sha256"
@@ -12,26 +12,27 @@ import (
 // Resolved is the configuration with every default filled in, under the keys of run.toml: maps, lists, texts and
 // numbers that JSON can hold. Optional keys that were not given are left out.
 func (c *Config) Resolved() map[string]any {
-	doc := newDocument("config")
-	t := doc.table(nil)
-	c.clone().visit(t) // a clone: a visit fills inherited settings in
-	return t.out
+	return newDocument("config").visit(nil, c.Clone()) // a clone: a visit fills inherited settings in
 }
 
-// Hash identifies what a run would do: SHA-256 over the resolved configuration without `output`. With sections
-// ("seed", "data", "teacher" …), over those top-level keys alone.
+// Hash identifies what a run would do: SHA-256 over the resolved configuration without the keys that move no result. With
+// sections ("seed", "data", "teacher" …), over those top-level keys alone.
 func (c *Config) Hash(sections ...string) string {
 	all := c.Resolved()
-	delete(all, "output")
-	if len(sections) > 0 {
-		maps.DeleteFunc(all, func(key string, _ any) bool { return !slices.Contains(sections, key) })
-	}
+	maps.DeleteFunc(all, func(key string, _ any) bool {
+		return isStill(key) || len(sections) > 0 && !slices.Contains(sections, key)
+	})
 	text, err := json.Marshal(all) // maps are written in the order of their keys
 	if err != nil {
-		panic(fmt.Sprintf("pipeline: a resolved config is not JSON: %v", err)) // only numbers that Check refuses
+		panic(fmt.Sprintf("config: a resolved configuration is not JSON: %v", err)) // only numbers that Check refuses
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
+}
+
+// isStill tells of a key at the top of the file whether it is declared as moving no result.
+func isStill(name string) bool {
+	return slices.ContainsFunc(schema().keys, func(k *key) bool { return k.name == name && k.still })
 }
 
 // Difference is a key on which two configurations disagree; "–" stands for a value that is not given.
@@ -40,7 +41,7 @@ type Difference struct{ Key, A, B string }
 func (d Difference) String() string { return fmt.Sprintf("%s: %s → %s", d.Key, d.A, d.B) }
 
 // Diff lists the keys on which two resolved configurations disagree, in the order of their names. Either may
-// have been through JSON. `output` does not count: a run folder may be moved.
+// have been through JSON. Keys that move no result do not count.
 func Diff(a, b map[string]any) []Difference {
 	flatA, flatB := map[string]string{}, map[string]string{}
 	flatten("", a, flatA)
@@ -50,7 +51,7 @@ func Diff(a, b map[string]any) []Difference {
 	var out []Difference
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		va, vb := orDash(flatA, key), orDash(flatB, key)
-		if va != vb && key != "output" {
+		if va != vb && !isStill(key) {
 			out = append(out, Difference{key, va, vb})
 		}
 	}
@@ -91,15 +92,4 @@ func orDash(m map[string]string, key string) string {
 		return v
 	}
 	return "–"
-}
-
-// clone copies what a visit may write to.
-func (c *Config) clone() *Config {
-	d := *c
-	d.Stages = slices.Clone(c.Stages)
-	if c.Teacher.Train != nil {
-		train := *c.Teacher.Train
-		d.Teacher.Train = &train
-	}
-	return &d
 }

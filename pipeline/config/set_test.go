@@ -1,4 +1,4 @@
-package pipeline
+package config
 
 import (
 	"testing"
@@ -41,7 +41,7 @@ func TestOverrideFaults(t *testing.T) {
 		"seed":                        `-set seed: an override is key=value, as stage.hidden.distil.steps=400`,
 		"sede=2":                      `-set sede=2: unknown key "sede" (did you mean "seed"?)`,
 		"seed=x":                      `-set seed=x: seed: must be a whole number, not the text "x"`,
-		"seed=1\nthreads=2":           "-set seed=1\nthreads=2: seed: must be a whole number, not the text \"1\\nthreads=2\"",
+		"seed=1\nthreads=2":           "-set \"seed=1\\nthreads=2\": seed: must be a whole number, not the text \"1\\nthreads=2\"",
 		"stage.hidden.distil.step=4":  `-set stage.hidden.distil.step=4: stage[1] "hidden": distil: unknown key "step" (did you mean "steps"?)`,
 		"stage.hiden.cuts=4":          `-set stage.hiden.cuts=4: there is no stage named "hiden"; the stages are "blocks", "hidden"`,
 		"stage.2.cuts=4":              `-set stage.2.cuts=4: there is no stage[2]: the file has 2, counted from 0`,
@@ -49,7 +49,7 @@ func TestOverrideFaults(t *testing.T) {
 		"stage.hidden.cuts.x=4":       `-set stage.hidden.cuts.x=4: stage[1] "hidden": cuts: must be a whole number, not a table`,
 		"seed.x=4":                    `-set seed.x=4: seed: must be a whole number, not a table`,
 		"data.source.x=4":             `-set data.source.x=4: data.source is the text "ads", not a table`,
-		"stage.hidden.keep.vision=-1": `-set stage.hidden.keep.vision=-1: stage[1] "hidden": keep.vision: -1 is not at least 1`,
+		"stage.hidden.keep.vision=-1": `-set stage.hidden.keep.vision=-1: stage[1] "hidden": keep.vision: -1 is not in [1, 1000000000]`,
 	} {
 		t.Run(set, func(t *testing.T) {
 			_, err := Parse("run.toml", small, set)

@@ -1,0 +1,236 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// section is the keys of one struct of keys.go, as their tags declare them.
+type section struct{ keys []*key }
+
+// key is one field with a toml tag.
+type key struct {
+	name, doc  string
+	field      int
+	of         reflect.Type // of the value; of a pointer, what it points to
+	optional   bool         // a pointer, nil where the key is not given
+	required   bool         // it has no default
+	fallback   reflect.Value
+	inherit    string
+	ads        int
+	within     bounds
+	choices    []string
+	form       string
+	example    string
+	hasExample bool
+	still      bool     // it moves no result
+	sub        *section // the keys of a table
+}
+
+// custom is a type that reads, checks and writes itself.
+type custom interface{ visit(t *table, k *key) }
+
+var (
+	customType = reflect.TypeFor[custom]()
+	schema     = sync.OnceValue(func() *section { return sectionOf(reflect.TypeFor[Config]()) })
+)
+
+func sectionOf(of reflect.Type) *section {
+	s := &section{}
+	for i := range of.NumField() {
+		if f := of.Field(i); f.Tag.Get("toml") != "" {
+			s.keys = append(s.keys, keyOf(i, f))
+		}
+	}
+	return s
+}
+
+// keyOf panics on a tag that makes no sense: it is part of the program.
+func keyOf(i int, f reflect.StructField) *key {
+	k := &key{name: f.Tag.Get("toml"), doc: f.Tag.Get("doc"), field: i, of: f.Type, inherit: f.Tag.Get("inherit"),
+		form: f.Tag.Get("form"), still: f.Tag.Get("moves") == "no", within: everything}
+	k.example, k.hasExample = f.Tag.Lookup("example")
+	if k.of.Kind() == reflect.Pointer {
+		k.of, k.optional = k.of.Elem(), true
+	}
+	inner := k.of
+	if k.isTables() {
+		inner = k.of.Elem()
+	}
+	if inner.Kind() == reflect.Struct {
+		if s := sectionOf(inner); len(s.keys) > 0 {
+			k.sub = s
+		}
+	}
+	if choices := f.Tag.Get("choices"); choices != "" {
+		k.choices = strings.Split(choices, ",")
+	}
+	var err error
+	if text := f.Tag.Get("range"); text != "" {
+		if k.within, err = parseBounds(text, unitOf(k.of)); err != nil {
+			panic(fmt.Sprintf("config: %s: range: %v", f.Name, err))
+		}
+	}
+	if text := f.Tag.Get("ads"); text != "" {
+		if k.ads, err = strconv.Atoi(text); err != nil {
+			panic(fmt.Sprintf("config: %s: ads: %v", f.Name, err))
+		}
+	}
+	text, given := f.Tag.Lookup("default")
+	k.required = !given && !k.optional && k.inherit == "" && k.of.Kind() == reflect.String
+	if k.fallback = reflect.Zero(f.Type); given {
+		if k.fallback, err = k.parseDefault(text); err != nil {
+			panic(fmt.Sprintf("config: %s: default: %v", f.Name, err))
+		}
+	}
+	return k
+}
+
+func (k *key) isTable() bool { return k.sub != nil && !k.isTables() && !k.isCustom() }
+
+func (k *key) isTables() bool {
+	return k.of.Kind() == reflect.Slice && k.of.Elem().Kind() == reflect.Struct
+}
+
+func (k *key) isCustom() bool { return reflect.PointerTo(k.of).Implements(customType) }
+
+func (k *key) parseDefault(text string) (reflect.Value, error) {
+	v := reflect.New(k.of).Elem()
+	switch u := unitOf(k.of); {
+	case text == "cpus":
+		v.SetInt(int64(min(runtime.NumCPU(), int(k.within.high))))
+	case k.of.Kind() == reflect.Bool:
+		v.SetBool(text == "true")
+	case k.of.Kind() == reflect.String:
+		v.SetString(text)
+	default:
+		n, err := u.parse(text)
+		if err != nil {
+			return v, err
+		}
+		setNumber(v, n)
+	}
+	return v, nil
+}
+
+// setNumber puts a number into a field of either kind of number.
+func setNumber(v reflect.Value, n float64) {
+	if v.Kind() == reflect.Float64 {
+		v.SetFloat(n)
+		return
+	}
+	v.SetInt(int64(n))
+}
+
+// fill sets each key of a struct to its default; optional tables stay nil, and there are no [[tables]].
+func (s *section) fill(v reflect.Value) {
+	for _, k := range s.keys {
+		if f := v.Field(k.field); k.isTable() && !k.optional {
+			k.sub.fill(f)
+		} else {
+			f.Set(k.fallback)
+		}
+	}
+}
+
+// filled is a struct of keys with its defaults.
+func filled[T any]() *T {
+	var out T
+	sectionOf(reflect.TypeFor[T]()).fill(reflect.ValueOf(&out).Elem())
+	return &out
+}
+
+// bounds is what a number may be; an infinite bound is none.
+type bounds struct {
+	low, high         float64
+	lowOpen, highOpen bool
+	unit              unit
+}
+
+var everything = bounds{low: math.Inf(-1), high: math.Inf(1)}
+
+// parseBounds reads [0,1), with [ and ] for a bound that belongs to the range; a bound that is left out is infinite.
+func parseBounds(text string, u unit) (b bounds, err error) {
+	low, high, ok := strings.Cut(strings.Trim(text, "[]()"), ",")
+	if !ok {
+		return b, fmt.Errorf("%q is not as [0,1)", text)
+	}
+	b = bounds{math.Inf(-1), math.Inf(1), text[0] == '(', strings.HasSuffix(text, ")"), u}
+	if low != "" {
+		if b.low, err = u.parse(low); err != nil {
+			return b, err
+		}
+	}
+	if high != "" {
+		b.high, err = u.parse(high)
+	}
+	return b, err
+}
+
+// String is the range as docs/config.md shows it.
+func (b bounds) String() string {
+	switch {
+	case b.low == everything.low && b.high == everything.high:
+		return ""
+	case math.IsInf(b.high, 1) && b.lowOpen:
+		return "above " + b.unit.show(b.low)
+	case math.IsInf(b.high, 1):
+		return "at least " + b.unit.show(b.low)
+	}
+	left, right := "[", "]"
+	if b.lowOpen {
+		left = "("
+	}
+	if b.highOpen {
+		right = ")"
+	}
+	return left + b.unit.show(b.low) + ", " + b.unit.show(b.high) + right
+}
+
+// refuse is the reason why a number may not be, or nothing.
+func (b bounds) refuse(v float64) string {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return fmt.Sprintf("%g is not a finite number", v)
+	case v > b.low && v < b.high, v == b.low && !b.lowOpen, v == b.high && !b.highOpen:
+		return ""
+	case math.IsInf(b.high, 1):
+		return b.unit.show(v) + " is not " + b.String()
+	}
+	return b.unit.show(v) + " is not in " + b.String()
+}
+
+// unit is how the numbers of a type are written.
+type unit struct {
+	is    string // what a value must be, for faults
+	short string // the same in docs/config.md
+	parse func(string) (float64, error)
+	show  func(float64) string
+}
+
+var (
+	wholes = unit{"a whole number", "whole number", parseFloat, func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }}
+	floats = unit{"a number", "number", parseFloat, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }}
+	sizes  = unit{`a size as "20 GB"`, "size", parseBytes, func(v float64) string { return Bytes(v).String() }}
+	times  = unit{`a time as "2m" or "90s"`, "time", parseDuration, func(v float64) string { return showDuration(time.Duration(v)) }}
+)
+
+func unitOf(of reflect.Type) unit {
+	switch {
+	case of == reflect.TypeFor[Bytes]():
+		return sizes
+	case of == reflect.TypeFor[time.Duration]():
+		return times
+	case of.Kind() == reflect.Float64:
+		return floats
+	}
+	return wholes
+}
+
+func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
