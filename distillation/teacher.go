@@ -65,8 +65,8 @@ func WriteOutputs(path string, teacher model.Network, batches func(yield func(*m
 	})
 }
 
-// OpenOutputs maps a file of [WriteOutputs] for the same teacher.
-func OpenOutputs(path string, teacher model.Network) (*Outputs, error) {
+// OpenOutputs maps a file of [WriteOutputs]. Where it holds hidden states, head gives the teacher's output head.
+func OpenOutputs(path string, head func() (func(*torch.Tensor) *torch.Tensor, error)) (*Outputs, error) {
 	file, err := checkpoint.OpenSafeTensors(path)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,9 @@ func OpenOutputs(path string, teacher model.Network) (*Outputs, error) {
 	}
 	o.rows, o.dtype, o.width = file.Bytes("rows"), rows.DType, rows.Shape[1]
 	if file.Metadata["kind"] == "hidden" {
-		o.head = teacher.Head
+		if o.head, err = head(); err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
 	}
 	err = torch.Run(func(*torch.Scope) error {
 		t, err := file.Load("offsets", torch.CPU)

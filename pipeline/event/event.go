@@ -85,3 +85,19 @@ func (StageMeasured) event()   {}
 func (GateResult) event()      {}
 func (Note) event()            {}
 func (Finished) event()        {}
+
+// Mean is a running mean of losses, for [Progress].
+type Mean struct {
+	value float64
+	begun bool
+}
+
+// Add takes a loss in and gives the mean.
+func (m *Mean) Add(v float64) *float64 {
+	if !m.begun {
+		m.value, m.begun = v, true
+	}
+	m.value += .05 * (v - m.value)
+	out := m.value
+	return &out
+}

@@ -122,6 +122,9 @@ func choose(c *config.Config, n model.Network, a *nn.Axis, scores []float64, uni
 	return pruning.Choose(a, scores, units)
 }
 
+// verifyPictures is how many validation pictures, with all their questions, prove a cut.
+const verifyPictures = 8
+
 // cutInput is all that a cut depends on; the validation pictures prove it.
 type cutInput struct {
 	Network    *network.Held
@@ -140,7 +143,7 @@ var cutStep = chain.Step[cutInput, proved]{Name: "cut", Compute: cutAndProve}
 
 // slice makes and proves the cut. Its network is not kept: it is made again from the plan in no time.
 func (s *one) slice(ctx context.Context, c *chain.Chain, cut int, student *network.Held, plan pruning.Plan) (chain.Kept[proved], *network.Held, error) {
-	in := cutInput{Network: student, Keep: plan.Keep, Validation: s.Splits.Validation, Pictures: min(config.VerifyPictures, s.Splits.Validation.Split.Len())}
+	in := cutInput{Network: student, Keep: plan.Keep, Validation: s.Splits.Validation, Pictures: min(verifyPictures, s.Splits.Validation.Split.Len())}
 	declared, err := declare(student.Declared(), plan)
 	if err != nil {
 		return chain.Kept[proved]{}, nil, err
