@@ -1,5 +1,7 @@
 // The library itself: version, errors, scopes, threads and the heap's habits.
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <dlfcn.h>
 #include <malloc.h>
 #include <torch/version.h>
 
@@ -61,6 +63,21 @@ __attribute__((constructor)) void keep_large_blocks() {
 int32_t esp_interface_version(void) { return ESP_INTERFACE_VERSION; }
 
 const char *esp_libtorch_version(void) { return TORCH_VERSION; }
+
+esp_status esp_cpu_capability(const char **name) {
+  return guard([&] {
+    static const std::string capability = at::get_cpu_capability();
+    *name = capability.c_str();
+  });
+}
+
+esp_status esp_shim_path(const char **path) {
+  return guard([&] {
+    Dl_info info;
+    TORCH_CHECK(dladdr(reinterpret_cast<void *>(&esp_shim_path), &info) && info.dli_fname, "the loader does not know this library's file");
+    *path = info.dli_fname;  // lives as long as the library
+  });
+}
 
 void esp_error_free(esp_error *e) {
   if (!e) return;

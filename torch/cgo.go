@@ -21,6 +21,21 @@ func init() {
 // Version is libtorch's, such as "2.11.0", as of the headers that the library was built with.
 func Version() string { return C.GoString(C.esp_libtorch_version()) }
 
+// CPUCapability is what libtorch takes the CPU for, such as "AVX2" or "DEFAULT": sums are rounded in other places under each.
+// The variable ATEN_CPU_CAPABILITY sets it.
+func CPUCapability() string {
+	var name *C.char
+	check("cpu_capability", C.esp_cpu_capability(&name))
+	return C.GoString(name)
+}
+
+// ShimPath is the file of the libespalier.so that this process has loaded.
+func ShimPath() string {
+	var path *C.char
+	check("shim_path", C.esp_shim_path(&path))
+	return C.GoString(path)
+}
+
 // LiveTensors counts the tensors that are held by this process through this package. A program that does not leak
 // sees the same count after each step.
 func LiveTensors() int { return int(C.esp_live_tensors()) }

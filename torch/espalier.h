@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 7
+#define ESP_INTERFACE_VERSION 8
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -39,6 +39,9 @@ typedef struct { esp_tensor *const *data; int64_t count; } esp_tensors;
 /* --- library ------------------------------------------------------------------------------------------------- */
 ESP_API int32_t esp_interface_version(void);
 ESP_API const char *esp_libtorch_version(void);
+/* What libtorch takes the CPU for: which instructions its kernels use, as "AVX2" or "DEFAULT". */
+ESP_API esp_status esp_cpu_capability(const char **name);
+ESP_API esp_status esp_shim_path(const char **path); /* the file of this very library, as the loader found it */
 ESP_API void esp_error_free(esp_error *e);
 ESP_API int32_t esp_scope_set(int32_t scope); /* returns the previous one; 0 is none */
 ESP_API int64_t esp_live_tensors(void);
