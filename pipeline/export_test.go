@@ -11,6 +11,7 @@ import (
 
 	"espalier/model"
 	"espalier/pipeline/config"
+	"espalier/pipeline/event"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -27,8 +28,8 @@ func TestExportOfATrainedTeacher(t *testing.T) {
 		cfg, err := config.Parse("small.toml", smallRun, "data.root="+root, "output="+out, "export.format="+format)
 		require.NoError(t, err)
 		notes := ""
-		r, err := Run(context.Background(), cfg, func(e Event) {
-			if n, ok := e.(Note); ok {
+		r, err := runWith(context.Background(), cfg, func(e event.Event) {
+			if n, ok := e.(event.Note); ok {
 				notes += n.Text
 			}
 		})

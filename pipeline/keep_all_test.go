@@ -115,7 +115,7 @@ func TestKeepAllCutsNothing(t *testing.T) {
 				for u := range scores {
 					scores[u] = float64(-u)
 				}
-				plan.Keep[a.Name], err = choose(&config.Config{}, m, a, scores, s.Target(a, a.Units()))
+				plan.Keep[a.Name], err = pruning.Choose(a, scores, s.Target(a, a.Units()))
 				require.NoError(t, err)
 			}
 			after, err := pruning.Apply(m, plan)
@@ -139,7 +139,7 @@ func TestKeepAllRuns(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "run")
 		cfg, err := config.Parse("small.toml", strings.Replace(smallRun, "{ vision = 1, language = 1 }", keep, 1), "data.root="+root, "output="+out)
 		require.NoError(t, err)
-		r, err := Run(context.Background(), cfg, nil)
+		r, err := runWith(context.Background(), cfg, nil)
 		require.NoError(t, err)
 		assert.Equal(t, r.Teacher.Parameters, r.Student.Parameters)
 		assert.Equal(t, r.Teacher.Accuracy, r.Stages[0].Pruned.Accuracy)

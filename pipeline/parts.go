@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -21,7 +20,6 @@ import (
 	"espalier/pipeline/stage"
 	"espalier/pipeline/teacher"
 	"espalier/torch"
-	"espalier/torch/disk"
 
 	"espalier/pipeline/event"
 )
@@ -55,10 +53,10 @@ func (r *run) tokenize(set *data.Dataset, t *teacher.Teacher) (c corpora, err er
 // keepTeacher leaves a complete checkpoint in the run's folder: a copy of a teacher that was trained here, a link to one that
 // was given.
 func (r *run) keepTeacher(t *teacher.Teacher) error {
-	if t.Folder != "" {
-		return r.chain.Copy("teacher", t.Print(), func(folder string) error { return disk.CopyFolder(t.Folder, folder) })
+	if given := r.cfg.Teacher.Checkpoint; given != "" {
+		return r.chain.Link("teacher", given)
 	}
-	return nil
+	return r.chain.Copy("teacher", t.Trained.Print(), t.Trained.CopyFiles)
 }
 
 // hearTeacher marks the teacher's answers on validation, and says what is odd about them.

@@ -49,13 +49,13 @@ func Run(ctx context.Context, given *config.Config, o Options) (*report.Report, 
 
 // run is one start of a run: its configuration, and the chain of its results.
 type run struct {
-	cfg    *config.Config
+	cfg      *config.Config
 	resolved map[string]any // as it was given: the export may change what stages keep
-	events event.Events
-	device torch.Device
-	chain  *chain.Chain
-	index  *disk.Index // checksums of the files of data and teacher
-	clock  clock
+	events   event.Events
+	device   torch.Device
+	chain    *chain.Chain
+	index    *disk.Index // checksums of the files of data and teacher
+	clock    clock
 }
 
 // do is the recipe.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/pipeline/config"
+	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
@@ -26,8 +27,8 @@ func begun(t *testing.T, teacher string) (note string, err error) {
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	_, err = Run(ctx, cfg, func(e Event) {
-		if n, ok := e.(Note); ok && note == "" {
+	_, err = runWith(ctx, cfg, func(e event.Event) {
+		if n, ok := e.(event.Note); ok && note == "" {
 			note = n.Text
 			stop()
 		}

@@ -2,7 +2,7 @@
 // goes on where it stopped; in a finished run's folder it prints the tables.
 //
 // Exit status: 0 the run is done, 1 it failed, 2 the configuration, the data or a checkpoint is at fault,
-// 3 a stage lost more than its alpha allows, 130 it was interrupted and has saved what it had.
+// 3 a stage lost more than its alpha allows, 130 or 143 SIGINT or SIGTERM stopped it and it has saved what it had.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
+	"espalier/pipeline/stage"
 )
 
 func main() {
@@ -24,7 +25,7 @@ func main() {
 }
 
 // runner is pipeline.Run, or what tests put in its place.
-type runner func(context.Context, *config.Config, pipeline.Events) (*report.Report, error)
+type runner func(context.Context, *config.Config, pipeline.Options) (*report.Report, error)
 
 func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	var set settings
@@ -32,6 +33,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	flags.SetOutput(stderr)
 	path := flags.String("c", "run.toml", "the run's `file`")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
+	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -51,13 +53,16 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	show := newDisplay(stdout)
 	ctx, stop := interruptible(show)
 	defer stop()
-	result, err := run(ctx, config, show.event)
+	result, err := run(ctx, config, pipeline.Options{Events: show.event, Recheck: *recheck})
 	show.close()
 	if result != nil {
 		fmt.Fprintln(stdout)
 		if e := drawReport(stdout, result, tableWidth(stdout), show.bold); e != nil && err == nil {
 			err = e
 		}
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx) // the signal
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -70,10 +75,13 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 
 func status(err error) int {
 	var input *fault.InputError
-	var gate *pipeline.GateError
+	var gate *stage.GateError
+	var signal stopped
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &signal):
+		return signal.status()
 	case errors.Is(err, context.Canceled):
 		return 130
 	case errors.As(err, &gate):

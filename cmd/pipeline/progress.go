@@ -10,7 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"espalier/pipeline"
+	"espalier/pipeline/event"
 	"espalier/pipeline/report"
 )
 
@@ -24,7 +24,7 @@ type display struct {
 
 	mutex   sync.Mutex
 	phase   *tracker // nil between phases
-	latest  pipeline.Phase
+	latest  event.Phase
 	bar     *bar // the phase's, on a terminal
 	printed time.Time
 	told    int // Done, when a plain line was last printed
@@ -35,16 +35,16 @@ func newDisplay(out *os.File) *display {
 	return &display{out: out, terminal: terminal, bold: bold(terminal), now: time.Now}
 }
 
-func (d *display) event(e pipeline.Event) {
+func (d *display) event(e event.Event) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	switch e := e.(type) {
-	case pipeline.Phase:
+	case event.Phase:
 		d.end()
 		d.begin(e)
-	case pipeline.Progress:
+	case event.Progress:
 		d.progress(e)
-	case pipeline.Note:
+	case event.Note:
 		d.print(e.Text)
 	default:
 		d.end() // a result is the outcome of the phase, and is read after it
@@ -61,7 +61,7 @@ func (d *display) close() {
 	d.end()
 }
 
-func (d *display) begin(p pipeline.Phase) {
+func (d *display) begin(p event.Phase) {
 	now := d.now()
 	d.latest, d.phase = p, &tracker{phase: p, began: now}
 	d.printed, d.told = now, 0
@@ -85,7 +85,7 @@ func (d *display) end() {
 // another tenth of the phase.
 const quiet, patience = 5 * time.Second, 30 * time.Second
 
-func (d *display) progress(p pipeline.Progress) {
+func (d *display) progress(p event.Progress) {
 	if d.phase == nil { // a result has ended the phase, and yet it goes on
 		d.begin(d.latest)
 	}

@@ -41,6 +41,11 @@ type Result struct {
 // the same.
 func (r Result) Print() Print { return r.Content }
 
+// CopyFiles copies the result's own files into a folder.
+func (r Result) CopyFiles(folder string) error {
+	return disk.CopyFolder(r.Folder, folder, manifestName, sumsName)
+}
+
 // Follows makes it a [Follower].
 func (r Result) Follows() {}
 
@@ -67,6 +72,8 @@ type Chain struct {
 	differ      []string // of a recheck
 	told        tally
 	spent       float64 // seconds of what was computed by this chain
+	seconds     float64 // and of all its steps
+	peak        int64
 }
 
 // Open locks a run's folder and makes its chain ready. A folder that another process uses is a [disk.ErrLocked].

@@ -194,7 +194,7 @@ func (w *Work) write(s *store, id string, m *manifest) (map[string]string, error
 			return nil, err
 		}
 	case computed != folder:
-		if err := copyFolder(computed, folder); err != nil {
+		if err := disk.CopyFolder(computed, folder); err != nil {
 			return nil, err
 		}
 	}

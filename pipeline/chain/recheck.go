@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"espalier/torch/disk"
 )
 
 // compare computes a result that was found once more, where the chain is to be rechecked, and notes what differs. What holds
@@ -77,21 +73,4 @@ func (c *Chain) Rechecked() error {
 	}
 	return fmt.Errorf("recheck: %d results are others when they are computed once more: something that is not among their inputs moves them\n  %s",
 		len(c.differ), strings.Join(c.differ, "\n  "))
-}
-
-// copyFolder copies the files of a folder.
-func copyFolder(from, to string) error {
-	names, err := filesIn(from)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a result without files
-	}
-	for _, name := range names {
-		if err := disk.MkdirAll(filepath.Dir(filepath.Join(to, name))); err != nil {
-			return err
-		}
-		if err := disk.Copy(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
-			return err
-		}
-	}
-	return err
 }

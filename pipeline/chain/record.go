@@ -3,7 +3,6 @@ package chain
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,6 +58,8 @@ func (r *record) entry(at string) *entry {
 func (c *Chain) keepRecord(k *call, found Result) {
 	now := entry{At: k.at, ID: k.id(), Folder: found.Folder, Content: found.Content, Inputs: k.inputs, Environment: k.environment}
 	c.record.used[k.at] = true
+	c.seconds += found.Seconds
+	c.peak = max(c.peak, found.PeakRSS, peakRSS())
 	if old := c.record.entry(k.at); old == nil {
 		c.record.Steps = append(c.record.Steps, now)
 	} else if same := old.ID == now.ID && old.Folder == now.Folder && old.Content == now.Content; !same {
@@ -119,9 +120,16 @@ func (c *Chain) tell(k *call, reused bool) {
 	c.o.Events.Note("%s is computed again, and what stands on it: %s", k.at, strings.Join(why, ", "))
 }
 
+// fewReused are named one by one.
+const fewReused = 6
+
 func (t *tally) flush(c *Chain) {
 	if len(t.reused) > 0 {
-		c.o.Events.Note("reused: %s", strings.Join(t.reused, ", "))
+		text := strings.Join(t.reused, ", ")
+		if n := len(t.reused); n > fewReused {
+			text = fmt.Sprintf("%s … %s (%d results)", t.reused[0], t.reused[n-1], n)
+		}
+		c.o.Events.Note("reused: %s", text)
 	}
 	t.reused = nil
 }
@@ -129,30 +137,10 @@ func (t *tally) flush(c *Chain) {
 // Reused are the steps whose results were found, in their order.
 func (c *Chain) Reused() []string { return c.told.all }
 
-// Spent is how many seconds this chain has computed.
-func (c *Chain) Spent() float64 { return c.spent }
+// Spent is how many seconds went into the steps that this chain has computed, Seconds into all of its steps, whenever they
+// were computed.
+func (c *Chain) Spent() float64   { return c.spent }
+func (c *Chain) Seconds() float64 { return c.seconds }
 
-// Copy makes the folder of a name within the run's a copy of something that is known by its print, unless it is one already.
-// fill writes it.
-func (c *Chain) Copy(name string, of Print, fill func(folder string) error) error {
-	folder := filepath.Join(c.o.Folder, name)
-	state := func() (Print, error) {
-		sums, err := sumsOf(folder)
-		return Of(map[string]any{"of": of, "files": sums}), err
-	}
-	if is, err := state(); err == nil && is == c.record.Copies[name] {
-		return nil
-	}
-	if err := disk.ReplaceFolder(folder, fill); err != nil {
-		return fmt.Errorf("%s cannot be written: %w; free some space and start again", folder, err)
-	}
-	is, err := state()
-	if err != nil {
-		return err
-	}
-	copies := maps.Clone(c.record.Copies)
-	copies[name] = is
-	c.record.Copies = copies
-	c.saveRecord()
-	return nil
-}
+// PeakRSS is the most memory that a process has had while it computed one of the steps, in bytes.
+func (c *Chain) PeakRSS() int64 { return c.peak }

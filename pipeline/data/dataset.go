@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 
 	"espalier/model/tokenizer"
 )
@@ -105,13 +106,17 @@ func (d *Dataset) prepare(budget int64) error {
 	for _, s := range d.Splits() {
 		total += int64(s.Len()) * int64(s.pictureBytes())
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "espalier data 1: size %d;", d.Size)
+	all := sha256.New()
+	fmt.Fprintf(all, "espalier data 2: size %d;", d.Size)
 	var bad faults
 	for _, s := range d.Splits() {
+		h := sha256.New()
+		fmt.Fprintf(h, "size %d;", d.Size)
 		s.writeTo(h, s.prepare(total <= budget, &bad))
+		s.hash = hex.EncodeToString(h.Sum(nil))
+		io.WriteString(all, s.hash)
 	}
-	d.hash = hex.EncodeToString(h.Sum(nil))
+	d.hash = hex.EncodeToString(all.Sum(nil))
 	return bad.err()
 }
 

@@ -17,7 +17,12 @@ type Split struct {
 	pictures  pictures
 	pixels    []uint8 // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
 	parts     []Part  // of a divided split, by picture; else nil
+	hash      string
 }
+
+// Hash is a SHA-256, in hexadecimal, of everything that determines the pictures at their size, the questions and their order,
+// before the split was divided.
+func (s *Split) Hash() string { return s.hash }
 
 // pictures is where a split's pictures come from.
 type pictures interface {

@@ -57,7 +57,7 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 					mark = "1"
 				}
 				m.Right[p] += mark
-				m.Form.hear(c, p, j, answers[i][j])
+				m.Form.Hear(c, p, j, answers[i][j])
 			}
 		}
 		w.Events.Emit(c.Progress(b))
@@ -66,8 +66,8 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 	return m, err
 }
 
-// hear compares a network's ids with those of the answer to learn.
-func (f *Form) hear(c *corpus.Corpus, p, j int, ids []int) {
+// Hear compares a network's ids with those of the answer to learn.
+func (f *Form) Hear(c *corpus.Corpus, p, j int, ids []int) {
 	q := c.Split.Questions(p)[j]
 	if len(q.Answers) == 0 || !data.Correct(c.Words.Answers.Decode(ids), q.Answers[:1]) {
 		return

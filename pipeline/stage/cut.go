@@ -63,7 +63,9 @@ func score(ctx context.Context, w *chain.Work, in scoreInput) (scores pruning.Sc
 		}
 		defer outputs.Close()
 	}
-	compute := func() { scores, err = pruning.Importance(n, in.Criterion, config.AxesOf(in.Axes, n), sample(ctx, w, in, outputs)) }
+	compute := func() {
+		scores, err = pruning.Importance(n, in.Criterion, config.AxesOf(in.Axes, n), sample(ctx, w, in, outputs))
+	}
 	if in.Recompute {
 		torch.Recompute(compute)
 	} else {

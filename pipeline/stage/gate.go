@@ -9,7 +9,6 @@ import (
 	"espalier/pipeline/report"
 )
 
-
 // GateError says that a stage's student lost more than its alpha allows. Accuracies are fractions of the
 // questions asked, so a drop of 0.02 is two points. cmd/pipeline ends with status 3 on it.
 type GateError struct {

@@ -24,6 +24,7 @@ type Teacher struct {
 	*network.Held
 	Reading corpus.Reading
 	Dtypes  model.Dtypes // of its weights
+	Trained chain.Result // of the training; empty where a checkpoint was given
 
 	head model.Network // the output head alone, once it was asked for
 }
@@ -93,7 +94,7 @@ func Open(o Options) (*Teacher, error) {
 // declare is the network of [teacher.train]; [Train] gives it its weights.
 func declare(o Options) (*Teacher, error) {
 	words := o.Set.Tokenizer
-	c, err := modelConfig(o.Config.Teacher.Train, o.Set.Size, words)
+	c, err := o.Config.Teacher.Train.ModelConfig(o.Set.Size, words)
 	if err != nil {
 		return nil, err
 	}
@@ -197,11 +198,6 @@ func print(folder string, sum func(path string) (string, error)) (chain.Print, e
 	return chain.Of(files), err
 }
 
-// hubNetwork is a network that has a form of its own in transformers.
-type hubNetwork interface {
-	ForHub() (model.Network, error)
-}
-
 // takeHubForm goes on with the teacher as transformers declares it, when the student is meant for transformers: so all
 // figures are those of the files that it reads.
 func (t *Teacher) takeHubForm(o Options) error {
@@ -209,7 +205,7 @@ func (t *Teacher) takeHubForm(o Options) error {
 		return nil
 	}
 	own := t.Held
-	hub, err := own.Declared().(hubNetwork).ForHub()
+	hub, err := own.Declared().(config.HubNetwork).ForHub()
 	if err != nil || hub == own.Declared() {
 		return err
 	}
@@ -221,7 +217,7 @@ func (t *Teacher) takeHubForm(o Options) error {
 			return nil, err
 		}
 		defer n.Store().Free()
-		return n.(hubNetwork).ForHub()
+		return n.(config.HubNetwork).ForHub()
 	})
 	return nil
 }
@@ -236,6 +232,7 @@ func (t *Teacher) Fetch(ctx context.Context, c *chain.Chain, o Options, train *c
 	if err != nil {
 		return 0, err
 	}
+	t.Trained = kept.Result
 	var n model.Network
 	if kept.Live != nil {
 		n = kept.Live.(model.Network)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -180,4 +181,47 @@ func syncPath(path, known string) error {
 		}
 		return err
 	})
+}
+
+// CopyFolder copies the files in a folder, and in the folders within it, into another one, but for some names. Where from is
+// missing, there is nothing to copy.
+func CopyFolder(from, to string, but ...string) error {
+	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil || slices.Contains(but, name) {
+			return err
+		}
+		if err := MkdirAll(filepath.Dir(filepath.Join(to, name))); err != nil {
+			return err
+		}
+		return Copy(path, filepath.Join(to, name))
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, missing := os.Stat(from); missing != nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// Link makes a symbolic link at path that points to an existing file or folder. It takes the place of a link or file there.
+func Link(to, path string) error {
+	target, err := filepath.Abs(to)
+	if err != nil {
+		return err
+	}
+	if there, err := os.Readlink(path); err == nil && there == target {
+		return nil
+	}
+	tmp := newName(path, endWritten)
+	if err := do(OpCreate, path, func() error { return os.Symlink(target, tmp) }); err != nil {
+		return err
+	}
+	if err := Rename(tmp, path); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return nil
 }

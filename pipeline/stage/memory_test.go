@@ -1,4 +1,4 @@
-package pipeline
+package stage
 
 import (
 	"testing"
@@ -8,13 +8,14 @@ import (
 
 	"espalier/model"
 	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
 
 // plannedFor is the plan of a run on the small network of a family, held in a dtype.
 func plannedFor(t *testing.T, c *config.Config, d torch.DType) (*planned, model.Network) {
-	m := familyNetwork(t, "blip-2", "opt", 85)
+	m := smallNetwork(t)
 	p := &planned{cfg: c, sizes: map[string]int{}, batch: shapes{patches: 17, queries: 4, text: 30, answers: 8, asked: 5}}
 	for key := range model.DtypesOf(m) {
 		p.sizes[key] = d.Size()
@@ -55,19 +56,36 @@ func TestMemoryOfDistillation(t *testing.T) {
 // The peak is found among all pieces of work of all stages.
 func TestPeakOfARun(t *testing.T) {
 	torchtest.Setup(t)
-	c, err := config.Parse("peak.toml", tiny, "output="+t.TempDir())
-	require.NoError(t, err)
-	m := familyNetwork(t, "blip-2", "opt", 85)
-	train := &corpus{questions: [][]model.Question{{{Prompt: make([]int, 9), Answer: make([]int, 3)}}}}
-	for i := range c.Stages {
-		c.Stages[i].Distil.Batch, c.Stages[i].Distil.Steps = 1, 0
+	c := config.Default()
+	for _, name := range []string{"blocks", "inner", "hidden"} {
+		s := config.DefaultStage()
+		s.Name, s.Distil.Batch = name, 1
+		c.Stages = append(c.Stages, s)
 	}
+	m := smallNetwork(t)
+	train := &corpus.Corpus{Questions: [][]model.Question{{{Prompt: make([]int, 9), Answer: make([]int, 3)}}}}
 	c.Importance.Batch, c.Eval.Batch = 1, 1
-	quiet, err := peakOf(c, m, train)
+	quiet, err := peakOf(c, m, model.DtypesOf(m), train)
 	require.NoError(t, err)
 	c.Stages[1].Distil.Steps, c.Stages[1].Distil.Batch = 1, 4000
-	peak, err := peakOf(c, m, train)
+	peak, err := peakOf(c, m, model.DtypesOf(m), train)
 	require.NoError(t, err)
 	assert.Equal(t, "distillation of stage inner", peak.What)
 	assert.Greater(t, peak.total(), 2*quiet.total())
+}
+
+// smallNetwork is a BLIP-2 with OPT of 85 words and a width of 32.
+func smallNetwork(t *testing.T) model.Network {
+	t.Helper()
+	c, err := model.ParseConfig([]byte(`{"model_type": "blip-2", "num_query_tokens": 4, "image_token_index": -1,
+		"vision_config": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4, "image_size": 48, "patch_size": 12},
+		"qformer_config": {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 4, "num_attention_heads": 4, "encoder_hidden_size": 32},
+		"text_config": {"model_type": "opt", "hidden_size": 32, "word_embed_proj_dim": 32, "ffn_dim": 48, "num_hidden_layers": 4, "num_attention_heads": 4,
+			"max_position_embeddings": 60, "vocab_size": 85, "pad_token_id": 1, "eos_token_id": 2}}`))
+	require.NoError(t, err)
+	m, err := model.New(c)
+	require.NoError(t, err)
+	require.NoError(t, m.Store().Init(1, torch.CPU))
+	t.Cleanup(m.Store().Free)
+	return m
 }
