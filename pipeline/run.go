@@ -171,17 +171,23 @@ func checkOldFolder(output string) error {
 	return nil
 }
 
+// UserStore is the folder in the user's cache where results lie that runs share.
+func UserStore() (string, error) {
+	cache, err := os.UserCacheDir()
+	return filepath.Join(cache, "espalier", "results"), err
+}
+
 // sharedFolder is where results lie that runs share; empty where there is no such place.
 func sharedFolder(cfg *config.Config, events event.Events) string {
 	if cfg.Store != "user" {
 		return cfg.Store
 	}
-	cache, err := os.UserCacheDir()
+	folder, err := UserStore()
 	if err != nil {
 		events.Note("there is no cache folder (%v): results are kept in %s alone", err, cfg.Output)
 		return ""
 	}
-	return filepath.Join(cache, "espalier", "results")
+	return folder
 }
 
 // openData opens the data set, and says what a reader of the figures should know of it.

@@ -15,9 +15,7 @@ import (
 
 	"espalier/pipeline"
 	"espalier/pipeline/config"
-	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
-	"espalier/pipeline/stage"
 )
 
 func main() {
@@ -28,12 +26,16 @@ func main() {
 type runner func(context.Context, *config.Config, pipeline.Options) (*report.Report, error)
 
 func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
+	if len(args) > 0 && args[0] == "kept" {
+		return kept(args[1:], stdout, stderr)
+	}
 	var set settings
 	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("c", "run.toml", "the run's `file`")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
+	again := flags.String("verify", "", "measure teacher and student of a finished run's `folder` anew and compare with its report")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -43,6 +45,9 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "pipeline: unexpected argument %q: name the run's file with -c\n", flags.Arg(0))
 		return 2
+	}
+	if *again != "" {
+		return verify(*again, stdout, stderr)
 	}
 	config, err := config.Load(*path, set...)
 	if err != nil {
@@ -61,9 +66,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 			err = e
 		}
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = context.Cause(ctx) // the signal
-	}
+	err = cause(ctx, err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintf(stderr, "stopped; the same command goes on from %s\n", config.Output)
@@ -72,28 +75,3 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	}
 	return status(err)
 }
-
-func status(err error) int {
-	var input *fault.InputError
-	var gate *stage.GateError
-	var signal stopped
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &signal):
-		return signal.status()
-	case errors.Is(err, context.Canceled):
-		return 130
-	case errors.As(err, &gate):
-		return 3
-	case errors.As(err, &input):
-		return 2
-	}
-	return 1
-}
-
-// settings collects the values of a flag that may be repeated.
-type settings []string
-
-func (s *settings) String() string         { return fmt.Sprint(*s) }
-func (s *settings) Set(value string) error { *s = append(*s, value); return nil }

@@ -43,7 +43,7 @@ func (r Result) Print() Print { return r.Content }
 
 // CopyFiles copies the result's own files into a folder.
 func (r Result) CopyFiles(folder string) error {
-	return disk.CopyFolder(r.Folder, folder, manifestName, sumsName)
+	return disk.CopyFolder(r.Folder, folder, ManifestName, sumsName)
 }
 
 // Follows makes it a [Follower].

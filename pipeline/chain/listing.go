@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,18 @@ type Listed struct {
 	Used    time.Time // when a run last needed it
 	Seconds float64   // that it took to compute
 	Inputs  any
+}
+
+// StandsOn names what the result was computed from, as "Network, Train": contents and results of other steps.
+func (l Listed) StandsOn() string {
+	inputs, _ := plain(l.Inputs).(map[string]any)
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		if m, ok := inputs[name].(map[string]any); ok && (marked(m, printKey) || marked(m, resultKey)) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // List gives the results in a folder of results, or those of a run's chain, wherever they are kept, in the order of the
@@ -72,7 +85,7 @@ func stepOf(id string) string {
 
 func (s *store) list(id string) (l Listed, err error) {
 	folder := s.folder(id)
-	text, err := os.ReadFile(filepath.Join(folder, manifestName))
+	text, err := os.ReadFile(filepath.Join(folder, ManifestName))
 	if err != nil {
 		return l, err
 	}

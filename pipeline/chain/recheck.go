@@ -44,7 +44,7 @@ func (c *Chain) compare(ctx context.Context, k *call, found Result) error {
 		if err != nil {
 			return fmt.Errorf("recheck of %s: %w", k.at, err)
 		}
-		delete(kept, manifestName)
+		delete(kept, ManifestName)
 		what := differing(kept, sums)
 		if len(what) == 0 {
 			what = []string{"its value"}

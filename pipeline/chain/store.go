@@ -24,8 +24,9 @@ import (
 //	.locks/ID     held alone while a result is computed, shared while a run uses it; its time is that of the last use
 type store struct{ root string }
 
+// The files of a result besides its own. ManifestName says what it was computed from.
 const (
-	manifestName = "result.json"
+	ManifestName = "result.json"
 	sumsName     = "SUMS"
 )
 
@@ -77,15 +78,15 @@ func (s *store) open(id string) (*manifest, map[string]string, error) {
 			return nil, nil, &damaged{path, "is not what was written: its checksum is another"}
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(folder, manifestName))
+	text, err := os.ReadFile(filepath.Join(folder, ManifestName))
 	if err != nil {
-		return nil, nil, &damaged{filepath.Join(folder, manifestName), fmt.Sprintf("cannot be read (%v)", err)}
+		return nil, nil, &damaged{filepath.Join(folder, ManifestName), fmt.Sprintf("cannot be read (%v)", err)}
 	}
 	m := &manifest{}
 	if err := json.Unmarshal(text, m); err != nil {
-		return nil, nil, &damaged{filepath.Join(folder, manifestName), fmt.Sprintf("cannot be read (%v)", err)}
+		return nil, nil, &damaged{filepath.Join(folder, ManifestName), fmt.Sprintf("cannot be read (%v)", err)}
 	}
-	delete(sums, manifestName)
+	delete(sums, ManifestName)
 	return m, sums, nil
 }
 
@@ -95,7 +96,7 @@ func seal(folder string, m *manifest) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chain: result of %s: %w", m.Step, err)
 	}
-	if err := disk.Write(filepath.Join(folder, manifestName), append(text, '\n')); err != nil {
+	if err := disk.Write(filepath.Join(folder, ManifestName), append(text, '\n')); err != nil {
 		return nil, err
 	}
 	sums, err := sumsOf(folder)
@@ -109,7 +110,7 @@ func seal(folder string, m *manifest) (map[string]string, error) {
 	if err := disk.Write(filepath.Join(folder, sumsName), []byte(lines.String())); err != nil {
 		return nil, err
 	}
-	delete(sums, manifestName)
+	delete(sums, ManifestName)
 	return sums, nil
 }
 
@@ -157,7 +158,7 @@ func readSums(path string) (map[string]string, error) {
 		}
 		sums[name] = sum
 	}
-	if _, ok := sums[manifestName]; !ok {
+	if _, ok := sums[ManifestName]; !ok {
 		return nil, &damaged{path, "is not a list of checksums of a result"}
 	}
 	return sums, nil

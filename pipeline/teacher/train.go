@@ -3,6 +3,7 @@ package teacher
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"espalier/distillation"
 	"espalier/model"
@@ -28,7 +29,9 @@ type trainInput struct {
 }
 
 // trained is what is told of a training.
-type trained struct{}
+type trained struct {
+	Skipped int // steps whose loss or gradients were no numbers
+}
 
 var trainStep = chain.Step[trainInput, trained]{Name: "teacher", Compute: train}
 
@@ -55,31 +58,36 @@ func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
 	if err := m.Store().Init(in.Init, in.Train.On); err != nil {
 		return trained{}, err
 	}
-	if err := trainBoth(ctx, w, in, m); err != nil {
+	r, err := trainBoth(ctx, w, in, m)
+	if err == nil {
+		err = model.CheckFinite(m)
+	}
+	if err != nil {
 		m.Store().Free()
-		return trained{}, fmt.Errorf("teacher: %w", err)
+		return r, fmt.Errorf("teacher: %w", err)
 	}
 	m.Store().SetRequiresGrad(false)
 	w.Hold(m, m.Store().Free)
 	w.Files(func(folder string) error { return in.Train.Save(m, folder) })
-	return trained{}, nil
+	return r, nil
 }
 
-func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) error {
+func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r trained, err error) {
 	t := in.Sizes
 	heads, err := newPretraining(m, in.Train, in.Tasks)
 	if err != nil {
-		return err
+		return r, err
 	}
 	defer heads.store.Free()
 	first := t.PretrainSteps + t.Steps
 	params := append(m.Store().Tensors(), heads.store.Tensors()...)
-	if err := trainPhase(ctx, w, in, params, "learn", in.Learn, first, func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
+	learnt, err := trainPhase(ctx, w, in, params, "learn", in.Learn, first, func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
 		return heads.loss(step, t.PretrainSteps, first, b, cast)
-	}); err != nil {
-		return err
+	})
+	if err != nil {
+		return r, err
 	}
-	return trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, func(_ int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
+	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, func(_ int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
 		packed, err := in.Train.Batch(b.Index, b.Pixels)
 		if err != nil {
 			return nil, err
@@ -88,29 +96,33 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 		cast(func() { logits = m.Logits(packed) })
 		return distillation.CrossEntropy(logits, packed.Targets), nil
 	})
+	return trained{Skipped: learnt.Skipped + refined.Skipped}, err
 }
 
 // finalRate is the share of the learning rate at the end of a phase.
 const finalRate = .02
 
-// trainPhase runs steps with a warm-up and a cosine of their own over freshly shuffled pictures.
+// trainPhase runs steps with a warm-up and a cosine of their own over freshly shuffled pictures. Its state is kept apart from
+// the other phase's; one that an interrupted run has finished is there with its last step.
 func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*torch.Tensor, name string, seed uint64, steps int,
-	loss func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error)) error {
+	loss func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error)) (distillation.Trained, error) {
 	t := in.Sizes
 	w.Events.Emit(event.Phase{Stage: "teacher", Name: "train", Detail: name})
-	l := in.Train.Shuffled(ctx, t.Batch, seed)
-	defer l.Close()
+	feed := in.Train.Feed(ctx, t.Batch, seed, true)
+	defer feed.Close()
 	var mean event.Mean
 	o := distillation.Options{Steps: steps, LR: t.LR, Schedule: optim.WarmupCosine(steps, t.Warmup, finalRate),
 		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On,
+		Keep: distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
+		Note: func(text string) { w.Events.Note("teacher: %s", text) },
 		Progress: func(step int, loss float64) {
 			w.Events.Emit(event.Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.Add(loss)})
 		}}
-	return distillation.Train(ctx, params, o, func(step, _ int, cast func(func())) (*torch.Tensor, error) {
-		b, err := in.Train.Next(l, true)
+	return distillation.Train(ctx, params, o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
+		b, err := feed.Batch(at.Step)
 		if err != nil {
 			return nil, err
 		}
-		return loss(step, b, cast)
+		return loss(at.Step, b, cast)
 	})
 }

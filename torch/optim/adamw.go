@@ -1,7 +1,11 @@
 // Package optim updates parameters: AdamW, gradient clipping and learning-rate schedules.
 package optim
 
-import "espalier/torch"
+import (
+	"fmt"
+
+	"espalier/torch"
+)
 
 // AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in libtorch's fused form.
 type AdamW struct {
@@ -17,8 +21,8 @@ type group struct {
 }
 
 // NewAdamW prepares a state for each parameter. As is common, biases and norms (parameters of one dimension) do not
-// decay, unless all do.
-func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) *AdamW {
+// decay, unless all do. Memory that is not there is an error.
+func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) (*AdamW, error) {
 	o := &AdamW{Beta1: .9, Beta2: .999, Eps: 1e-8}
 	decayed, plain := group{decay: weightDecay}, group{}
 	for _, p := range params {
@@ -28,18 +32,43 @@ func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) *AdamW
 		}
 		g.params = append(g.params, p)
 	}
-	for _, g := range []group{decayed, plain} {
-		for _, p := range g.params {
-			shape, on := p.Shape(), p.Device()
-			g.first = append(g.first, torch.Zeros(shape, p.DType(), on).Release())
-			g.second = append(g.second, torch.Zeros(shape, p.DType(), on).Release())
-			g.age = append(g.age, torch.Zeros(nil, torch.Float32, on).Release())
+	err := torch.Run(func(s *torch.Scope) error {
+		for _, g := range []*group{&decayed, &plain} {
+			for _, p := range g.params {
+				shape, on := p.Shape(), p.Device()
+				g.first = append(g.first, torch.Zeros(shape, p.DType(), on))
+				g.second = append(g.second, torch.Zeros(shape, p.DType(), on))
+				g.age = append(g.age, torch.Zeros(nil, torch.Float32, on))
+			}
+			for _, ts := range [][]*torch.Tensor{g.first, g.second, g.age} {
+				for _, t := range ts {
+					t.Release()
+				}
+			}
+			if len(g.params) > 0 {
+				o.groups = append(o.groups, *g)
+			}
 		}
-		if len(g.params) > 0 {
-			o.groups = append(o.groups, g)
+		return nil
+	})
+	if err != nil {
+		o.Close()
+		return nil, fmt.Errorf("optim: AdamW's state: %w", err)
+	}
+	return o, nil
+}
+
+// State are the moments and ages by name; with the parameters they are all that a training is. They belong to the optimizer.
+func (o *AdamW) State() map[string]*torch.Tensor {
+	out := map[string]*torch.Tensor{}
+	for i, g := range o.groups {
+		for j := range g.params {
+			out[fmt.Sprintf("first.%d.%d", i, j)] = g.first[j]
+			out[fmt.Sprintf("second.%d.%d", i, j)] = g.second[j]
+			out[fmt.Sprintf("age.%d.%d", i, j)] = g.age[j]
 		}
 	}
-	return o
+	return out
 }
 
 // Params are the parameters under optimization.

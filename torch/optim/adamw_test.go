@@ -45,7 +45,8 @@ func TestAdamW(t *testing.T) {
 			params = append(params, w.ToDevice(on).SetRequiresGrad(true))
 			plain = append(plain, p)
 		}
-		o := optim.NewAdamW(params, decay, false)
+		o, err := optim.NewAdamW(params, decay, false)
+		require.NoError(t, err)
 		defer o.Close()
 		require.ElementsMatch(t, params, o.Params())
 		for step := range 6 {
@@ -79,7 +80,8 @@ func TestAdamWDecaysAll(t *testing.T) {
 			if all {
 				plain.decay = .5
 			}
-			o := optim.NewAdamW([]*torch.Tensor{bias}, .5, all)
+			o, err := optim.NewAdamW([]*torch.Tensor{bias}, .5, all)
+			require.NoError(t, err)
 			bias.SetGrad(torch.Full([]int{2}, 3, torch.Float32, on))
 			plain.step([]float64{3, 3}, .1)
 			require.NoError(t, o.Step(.1))
@@ -98,7 +100,9 @@ func TestAdamWStateOutlivesScopes(t *testing.T) {
 	step := func() {
 		require.NoError(t, torch.Run(func(*torch.Scope) error {
 			if o == nil {
-				o = optim.NewAdamW([]*torch.Tensor{w}, 0, false)
+				var err error
+				o, err = optim.NewAdamW([]*torch.Tensor{w}, 0, false)
+				require.NoError(t, err)
 			}
 			o.ZeroGrad()
 			w.Mul(w).Sum().Backward()
@@ -121,7 +125,8 @@ func TestAdamWStateOutlivesScopes(t *testing.T) {
 func TestAdamWErrors(t *testing.T) {
 	torchtest.Setup(t)
 	w := torch.Ones([]int{2, 2}, torch.Float32, torch.CPU).SetRequiresGrad(true)
-	o := optim.NewAdamW([]*torch.Tensor{w}, 0, false)
+	o, err := optim.NewAdamW([]*torch.Tensor{w}, 0, false)
+	require.NoError(t, err)
 	defer o.Close()
 	w.Free()
 	require.ErrorContains(t, o.Step(.1), "was freed")
