@@ -26,7 +26,8 @@ func importancePass(fold bool) error {
 		g := torch.NewGenerator(1)
 		var weights []*torch.Tensor
 		for range passLayers {
-			w := g.Randn(passWidth, passWidth).ScaleInPlace(1 / 32.).SetRequiresGrad(true)
+			w := g.Randn(passWidth, passWidth)
+			w.CopyFrom(w.MulScalar(1 / 32.)).SetRequiresGrad(true)
 			weights = append(weights, w)
 			if fold {
 				defer torch.AccumulateGrad(w, torch.FoldTaylorAbs).Close()
