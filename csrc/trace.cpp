@@ -78,7 +78,7 @@ esp_status esp_trace_begin(esp_module *m, const char *const *names, esp_values i
     jit::Value *self = graph.addInput("self")->setType(m->module.type());
     tracer::setTracingState(state);
     std::vector<std::pair<jit::Value *, c10::IValue>> arguments;
-    for (c10::IValue &v : to_stack(inputs)) arguments.emplace_back(graph.addInput(names[arguments.size()]), v);
+    for (c10::IValue &v : to_stack(inputs)) arguments.emplace_back(graph.addInput(named(names[arguments.size()])), v);
     read_parameters(*state, m->module, self);
     for (auto &[value, v] : arguments) {
       if (v.isTensor()) {
@@ -120,7 +120,7 @@ esp_status esp_trace_finish(esp_module *m, const char *method, esp_values output
     graph->lint();
     auto type = m->module.type();
     TORCH_CHECK(!type->findMethod(method), "the module has a method ", method, " already");
-    type->addMethod(m->module._ivalue()->compilation_unit()->create_function(c10::QualifiedName(*type->name(), method), graph));
+    type->addMethod(m->module._ivalue()->compilation_unit()->create_function(c10::QualifiedName(*type->name(), named(method)), graph));
     unless.finished = true;
   });
 }
