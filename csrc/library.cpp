@@ -25,9 +25,10 @@ esp_error *new_error(int32_t kind, const std::string &message) {
   return &out_of_memory;
 }
 
-// Libraries report a failed allocation each in its own words: libtorch's CPU allocator, oneDNN (by way of ideep, which drops
-// the status and keeps a sentence), POSIX.
+// Libraries report a failed allocation each in its own words: libtorch's CPU allocator, oneDNN (what fails of a primitive whose
+// description was accepted is its memory), POSIX.
 static bool is_allocation(const std::string &message) {
+  if (message == "could not create a primitive" || message == "could not execute a primitive") return true;
   for (const char *words : {"DefaultCPUAllocator", "not enough memory", "could not create a memory", "out of memory", "out_of_memory",
                             "Cannot allocate memory", "bad_alloc"})
     if (message.find(words) != std::string::npos) return true;

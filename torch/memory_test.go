@@ -83,8 +83,8 @@ func TestFoldingSavesMemory(t *testing.T) {
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		t.Skip("NOT TESTED: this system does not let a process reset its peak memory:", err)
 	}
-	if strings.Contains(os.Getenv("LD_PRELOAD"), "libasan") {
-		t.Skip("NOT TESTED: the address sanitizer holds on to freed memory")
+	if sanitized() {
+		t.Skip("NOT TESTED: a sanitizer holds on to freed memory")
 	}
 	const weights = passLayers * passWidth * passWidth * 4
 	plain, folded := extraPeak(t, "importance pass"), extraPeak(t, "folded importance pass")
