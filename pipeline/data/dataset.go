@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"espalier/model/tokenizer"
+	"espalier/torch/disk"
 )
 
 // Question is one question about a picture.
@@ -43,6 +44,9 @@ type Config struct {
 	// MemoryBudget is how many bytes the decoded pictures may take. Beyond it they are decoded anew at every
 	// use. 0: 2 GiB.
 	MemoryBudget int64
+
+	// Sum is the SHA-256 of a file's content, in hexadecimal; nil reads the file. An index may know it without.
+	Sum func(path string) (string, error)
 }
 
 const (
@@ -58,6 +62,12 @@ func Open(cfg Config) (*Dataset, error) {
 	}
 	if cfg.MemoryBudget == 0 {
 		cfg.MemoryBudget = defaultBudget
+	}
+	if cfg.Sum == nil {
+		cfg.Sum = func(path string) (string, error) {
+			sum, _, err := disk.Sum(path)
+			return sum, err
+		}
 	}
 	if cfg.Root != "" {
 		return openFolder(cfg)

@@ -43,13 +43,13 @@ func openFolder(cfg Config) (*Dataset, error) {
 	d := &Dataset{
 		Name:       filepath.Base(filepath.Clean(cfg.Root)),
 		Size:       cfg.Size,
-		Train:      train.take(cfg.Train, cfg.Size),
-		Validation: validation.take(cfg.Validation, cfg.Size),
-		Test:       test.take(cfg.Test, cfg.Size),
+		Train:      train.take(cfg.Train, cfg.Size, cfg.Sum),
+		Validation: validation.take(cfg.Validation, cfg.Size, cfg.Sum),
+		Test:       test.take(cfg.Test, cfg.Size, cfg.Sum),
 		HeldOut:    heldOut,
 	}
 	if ood != nil {
-		d.OOD = ood.take(cfg.OOD, cfg.Size)
+		d.OOD = ood.take(cfg.OOD, cfg.Size, cfg.Sum)
 	}
 	d.listTasks()
 	if err := d.prepare(cfg.MemoryBudget); err != nil {
