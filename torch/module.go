@@ -6,13 +6,12 @@ import "C"
 
 import (
 	"archive/zip"
-	"errors"
+	"espalier/torch/disk"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"unsafe"
@@ -155,23 +154,7 @@ func (m *Module) Save(file string, extra map[string]string) error {
 	if m == nil || m.c == nil {
 		return &Error{Op: "save", Kind: KindMisuse, Message: file + ": the module is closed"}
 	}
-	folder, err := os.MkdirTemp(filepath.Dir(file), ".module-")
-	if err != nil {
-		return fmt.Errorf("torch: module: %w", err)
-	}
-	defer os.RemoveAll(folder)
-	beside := filepath.Join(folder, filepath.Base(file)) // the archive's inner folder is named after the file
-	if err := m.write(beside, extra); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	f, err := os.OpenFile(beside, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("torch: module: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("torch: module: %w", err)
-	}
-	return os.Rename(beside, file)
+	return disk.WriteNamed(file, func(tmp string) error { return m.write(tmp, extra) }) // the archive's inner folder has the file's name
 }
 
 func (m *Module) write(file string, extra map[string]string) error {
