@@ -28,6 +28,7 @@ type pictureFile struct {
 	path      string
 	questions []Question
 	lines     []int // of each question
+	fault     string
 }
 
 // readSplit gives nil where the split is not there.
@@ -65,21 +66,35 @@ func (s *folderSplit) group(rows []row, bad *faults) {
 		path := filepath.Join(filepath.Dir(s.path), r.file)
 		f := files[path]
 		if f == nil {
-			f = &pictureFile{name: r.file, path: path}
+			f = &pictureFile{name: r.file, path: path, fault: pictureFault(r.file, path)}
 			files[path] = f
-			s.files = append(s.files, f)
-			place := fmt.Sprintf("%s:%d", s.path, r.line)
-			if filepath.IsAbs(r.file) {
-				bad.add(place, "file_name %q is absolute; give it relative to the folder of this file", r.file)
-			} else if info, err := os.Stat(path); err != nil {
-				bad.add(place, "there is no picture %s; file_name is relative to the folder of this file", path)
-			} else if info.IsDir() {
-				bad.add(place, "%s is a folder; file_name names a picture", path)
+			if f.fault == "" {
+				s.files = append(s.files, f)
+			} else if !bad.skip { // once for a picture; of rows that are left out, each is listed
+				bad.row(fmt.Sprintf("%s:%d", s.path, r.line), "%s", f.fault)
 			}
+		}
+		if f.fault != "" && bad.skip {
+			bad.row(fmt.Sprintf("%s:%d", s.path, r.line), "%s", f.fault)
 		}
 		f.questions = append(f.questions, r.question)
 		f.lines = append(f.lines, r.line)
 	}
+}
+
+// pictureFault is what is wrong with a picture's name, or "".
+func pictureFault(name, path string) string {
+	if filepath.IsAbs(name) {
+		return fmt.Sprintf("file_name %q is absolute; give it relative to the folder of this file", name)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("there is no picture %s; file_name is relative to the folder of this file", path)
+	case info.IsDir():
+		return path + " is a folder; file_name names a picture"
+	}
+	return ""
 }
 
 // holdOut moves one picture in twenty, at least one, to a validation split. It takes those whose names have the
@@ -170,4 +185,12 @@ func (p *folderPictures) verify(i int) (string, error) {
 
 func (p *folderPictures) place(i, q int) string {
 	return fmt.Sprintf("%s:%d", p.metadata, p.files[i].lines[q])
+}
+
+func (p *folderPictures) without(broken []bool) pictures {
+	kept := *p
+	kept.files = slices.Clone(p.files)
+	at := -1
+	kept.files = slices.DeleteFunc(kept.files, func(*pictureFile) bool { at++; return broken[at] })
+	return &kept
 }

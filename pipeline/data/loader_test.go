@@ -128,3 +128,5 @@ func TestLoaderRefuses(t *testing.T) {
 func TestPixelsRefusesWrongRoom(t *testing.T) {
 	assert.ErrorContains(t, fakeSplit(3, -1).Pixels(0, make([]uint8, 11)), "room for 11 bytes")
 }
+
+func (p *fakePictures) without([]bool) pictures { return p }
