@@ -32,7 +32,8 @@ func (c *Config) Hash(sections ...string) string {
 
 // isStill tells of a key at the top of the file whether it is declared as moving no result.
 func isStill(name string) bool {
-	return slices.ContainsFunc(schema().keys, func(k *key) bool { return k.name == name && k.still })
+	k := schema().key(name)
+	return k != nil && k.still
 }
 
 // Difference is a key on which two configurations disagree; "–" stands for a value that is not given.

@@ -22,6 +22,7 @@ type key struct {
 	optional   bool         // a pointer, nil where the key is not given
 	required   bool         // it has no default
 	fallback   reflect.Value
+	cpus       bool // its default is the number of CPUs
 	inherit    string
 	ads        int
 	within     bounds
@@ -83,6 +84,7 @@ func keyOf(i int, f reflect.StructField) *key {
 		}
 	}
 	text, given := f.Tag.Lookup("default")
+	k.cpus = text == "cpus"
 	k.required = !given && !k.optional && k.inherit == "" && k.of.Kind() == reflect.String
 	if k.fallback = reflect.Zero(f.Type); given {
 		if k.fallback, err = k.parseDefault(text); err != nil {
@@ -90,6 +92,16 @@ func keyOf(i int, f reflect.StructField) *key {
 		}
 	}
 	return k
+}
+
+// key is the key of that name, or nil.
+func (s *section) key(name string) *key {
+	for _, k := range s.keys {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
 }
 
 func (k *key) isTable() bool { return k.sub != nil && !k.isTables() && !k.isCustom() }
@@ -103,7 +115,7 @@ func (k *key) isCustom() bool { return reflect.PointerTo(k.of).Implements(custom
 func (k *key) parseDefault(text string) (reflect.Value, error) {
 	v := reflect.New(k.of).Elem()
 	switch u := unitOf(k.of); {
-	case text == "cpus":
+	case k.cpus:
 		v.SetInt(int64(min(runtime.NumCPU(), int(k.within.high))))
 	case k.of.Kind() == reflect.Bool:
 		v.SetBool(text == "true")
@@ -217,7 +229,7 @@ type unit struct {
 var (
 	wholes = unit{"a whole number", "whole number", parseFloat, func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }}
 	floats = unit{"a number", "number", parseFloat, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }}
-	sizes  = unit{`a size as "20 GB"`, "size", parseBytes, func(v float64) string { return Bytes(v).String() }}
+	sizes  = unit{`a size as "20 GB"`, "size", parseBytes, showBytes}
 	times  = unit{`a time as "2m" or "90s"`, "time", parseDuration, func(v float64) string { return showDuration(time.Duration(v)) }}
 )
 

@@ -42,6 +42,13 @@ func parseBytes(s string) (float64, error) {
 	return 0, fmt.Errorf(`%q is no size: write a number with its unit, as "20 GB"`, short(s))
 }
 
+func showBytes(v float64) string {
+	if math.Abs(v) >= 1<<63 {
+		return fmt.Sprintf("%g B", v)
+	}
+	return Bytes(v).String()
+}
+
 func parseDuration(s string) (float64, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
