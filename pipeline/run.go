@@ -144,7 +144,7 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	if err := checkOldFolder(cfg.Output); err != nil {
 		return nil, err
 	}
-	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, cfg.Workers)
+	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, 1)
 	if err != nil {
 		return nil, err
 	}
