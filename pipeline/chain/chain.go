@@ -85,6 +85,9 @@ func Open(e Environment, o Options) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := disk.Sweep(o.Folder); err != nil { // what a killed run has left
+		return nil, errors.Join(err, lock.Unlock())
+	}
 	c := &Chain{Environment: e, o: o, lock: lock, own: &store{filepath.Join(o.Folder, "kept")}, used: map[string]*disk.Held{}}
 	c.record = readRecord(filepath.Join(o.Folder, recordName))
 	if o.Shared != "" {
