@@ -2,6 +2,7 @@ package distillation_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"espalier/model"
 	"espalier/model/modeltest"
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/torchtest"
 )
 
@@ -111,7 +113,7 @@ func TestDamagedStateIsNotUsed(t *testing.T) {
 	whole := newStepper(t)
 	_, err := whole.train(context.Background(), distillation.Options{Steps: 4})
 	require.NoError(t, err)
-	for _, damage := range []string{"flip", "cut", "place", "gone"} {
+	for _, damage := range []string{"flip", "cut", "place", "digit", "gone"} {
 		o := distillation.Options{Steps: 3, Keep: distillation.Keep{Folder: filepath.Join(t.TempDir(), "state"), Steps: 3}}
 		_, err := newStepper(t).train(context.Background(), o)
 		require.NoError(t, err)
@@ -126,6 +128,13 @@ func TestDamagedStateIsNotUsed(t *testing.T) {
 			require.NoError(t, os.WriteFile(file, text[:len(text)/2], 0o644))
 		case "place":
 			require.NoError(t, os.WriteFile(filepath.Join(o.Keep.Folder, "place.json"), []byte("{"), 0o644))
+		case "digit": // still JSON, and of another number of skipped steps
+			place := filepath.Join(o.Keep.Folder, "place.json")
+			text, err := os.ReadFile(place)
+			require.NoError(t, err)
+			other := strings.Replace(string(text), `"skipped":0`, `"skipped":1`, 1)
+			require.NotEqual(t, string(text), other)
+			require.NoError(t, os.WriteFile(place, []byte(other), 0o644))
 		case "gone":
 			require.NoError(t, os.Remove(file))
 		}
@@ -137,6 +146,55 @@ func TestDamagedStateIsNotUsed(t *testing.T) {
 		assert.Contains(t, again.notes[0], "the training begins anew", damage)
 		assert.True(t, whole.weights() == again.weights(), damage)
 	}
+}
+
+// A training whose state cannot be written goes on, and says so; one that can be keeps the newest alone, whatever its folder's
+// name.
+func TestStateThatCannotBeKept(t *testing.T) {
+	torchtest.Setup(t)
+	whole := newStepper(t)
+	_, err := whole.train(context.Background(), distillation.Options{Steps: 4})
+	require.NoError(t, err)
+	folder := filepath.Join(t.TempDir(), "a[b", "state")
+	full := errors.New("disk full")
+	failing := func(op disk.Op, path string) error {
+		if op == disk.OpWrite && strings.HasSuffix(path, "weights-4.safetensors") {
+			return full
+		}
+		return nil
+	}
+	defer disk.Intercept(failing)()
+	s := newStepper(t)
+	_, err = s.train(context.Background(), distillation.Options{Steps: 4, Keep: distillation.Keep{Folder: folder, Steps: 1}})
+	require.NoError(t, err)
+	assert.True(t, whole.weights() == s.weights())
+	require.Len(t, s.notes, 1)
+	assert.Contains(t, s.notes[0], "the state of step 4 cannot be kept")
+	assert.Contains(t, s.notes[0], full.Error())
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(folder)), "*", "state", "*"))
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(f))
+	}
+	assert.ElementsMatch(t, []string{"place.json", "weights-3.safetensors"}, names)
+}
+
+// A state of another training is not used.
+func TestStateOfAnotherTraining(t *testing.T) {
+	torchtest.Setup(t)
+	keep := distillation.Keep{Folder: filepath.Join(t.TempDir(), "state"), Steps: 1}
+	_, err := newStepper(t).train(context.Background(), distillation.Options{Steps: 1, Keep: keep}, "vision")
+	require.NoError(t, err)
+	whole := newStepper(t)
+	_, err = whole.train(context.Background(), distillation.Options{Steps: 2})
+	require.NoError(t, err)
+	s := newStepper(t)
+	_, err = s.train(context.Background(), distillation.Options{Steps: 2, Keep: keep})
+	require.NoError(t, err)
+	require.NotEmpty(t, s.notes)
+	assert.Contains(t, s.notes[0], "is of another training")
+	assert.True(t, whole.weights() == s.weights())
 }
 
 // A loss that is no number is named; its step leaves the weights as they are, and the training goes on.

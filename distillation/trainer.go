@@ -66,11 +66,6 @@ func (e *Diverged) Error() string {
 // cause returned. The parameters ask for gradients afterwards as they did before.
 func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) (Trained, error) {
 	o.complete()
-	asked := make([]bool, len(params))
-	for i, p := range params {
-		asked[i] = p.RequiresGrad()
-		p.SetRequiresGrad(true)
-	}
 	var adam *optim.AdamW
 	if err := torch.Run(func(*torch.Scope) error {
 		adam = optim.NewAdamW(params, o.WeightDecay, o.DecayAll)
@@ -79,7 +74,11 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		return Trained{}, fmt.Errorf("distillation: the optimizer's state, two numbers a parameter: %w", err)
 	}
 	adam.Beta1, adam.Beta2 = o.Beta1, o.Beta2
-	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1}
+	asked := make([]bool, len(params))
+	for i, p := range params {
+		asked[i] = p.RequiresGrad()
+		p.SetRequiresGrad(true)
+	}
 	defer func() {
 		adam.ZeroGrad()
 		adam.Close()
@@ -87,6 +86,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			p.SetRequiresGrad(asked[i])
 		}
 	}()
+	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1, keeper: newKeeper(o.Keep, o.Note)}
 	if err := t.restore(); err != nil {
 		return t.told(), err
 	}
@@ -107,7 +107,9 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		if o.Progress != nil {
 			o.Progress(t.step, total)
 		}
-		t.saveAtTimes()
+		if t.keeper.due(t.step) || o.Keep.Last && t.step == o.Steps {
+			t.save()
+		}
 	}
 	return t.told(), nil
 }
