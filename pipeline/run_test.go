@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -277,4 +278,35 @@ func TestTeacherFromACheckpoint(t *testing.T) {
 func nan() float64 {
 	zero := 0.
 	return zero / zero
+}
+
+// A run works on a copy: what it has to change for the export is not seen by its caller, whose configuration serves again.
+func TestRunLeavesItsConfigAlone(t *testing.T) {
+	torchtest.Setup(t)
+	out := filepath.Join(t.TempDir(), "run")
+	file := tinyConfig(t, out, "export.format=transformers", "stage.inner.keep.qformer={ heads = 1 }")
+	cfg := file.Clone() // as a program makes it: without what is inherited or fitted
+	cfg.Teacher.Train.Precision, cfg.Data.Size = "", 48
+	for i := range cfg.Stages {
+		cfg.Stages[i].Distil.Precision = ""
+	}
+	before := cfg.Clone()
+	fitted := 0
+	run := func(c *config.Config) string {
+		r, err := Run(context.Background(), c, func(e Event) {
+			if n, ok := e.(Note); ok && strings.HasPrefix(n.Text, "export: ") && strings.Contains(n.Text, "→") {
+				fitted++
+			}
+		})
+		require.NoError(t, err)
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		return string(text)
+	}
+	first := run(cfg)
+	assert.Positive(t, fitted, "this export changes what is kept")
+	assert.Equal(t, before, cfg)
+	assert.JSONEq(t, first, run(cfg), "the same configuration goes on in the same folder")
+	assert.JSONEq(t, first, run(file), "and so does the one of the file")
+	assert.Equal(t, before, cfg)
 }
