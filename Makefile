@@ -28,7 +28,7 @@ race: all gotorch ## the tests without their long runs, under the race detector
 asan: shim ## the tests of torch/ over a shim built with the address and undefined-behaviour sanitizers
 	@cmake -S . -B build/asan -DESPALIER_SANITIZE=address,undefined,float-cast-overflow -DLIBTORCH="$$(dirname "$$(readlink build/libtorch)")" >/dev/null
 	@cmake --build build/asan -j
-	$(GO_TEST) $(ASAN_FLAGS) -exec "env LD_PRELOAD=$$(g++ -print-file-name=libasan.so) LD_LIBRARY_PATH=$(CURDIR)/build/asan/lib \
+	$(GO_TEST) -exec "env LD_PRELOAD=$$(g++ -print-file-name=libasan.so) LD_LIBRARY_PATH=$(CURDIR)/build/asan/lib \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1" ./torch ./torch/nn ./torch/optim ./torch/checkpoint
 
 bench: all ## the benchmarks

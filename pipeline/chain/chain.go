@@ -70,6 +70,7 @@ type Chain struct {
 	used        map[string]*disk.Held
 	record      *record
 	differ      []string // of a recheck
+	rechecked   int
 	told        tally
 	spent       float64 // seconds of what was computed by this chain
 	seconds     float64 // and of all its steps
