@@ -24,10 +24,16 @@ import (
 	"espalier/torch/torchtest"
 )
 
-var (
-	kills  = flag.Int("kills", 10, "moments at which TestKilledRuns kills a run")
-	faults = flag.Int("faults", 12, "operations that TestEachOperationFails makes fail; 0: each one")
-)
+// every makes the tests here and in keys_test.go complete, which takes half an hour; without it they take a sample.
+var every = flag.Bool("every", false, "100 kills, each operation on the disk, each file, each key")
+
+// sample is every n-th of some numbers, or each one.
+func sample(n int) int {
+	if *every {
+		return 1
+	}
+	return n
+}
 
 // killed is the job that TestKilledRuns starts in another process: it counts disk operations and events, and kills itself at
 // the n-th.
@@ -99,8 +105,12 @@ func TestKilledRuns(t *testing.T) {
 	total, err := strconv.Atoi(strings.TrimSpace(last[strings.LastIndex(last, "moments: ")+len("moments: "):]))
 	require.NoError(t, err)
 	want := outcome(t, whole)
-	for i := range *kills {
-		n := 1 + (2*i+1)*total/(2**kills)
+	kills := 10
+	if *every {
+		kills = 100
+	}
+	for i := range kills {
+		n := 1 + (2*i+1)*total/(2*kills)
 		output, cache := filepath.Join(t.TempDir(), "run"), t.TempDir()
 		if i%3 == 2 {
 			cache = "/proc/nope" // results in the run's folder alone
@@ -139,11 +149,7 @@ func TestEachOperationFails(t *testing.T) {
 	}
 	want, total, err := run(0)
 	require.NoError(t, err)
-	step := 1
-	if *faults > 0 {
-		step = max(1, total / *faults)
-	}
-	for n := 1; n <= total; n += step {
+	for n := 1; n <= total; n += sample(max(1, total/12)) {
 		got, _, _ := run(n)
 		require.Equal(t, want, got, "operation %d of %d", n, total)
 	}
@@ -168,7 +174,7 @@ func TestDamagedRuns(t *testing.T) {
 		}))
 	}
 	for i, file := range files {
-		if testing.Short() && i%7 > 0 {
+		if i%sample(9) > 0 {
 			continue
 		}
 		text, err := os.ReadFile(file)
