@@ -179,19 +179,38 @@ func TestStateThatCannotBeKept(t *testing.T) {
 	assert.ElementsMatch(t, []string{"place.json", "weights-3.safetensors"}, names)
 }
 
-// A state of another training is not used.
+// A state of another training is not used, be it of more parameters or fewer.
 func TestStateOfAnotherTraining(t *testing.T) {
 	torchtest.Setup(t)
-	keep := distillation.Keep{Folder: filepath.Join(t.TempDir(), "state"), Steps: 1}
-	_, err := newStepper(t).train(context.Background(), distillation.Options{Steps: 1, Keep: keep}, "vision")
-	require.NoError(t, err)
-	whole := newStepper(t)
-	_, err = whole.train(context.Background(), distillation.Options{Steps: 2})
-	require.NoError(t, err)
-	s := newStepper(t)
-	_, err = s.train(context.Background(), distillation.Options{Steps: 2, Keep: keep})
-	require.NoError(t, err)
-	require.NotEmpty(t, s.notes)
-	assert.Contains(t, s.notes[0], "is of another training")
-	assert.True(t, whole.weights() == s.weights())
+	train := func(folder string, parameters, steps int) (out []float64, notes []string) {
+		var params []*torch.Tensor
+		for range parameters {
+			w := torch.From([]float32{1, -2}, torch.CPU)
+			defer w.Free()
+			params = append(params, w)
+		}
+		o := distillation.Options{Steps: steps, LR: .1, Keep: distillation.Keep{Folder: folder, Steps: 1}, Note: func(text string) { notes = append(notes, text) }}
+		_, err := distillation.Train(context.Background(), params, o, func(distillation.At, func(func())) (*torch.Tensor, error) {
+			loss := params[0].Mul(params[0]).Sum()
+			for _, p := range params[1:] {
+				loss = loss.Add(p.Sum())
+			}
+			return loss, nil
+		})
+		require.NoError(t, err)
+		return params[0].Floats(), notes
+	}
+	want, _ := train("", 1, 2)
+	for _, before := range []int{1, 2, 3} {
+		folder := t.TempDir()
+		train(folder, before, 1)
+		got, notes := train(folder, 2, 2)
+		assert.Equal(t, want, got)
+		require.Len(t, notes, 1)
+		if before == 2 {
+			assert.Equal(t, "the training goes on after step 1 of 2", notes[0])
+		} else {
+			assert.Contains(t, notes[0], "is of another training")
+		}
+	}
 }
