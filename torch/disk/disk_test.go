@@ -1,0 +1,248 @@
+package disk_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"espalier/torch/disk"
+)
+
+// content is large enough for several writes.
+func content(text string) []byte { return []byte(strings.Repeat(text, 3<<20)) }
+
+// tree is what is in a folder: paths and contents, folders with a slash behind.
+func tree(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(folder, path)
+		if err != nil || path == folder {
+			return err
+		}
+		if entry.IsDir() {
+			found[name+"/"] = ""
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		found[name] = string(data)
+		return err
+	}))
+	return found
+}
+
+// A change takes a folder from one state to another, and is to do all of that or nothing.
+type change struct {
+	before, after map[string]string
+	do            func(folder string) error
+}
+
+var (
+	short   = string(content("o"))
+	long    = string(content("n"))
+	changes = map[string]change{
+		"Write a first file":     {map[string]string{}, map[string]string{"f": long}, func(d string) error { return disk.Write(filepath.Join(d, "f"), content("n")) }},
+		"Write over a file":      {map[string]string{"f": short}, map[string]string{"f": long}, func(d string) error { return disk.Write(filepath.Join(d, "f"), content("n")) }},
+		"WriteNamed over a file": {map[string]string{"f": short}, map[string]string{"f": "new"}, func(d string) error { return disk.WriteNamed(filepath.Join(d, "f"), plainly("new")) }},
+		"Copy":                   {map[string]string{"f": short, "g": "g"}, map[string]string{"f": "g", "g": "g"}, func(d string) error { return disk.Copy(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
+		"Rename":                 {map[string]string{"f": "old", "g": "new"}, map[string]string{"f": "new"}, func(d string) error { return disk.Rename(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
+		"RemoveAll":              {map[string]string{"m/": "", "m/f": "1", "m/g": "2"}, map[string]string{}, func(d string) error { return disk.RemoveAll(filepath.Join(d, "m")) }},
+		"a first folder": {map[string]string{}, map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new"},
+			func(d string) error { return disk.ReplaceFolder(filepath.Join(d, "m"), filled) }},
+		"ReplaceFolder": {map[string]string{"m/": "", "m/f": "old", "m/other": "old"}, map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new"},
+			func(d string) error { return disk.ReplaceFolder(filepath.Join(d, "m"), filled) }},
+		"ReplaceFolder without exchange": {map[string]string{"m/": "", "m/f": "old", "m/other": "old"}, map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new"},
+			func(d string) error {
+				defer disk.WithoutExchange()()
+				return disk.ReplaceFolder(filepath.Join(d, "m"), filled)
+			}},
+	}
+)
+
+func filled(tmp string) error {
+	return errors.Join(disk.Write(filepath.Join(tmp, "f"), []byte("new")), disk.Write(filepath.Join(tmp, "below", "g"), []byte("new")))
+}
+
+// plainly writes a file without this package, as a library of others does.
+func plainly(text string) func(string) error {
+	return func(path string) error { return os.WriteFile(path, []byte(text), 0o644) }
+}
+
+func (c change) prepare(t *testing.T) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	for name, text := range c.before {
+		if strings.HasSuffix(name, "/") {
+			require.NoError(t, os.MkdirAll(filepath.Join(folder, name), 0o755))
+		} else {
+			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
+		}
+	}
+	return folder
+}
+
+// interceptAt makes the n-th operation, counted from 1, do what at does; count is how many were asked.
+func interceptAt(n int, at func(op disk.Op, path string) error) (count *int, restore func()) {
+	count = new(int)
+	return count, disk.Intercept(func(op disk.Op, path string) error {
+		if *count++; *count == n {
+			return at(op, path)
+		}
+		return nil
+	})
+}
+
+func TestEachChangeEndsAsItSays(t *testing.T) {
+	for name, c := range changes {
+		t.Run(name, func(t *testing.T) {
+			folder := c.prepare(t)
+			require.NoError(t, c.do(folder))
+			assert.Equal(t, c.after, tree(t, folder))
+		})
+	}
+}
+
+// A fault of the disk at any one operation leaves the old content or the new one. An error that names the operation and the path
+// comes with it, except where only something under a temporary name could not be removed.
+func TestAFaultAtAnyOperation(t *testing.T) {
+	for name, c := range changes {
+		t.Run(name, func(t *testing.T) {
+			for n := 1; ; n++ {
+				folder := c.prepare(t)
+				var what disk.Op
+				var where string
+				count, restore := interceptAt(n, func(op disk.Op, path string) error {
+					what, where = op, path
+					return unix.ENOSPC
+				})
+				err := c.do(folder)
+				restore()
+				if *count < n {
+					require.NoError(t, err)
+					require.Greater(t, n, 2, "operations are counted")
+					return
+				}
+				if err == nil {
+					require.Equal(t, disk.OpRemove, what, "a fault of %v %s is told", what, where)
+				} else {
+					require.ErrorIs(t, err, unix.ENOSPC)
+					assert.ErrorContains(t, err, what.String()+" "+where)
+				}
+				if what == disk.OpRemove {
+					require.NoError(t, disk.Sweep(folder))
+				}
+				found := tree(t, folder)
+				if !assert.Condition(t, func() bool { return assert.ObjectsAreEqual(c.before, found) || assert.ObjectsAreEqual(c.after, found) }) {
+					t.Fatalf("after a fault of %v %s: %v", what, where, keys(found))
+				}
+			}
+		})
+	}
+}
+
+func keys(m map[string]string) (names []string) {
+	for name := range m {
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestAWriterThatFailsOrPanics(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "f")
+	require.NoError(t, disk.Write(path, []byte("old")))
+	broken := errors.New("broken")
+	assert.ErrorIs(t, disk.WriteWith(path, func(w io.Writer) error { fmt.Fprint(w, "half"); return broken }), broken)
+	assert.ErrorIs(t, disk.WriteNamed(path, func(tmp string) error { return errors.Join(plainly("half")(tmp), broken) }), broken)
+	assert.ErrorIs(t, disk.ReplaceFolder(filepath.Join(folder, "m"), func(tmp string) error { return errors.Join(filled(tmp), broken) }), broken)
+	assert.Panics(t, func() { _ = disk.WriteWith(path, func(w io.Writer) error { fmt.Fprint(w, "half"); panic("x") }) })
+	assert.Panics(t, func() { _ = disk.ReplaceFolder(filepath.Join(folder, "m"), func(string) error { panic("x") }) })
+	f, err := disk.Create(path)
+	require.NoError(t, err)
+	_, err = f.Write([]byte("half"))
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	f.Abort()
+	f.Abort()
+	assert.Equal(t, map[string]string{"f": "old"}, tree(t, folder))
+}
+
+// Whoever may read the folder may read its files; os.CreateTemp's files are their owner's alone.
+func TestModes(t *testing.T) {
+	before := unix.Umask(0o022)
+	defer unix.Umask(before)
+	folder := filepath.Join(t.TempDir(), "a", "b")
+	require.NoError(t, disk.ReplaceFolder(folder, func(tmp string) error { return disk.Write(filepath.Join(tmp, "f"), nil) }))
+	for path, want := range map[string]fs.FileMode{folder: 0o755, filepath.Dir(folder): 0o755, filepath.Join(folder, "f"): 0o644} {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		assert.Equal(t, want, info.Mode().Perm(), path)
+	}
+}
+
+// A rename would put a file in the place of /dev/null.
+func TestWhatIsNoFileIsNotReplaced(t *testing.T) {
+	folder := t.TempDir()
+	pipe, file := filepath.Join(folder, "pipe"), filepath.Join(folder, "file")
+	require.NoError(t, unix.Mkfifo(pipe, 0o600))
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	assert.ErrorContains(t, disk.Write(pipe, nil), pipe+": it is there and is a pipe")
+	assert.ErrorContains(t, disk.Write(folder, nil), "is a folder")
+	assert.ErrorContains(t, disk.WriteNamed("/dev/null", plainly("")), "is a device")
+	assert.ErrorContains(t, disk.ReplaceFolder(file, filled), "it is a file, not a folder")
+	assert.ErrorContains(t, disk.Write(filepath.Join(file, "below"), nil), "mkdir "+file)
+	assert.Equal(t, []string{"file", "pipe"}, listing(t, folder))
+}
+
+func listing(t *testing.T, folder string) (names []string) {
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// The link of a folder stays and leads to the new one.
+func TestReplaceFolderThroughALink(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "real"), 0o755))
+	link := filepath.Join(folder, "link")
+	require.NoError(t, os.Symlink("real", link))
+	require.NoError(t, disk.ReplaceFolder(link, filled))
+	data, err := os.ReadFile(filepath.Join(folder, "real", "f"))
+	require.NoError(t, err)
+	assert.Equal(t, "new", string(data))
+	assert.Equal(t, []string{"link", "real"}, listing(t, folder))
+}
+
+// A name of 255 bytes is the longest that file systems take.
+func TestALongName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), strings.Repeat("x", 255))
+	require.NoError(t, disk.Write(path, []byte("x")))
+	require.NoError(t, disk.Write(path, []byte("y")))
+}
+
+// Each folder that a rename changes is synced after it, and each file before it.
+func TestOrderOfSyncs(t *testing.T) {
+	folder := t.TempDir()
+	var log []string
+	restore := disk.Intercept(func(op disk.Op, path string) error {
+		name, _ := filepath.Rel(folder, path)
+		log = append(log, op.String()+" "+name)
+		return nil
+	})
+	defer restore()
+	require.NoError(t, disk.Write(filepath.Join(folder, "a", "f"), []byte("x")))
+	assert.Equal(t, []string{"mkdir a", "sync .", "create a/f", "write a/f", "sync a/f", "rename a/f", "sync a"}, log)
+}
