@@ -13,9 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"espalier/torch"
+	"espalier/torch/disk"
 )
 
 //go:embed peers
@@ -52,11 +51,11 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 	}
 	key := sha256.Sum256(requirements)
 	folder := filepath.Join(cache, "espalier", "bench-"+hex.EncodeToString(key[:6]))
-	unlock, err := lock(folder + ".lock")
+	lock, err := disk.Lock(folder+".lock", disk.Exclusive, true)
 	if err != nil {
 		return "", &noPeer{err.Error()}
 	}
-	defer unlock()
+	defer lock.Unlock()
 	python, whole := filepath.Join(folder, "bin", "python"), filepath.Join(folder, "whole")
 	if _, err := os.Stat(whole); err == nil {
 		return python, nil
@@ -82,23 +81,7 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 		}
 	}
 	say(fmt.Sprintf("PyTorch is there after %.0f s", time.Since(begun).Seconds()))
-	return python, os.WriteFile(whole, nil, 0o644)
-}
-
-// lock waits until no other process holds the file's lock.
-func lock(path string) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
+	return python, disk.Write(whole, nil)
 }
 
 // lastLine is what a failed program said last, which tells most; without output, the error.

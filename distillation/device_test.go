@@ -2,7 +2,6 @@ package distillation_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,8 +94,8 @@ func asked64(n model.Network) (*model.Batch, error) {
 // keptOutputs are a network's outputs for the pictures of modeltest.Ask, by way of a file.
 func keptOutputs(t *testing.T, n model.Network) *distillation.Outputs {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "outputs.safetensors")
-	require.NoError(t, distillation.WriteOutputs(path, n, func(yield func(*model.Batch) error) error {
+	path := t.TempDir()
+	require.NoError(t, distillation.WriteOutputs(path, n, distillation.Keep{}, func(_ int, yield func(*model.Batch) error) error {
 		return torch.Run(func(*torch.Scope) error {
 			b, err := asked64(n)
 			if err != nil {

@@ -71,9 +71,12 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		asked[i] = p.RequiresGrad()
 		p.SetRequiresGrad(true)
 	}
-	adam, err := optim.NewAdamW(params, o.WeightDecay, o.DecayAll)
-	if err != nil {
-		return Trained{}, fmt.Errorf("distillation: %w", err)
+	var adam *optim.AdamW
+	if err := torch.Run(func(*torch.Scope) error {
+		adam = optim.NewAdamW(params, o.WeightDecay, o.DecayAll)
+		return nil
+	}); err != nil {
+		return Trained{}, fmt.Errorf("distillation: the optimizer's state, two numbers a parameter: %w", err)
 	}
 	adam.Beta1, adam.Beta2 = o.Beta1, o.Beta2
 	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1}

@@ -3,6 +3,7 @@ package distillation_test
 import (
 	"context"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -93,17 +94,37 @@ func TestTrainStops(t *testing.T) {
 func TestOutputsAreKeptOnce(t *testing.T) {
 	torchtest.Setup(t)
 	m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
-	path := filepath.Join(t.TempDir(), "outputs.safetensors")
-	require.NoError(t, distillation.WriteOutputs(path, m, func(yield func(*model.Batch) error) error {
-		return torch.Run(func(*torch.Scope) error {
-			for i := range 2 {
-				if err := yield(modeltest.RefTinyBatch(t, io, 2*i, 2*i+2, false)); err != nil {
-					return err
+	path := t.TempDir()
+	write := func(path string, keep distillation.Keep, stop error) error {
+		return distillation.WriteOutputs(path, m, keep, func(from int, yield func(*model.Batch) error) error {
+			return torch.Run(func(*torch.Scope) error {
+				for i := from; i < 4; i += 2 {
+					if i == 2 && stop != nil {
+						return stop
+					}
+					if err := yield(modeltest.RefTinyBatch(t, io, i, i+2, false)); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		})
-	}))
+	}
+	require.NoError(t, write(path, distillation.Keep{}, nil))
+
+	// Interrupted between batches, the same files come out, and what was computed is not computed again.
+	again, keep := t.TempDir(), distillation.Keep{Folder: filepath.Join(t.TempDir(), "state")}
+	require.ErrorIs(t, write(again, keep, context.Canceled), context.Canceled)
+	require.ErrorIs(t, write(again, keep, context.Canceled), context.Canceled)
+	require.NoError(t, write(again, keep, nil))
+	for _, name := range []string{"outputs.rows", "outputs.json"} {
+		want, err := os.ReadFile(filepath.Join(path, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(again, name))
+		require.NoError(t, err)
+		assert.Equal(t, want, got, name)
+	}
+
 	o, err := distillation.OpenOutputs(path, func() (func(*torch.Tensor) *torch.Tensor, error) { return m.Head, nil })
 	require.NoError(t, err)
 	defer o.Close()
@@ -116,6 +137,15 @@ func TestOutputsAreKeptOnce(t *testing.T) {
 		})
 		return nil
 	}))
+	// A file that shrinks under a run is an error that names it.
+	require.NoError(t, os.Truncate(filepath.Join(path, "outputs.rows"), 10))
+	err = torch.Run(func(*torch.Scope) error {
+		o.Logits([]int{3}, torch.CPU)
+		return nil
+	})
+	require.ErrorContains(t, err, "outputs.rows cannot be read")
+	_, err = distillation.OpenOutputs(path, nil)
+	require.ErrorContains(t, err, "has 10 bytes")
 }
 
 func second[T any](_ T, err error) error { return err }

@@ -71,7 +71,7 @@ func TestRunOverDividedPictures(t *testing.T) {
 	teacher, err := model.Load(filepath.Join(out, "teacher"), torch.CPU)
 	require.NoError(t, err)
 	defer teacher.Store().Free()
-	o, err := distillation.OpenOutputs(filepath.Join(keptAt(t, out, "teacher/outputs"), "outputs.safetensors"), func() (func(*torch.Tensor) *torch.Tensor, error) {
+	o, err := distillation.OpenOutputs(keptAt(t, out, "teacher/outputs"), func() (func(*torch.Tensor) *torch.Tensor, error) {
 		return teacher.Head, nil
 	})
 	require.NoError(t, err)

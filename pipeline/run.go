@@ -87,6 +87,9 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 	}
 
 	out := &report.Report{}
+	for _, row := range set.Skipped {
+		out.Skipped = append(out.Skipped, report.Row(row))
+	}
 	if out.TeacherSeconds, err = t.Fetch(ctx, r.chain, options, c.train); err != nil {
 		return nil, err
 	}
@@ -141,7 +144,7 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	if err := checkOldFolder(cfg.Output); err != nil {
 		return nil, err
 	}
-	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, cfg.Workers)
+	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +197,7 @@ func sharedFolder(cfg *config.Config, events event.Events) string {
 func (r *run) openData() (*data.Dataset, error) {
 	d := r.cfg.Data
 	r.events.Emit(event.Phase{Name: "data"})
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD})
+	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip"})
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -287,18 +288,6 @@ func TestFoldersThatAreRefused(t *testing.T) {
 	require.NoError(t, r.chain.Close())
 }
 
-// A run works on its own copy of the configuration, and the same one may run again.
-func TestRunLeavesTheConfigurationAlone(t *testing.T) {
-	torchtest.Setup(t)
-	cfg := tinyConfig(t, filepath.Join(t.TempDir(), "run"))
-	before := cfg.Clone()
-	for range 2 {
-		_, err := runWith(context.Background(), cfg, nil)
-		require.NoError(t, err)
-		assert.Equal(t, before, cfg)
-	}
-}
-
 // Without a cache folder, or with one that cannot be written, a run keeps its results in its own folder.
 func TestRunWithoutACache(t *testing.T) {
 	torchtest.Setup(t)
@@ -392,4 +381,39 @@ func TestTeacherFromACheckpoint(t *testing.T) {
 func nan() float64 {
 	zero := 0.
 	return zero / zero
+}
+
+// A run works on a copy: what it has to change for the export is not seen by its caller, whose configuration serves again.
+func TestRunLeavesItsConfigAlone(t *testing.T) {
+	torchtest.Setup(t)
+	out := filepath.Join(t.TempDir(), "run")
+	file := tinyConfig(t, out, "export.format=transformers", "stage.inner.keep.qformer={ heads = 1 }")
+	cfg := file.Clone() // as a program makes it: without what is inherited or fitted
+	cfg.Teacher.Train.Precision, cfg.Data.Size = "", 48
+	for i := range cfg.Stages {
+		cfg.Stages[i].Distil.Precision = ""
+	}
+	before := cfg.Clone()
+	fitted := 0
+	run := func(c *config.Config) string {
+		r, err := runWith(context.Background(), c, func(e event.Event) {
+			if n, ok := e.(event.Note); ok && strings.HasPrefix(n.Text, "export: ") && strings.Contains(n.Text, "→") {
+				fitted++
+			}
+		})
+		require.NoError(t, err)
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		var plain any
+		require.NoError(t, json.Unmarshal(text, &plain))
+		text, err = json.Marshal(untimed(plain))
+		require.NoError(t, err)
+		return string(text)
+	}
+	first := run(cfg)
+	assert.Positive(t, fitted, "this export changes what is kept")
+	assert.Equal(t, before, cfg)
+	assert.JSONEq(t, first, run(cfg), "the same configuration goes on in the same folder")
+	assert.JSONEq(t, first, run(file), "and so does the one of the file")
+	assert.Equal(t, before, cfg)
 }

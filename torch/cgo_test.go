@@ -37,7 +37,7 @@ func TestLiveTensors(t *testing.T) {
 	torchtest.Setup(t)
 	before := torch.LiveTensors()
 	x := torch.Ones([]int{2}, torch.Float32, torch.CPU)
-	y := x.Alias()
+	y := x.Detach()
 	require.Equal(t, before+2, torch.LiveTensors())
 	x.Free()
 	y.Free()

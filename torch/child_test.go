@@ -20,9 +20,13 @@ var children = map[string]func() error{
 		fmt.Println(torch.CPUCapability(), torch.ShimPath())
 		return nil
 	},
+	"exhausted":              exhausted,
 	"importance pass":        func() error { return importancePass(false) },
 	"folded importance pass": func() error { return importancePass(true) },
 }
+
+// sanitized tells whether the process runs under a sanitizer, which keeps freed memory and needs much address space.
+func sanitized() bool { return raceDetector || strings.Contains(os.Getenv("LD_PRELOAD"), "san.so") }
 
 func TestMain(m *testing.M) {
 	name := os.Getenv(childVariable)

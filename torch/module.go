@@ -6,13 +6,12 @@ import "C"
 
 import (
 	"archive/zip"
-	"errors"
+	"espalier/torch/disk"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"unsafe"
@@ -92,17 +91,23 @@ func (m *Module) Close() {
 	}
 }
 
+// ptr is the handle for a call that needs the module.
+func (m *Module) ptr(op string) *C.esp_module {
+	if m == nil || m.c == nil {
+		misuse(op, KindMisuse, "the module is closed")
+	}
+	return m.c
+}
+
 // Call runs a method. What it gives belongs to the current scope; a method that gives several values has a tuple of them.
 // A failure panics with an [Error], as that of every operation does.
 func (m *Module) Call(method string, inputs ...Operand) []Operand {
-	if m.c == nil {
-		misuse(method, KindMisuse, "the module is closed")
-	}
+	c := m.ptr(method)
 	name := C.CString(method)
 	defer C.free(unsafe.Pointer(name))
 	tensors, layout := flat(inputs)
 	var out C.esp_values
-	s := C.esp_module_call(m.c, name, lend(tensors, layout), &out)
+	s := C.esp_module_call(c, name, lend(tensors, layout), &out)
 	check(method, s, tensors...)
 	defer C.esp_values_free(out)
 	handles := unsafe.Slice(out.tensors.data, int(out.tensors.count))
@@ -146,23 +151,10 @@ func lend(tensors []*Tensor, layout []int) C.esp_values {
 // Save writes the module to a file that torch::jit::load and torch.jit.load read, with further files in it, by name. The
 // file appears whole or not at all: it is written beside, synced and renamed.
 func (m *Module) Save(file string, extra map[string]string) error {
-	folder, err := os.MkdirTemp(filepath.Dir(file), ".module-")
-	if err != nil {
-		return fmt.Errorf("torch: module: %w", err)
+	if m == nil || m.c == nil {
+		return &Error{Op: "save", Kind: KindMisuse, Message: file + ": the module is closed"}
 	}
-	defer os.RemoveAll(folder)
-	beside := filepath.Join(folder, filepath.Base(file)) // the archive's inner folder is named after the file
-	if err := m.write(beside, extra); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	f, err := os.OpenFile(beside, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("torch: module: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("torch: module: %w", err)
-	}
-	return os.Rename(beside, file)
+	return disk.WriteNamed(file, func(tmp string) error { return m.write(tmp, extra) }) // the archive's inner folder has the file's name
 }
 
 func (m *Module) write(file string, extra map[string]string) error {

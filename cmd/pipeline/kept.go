@@ -30,6 +30,10 @@ func kept(args []string, stdout *os.File, stderr io.Writer) int {
 		}
 		return 2
 	}
+	if flags.NArg() > 1 {
+		fmt.Fprintf(stderr, "pipeline kept: unexpected argument %q: name one folder\n", flags.Arg(1))
+		return 2
+	}
 	err := func() error {
 		folder := flags.Arg(0)
 		if folder == "" {

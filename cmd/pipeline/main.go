@@ -13,13 +13,15 @@ import (
 	"io"
 	"os"
 
+	"espalier/cmd/shell"
 	"espalier/pipeline"
 	"espalier/pipeline/config"
 	"espalier/pipeline/report"
 )
 
 func main() {
-	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr, pipeline.Run))
+	stderr := shell.Writer(os.Stderr)
+	os.Exit(shell.Main("pipeline", stderr, func() int { return command(os.Args[1:], os.Stdout, stderr, pipeline.Run) }))
 }
 
 // runner is pipeline.Run, or what tests put in its place.

@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"espalier/cmd/shell"
 	"espalier/pipeline/event"
 	"espalier/pipeline/report"
 )
@@ -49,7 +50,7 @@ func (d *display) event(e event.Event) {
 	default:
 		d.end() // a result is the outcome of the phase, and is read after it
 		if text := result(e); text != "" {
-			fmt.Fprintln(d.out, text)
+			fmt.Fprintln(d.out, shell.Escape(text))
 		}
 	}
 }
@@ -76,7 +77,7 @@ func (d *display) end() {
 		d.bar = nil
 	}
 	if d.phase != nil {
-		fmt.Fprintln(d.out, d.phase.summary(d.now()))
+		fmt.Fprintln(d.out, shell.Escape(d.phase.summary(d.now())))
 		d.phase = nil
 	}
 }
@@ -98,7 +99,7 @@ func (d *display) progress(p event.Progress) {
 	}
 	since := now.Sub(d.printed)
 	if p.Done < p.Total && (since >= patience || since >= quiet && 10*(p.Done-d.told) >= p.Total) {
-		fmt.Fprintln(d.out, d.phase.status(now))
+		fmt.Fprintln(d.out, shell.Escape(d.phase.status(now)))
 		d.printed, d.told = now, p.Done
 	}
 }
@@ -106,6 +107,7 @@ func (d *display) progress(p event.Progress) {
 // print puts a line above the bar. The bar is taken away and drawn anew, since mpb writes such lines at its next
 // refresh, and drops them when there is none.
 func (d *display) print(text string) {
+	text = shell.Escape(text)
 	if d.bar == nil {
 		fmt.Fprintln(d.out, text)
 		return

@@ -70,6 +70,7 @@ type Chain struct {
 	used        map[string]*disk.Held
 	record      *record
 	differ      []string // of a recheck
+	rechecked   int
 	told        tally
 	spent       float64 // seconds of what was computed by this chain
 	seconds     float64 // and of all its steps
@@ -84,6 +85,9 @@ func Open(e Environment, o Options) (*Chain, error) {
 	lock, err := disk.Lock(filepath.Join(o.Folder, ".lock"), disk.Exclusive, false)
 	if err != nil {
 		return nil, err
+	}
+	if err := disk.Sweep(o.Folder); err != nil { // what a killed run has left
+		return nil, errors.Join(err, lock.Unlock())
 	}
 	c := &Chain{Environment: e, o: o, lock: lock, own: &store{filepath.Join(o.Folder, "kept")}, used: map[string]*disk.Held{}}
 	c.record = readRecord(filepath.Join(o.Folder, recordName))

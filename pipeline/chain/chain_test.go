@@ -451,3 +451,32 @@ func TestWhatCannotBeHashed(t *testing.T) {
 	assert.NotEqual(t, chain.Of([]string{"a", "b"}), chain.Of([]string{"ab"}))
 	assert.NotEqual(t, chain.Of(uint64(1<<63)), chain.Of(uint64(1<<63+1)))
 }
+
+// What a killed attempt has left in a result's folder is no part of the result.
+func TestLeftoversAreNoPartOfAResult(t *testing.T) {
+	f, k := newFolders(t), &counted{}
+	in := input{Text: "x", Times: 3}
+	var want, got chain.Kept[int]
+	f.with(t, nil, func(c *chain.Chain) { want, _ = chain.Do(context.Background(), c, at("a"), k.write(), in) })
+	left := filepath.Join(f.shared, ".work", filepath.Base(want.Folder), "result")
+	require.NoError(t, os.RemoveAll(want.Folder))
+	require.NoError(t, os.MkdirAll(left, 0o755))
+	for _, name := range []string{"text", "old", ".text.00000000000000000001.tmp"} {
+		require.NoError(t, os.WriteFile(filepath.Join(left, name), []byte("half"), 0o644))
+	}
+	f.with(t, nil, func(c *chain.Chain) { got, _ = chain.Do(context.Background(), c, at("a"), k.write(), in) })
+	assert.Equal(t, want.Content, got.Content)
+	files, err := os.ReadDir(got.Folder)
+	require.NoError(t, err)
+	assert.Len(t, files, 3)
+
+	// Work that was interrupted counts against the limit too.
+	old := filepath.Join(f.shared, ".work", "old-1")
+	require.NoError(t, os.MkdirAll(old, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(old, "state"), make([]byte, 10_000), 0o644))
+	past := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(old, past, past))
+	f.with(t, func(o *chain.Options) { o.Limit = 9000 }, func(*chain.Chain) {})
+	assert.NoDirExists(t, old)
+	assert.DirExists(t, got.Folder)
+}

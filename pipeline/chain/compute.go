@@ -184,10 +184,15 @@ func (w *Work) release() {
 // write writes the files into a store's work folder, seals them and moves them to their place.
 func (w *Work) write(s *store, id string, m *manifest) (map[string]string, error) {
 	folder := filepath.Join(s.work(id), "result")
+	computed := filepath.Join(w.folder, "result")
+	if w.save != nil || computed != folder { // an interrupted attempt may have left something
+		if err := disk.RemoveAll(folder); err != nil {
+			return nil, err
+		}
+	}
 	if err := disk.MkdirAll(folder); err != nil {
 		return nil, err
 	}
-	computed := filepath.Join(w.folder, "result")
 	switch {
 	case w.save != nil:
 		if err := w.save(folder); err != nil {
@@ -197,6 +202,9 @@ func (w *Work) write(s *store, id string, m *manifest) (map[string]string, error
 		if err := disk.CopyFolder(computed, folder); err != nil {
 			return nil, err
 		}
+	}
+	if err := disk.Sweep(folder); err != nil {
+		return nil, err
 	}
 	sums, err := seal(folder, m)
 	if err != nil {

@@ -143,6 +143,8 @@ func (s *store) trim(limit int64) (faults []error) {
 	if err != nil {
 		return nil // there is nothing yet
 	}
+	all = append(all, s.unfinished()...)
+	slices.SortStableFunc(all, func(a, b Listed) int { return b.Used.Compare(a.Used) })
 	total := int64(0)
 	for _, l := range all {
 		total += l.Bytes
@@ -161,4 +163,22 @@ func (s *store) trim(limit int64) (faults []error) {
 		}
 	}
 	return faults
+}
+
+// unfinished is what interrupted work has left.
+func (s *store) unfinished() (out []Listed) {
+	entries, err := os.ReadDir(filepath.Join(s.root, ".work"))
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		l := Listed{ID: e.Name(), Folder: s.work(e.Name())}
+		if info, err := e.Info(); err == nil {
+			l.Used = info.ModTime()
+		}
+		if l.Bytes, err = sizeOf(l.Folder); err == nil {
+			out = append(out, l)
+		}
+	}
+	return out
 }

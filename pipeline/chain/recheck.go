@@ -39,6 +39,7 @@ func (c *Chain) compare(ctx context.Context, k *call, found Result) error {
 	if err != nil {
 		return fmt.Errorf("recheck of %s: %w", k.at, err)
 	}
+	c.rechecked++
 	if content(value, sums) != found.Content {
 		kept, err := sumsOf(found.Folder)
 		if err != nil {
@@ -69,6 +70,9 @@ func differing(a, b map[string]string) (names []string) {
 // Rechecked is an error that names the steps whose results were others when they were computed once more.
 func (c *Chain) Rechecked() error {
 	if len(c.differ) == 0 {
+		if c.rechecked > 0 {
+			c.o.Events.Note("recheck: %d results were computed once more, all to the same bytes", c.rechecked)
+		}
 		return nil
 	}
 	return fmt.Errorf("recheck: %d results are others when they are computed once more: something that is not among their inputs moves them\n  %s",

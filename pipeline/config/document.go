@@ -74,12 +74,7 @@ func (d *document) visit(root map[string]any, c *Config) map[string]any {
 
 // top is the value of a key at the top of the file.
 func (d *document) top(name string) reflect.Value {
-	for _, k := range schema().keys {
-		if k.name == name {
-			return d.config.Field(k.field)
-		}
-	}
-	panic("config: inherit: there is no key " + name + " at the top") // a tag is wrong
+	return d.config.Field(schema().key(name).field)
 }
 
 // add reports a fault at a key, or at the nearest table around it when the key itself is not written. A key that

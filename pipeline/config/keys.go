@@ -23,7 +23,6 @@ import "time"
 type Config struct {
 	Seed       int           `toml:"seed" default:"1" range:"[0,9007199254740991]" doc:"all random numbers of the run derive from it"`
 	Threads    int           `toml:"threads" default:"cpus" range:"[1,1024]" doc:"threads that compute; results depend on it, since sums are split among threads"`
-	Workers    int           `toml:"workers" default:"1" range:"[1,64]" doc:"parts of a step that are computed side by side, each with its share of the threads"`
 	Device     string        `toml:"device" default:"auto" form:"device" doc:"where to compute; auto is the GPU where there is one"`
 	Precision  string        `toml:"precision" default:"fp32" choices:"fp32,bf16" doc:"what training and distillation compute in, unless they say otherwise"`
 	Recompute  bool          `toml:"recompute" default:"false" doc:"scores and distillation compute each block a second time in backward: less memory, more time"`

@@ -76,8 +76,8 @@ func (k *key) defaultText() string {
 	case k.optional:
 		return ""
 	case k.inherit != "":
-		return "that of " + k.inherit
-	case k.name == "threads":
+		return "the run's " + k.inherit
+	case k.cpus:
 		return "number of CPUs"
 	case k.ads > 0:
 		return fmt.Sprintf("%s; %d of ads", tomlText(v), k.ads)
@@ -135,7 +135,7 @@ func Reference() string {
 			if table != "" {
 				heading = "`" + k.heading() + "`"
 			}
-			fmt.Fprintf(&b, "\n## %s\n\n%s| key | type | default | may be | |\n|---|---|---|---|---|\n", heading, introduction(table))
+			fmt.Fprintf(&b, "\n## %s\n\n%s| key | type | default | may be | what it is |\n|---|---|---|---|---|\n", heading, introduction(table))
 		}
 		mark := ""
 		if !k.Moves {
@@ -148,17 +148,13 @@ func Reference() string {
 
 // introduction is the line of help of a table.
 func introduction(table string) string {
-	s, doc := schema(), ""
+	doc, s := "", schema()
 	for _, name := range strings.Split(table, ".") {
-		for _, k := range s.keys {
-			if k.name == name && k.sub != nil {
-				s, doc = k.sub, k.doc
-				break
-			}
+		k := s.key(name)
+		if k == nil { // the top of the file
+			return ""
 		}
-	}
-	if doc == "" {
-		return ""
+		doc, s = k.doc, k.sub
 	}
 	return strings.ToUpper(doc[:1]) + doc[1:] + ".\n\n"
 }
@@ -170,26 +166,27 @@ func code(s string) string {
 	return s
 }
 
-// Example is a run.toml with every key: those that may be left out with their defaults, and behind # those of which another
-// takes the place.
+// Example is a run.toml with every key: those that may be left out with their defaults, and behind # those that go with other
+// keys than the ones there.
 func Example() string {
 	var b strings.Builder
 	b.WriteString("# Every key of run.toml, with its default where it has one. docs/config.md says what each may be.\n")
 	table := ""
 	for _, k := range Keys() {
-		if strings.HasPrefix(k.Path(), "stage.keep.") && strings.Count(k.Path(), ".") > 2 {
-			fmt.Fprintf(&b, "# %s.%s = %s  # %s\n", strings.TrimPrefix(k.Table, "stage.keep."), k.Name, k.example(), k.Doc)
-			continue
-		}
-		if k.Table != table {
+		line := k.Name + " = " + k.example()
+		switch parts := strings.Split(k.Table, "."); {
+		case len(parts) == 3 && parts[1] == "keep": // heads and ffn of a tower, which stands there as a share
+			line = "# " + parts[2] + "." + line
+		case k.Table != table:
 			table = k.Table
 			fmt.Fprintf(&b, "\n%s\n", k.heading())
+			fallthrough
+		default:
+			if strings.HasPrefix(k.key.example, "#") {
+				line = "# " + line
+			}
 		}
-		value, comment := k.example(), ""
-		if k.key.hasExample && strings.HasPrefix(k.key.example, "#") {
-			comment = "# "
-		}
-		fmt.Fprintf(&b, "%s%s = %s  # %s\n", comment, k.Name, value, k.Doc)
+		fmt.Fprintf(&b, "%-32s # %s\n", line, k.Doc)
 	}
 	return b.String()
 }
@@ -204,10 +201,10 @@ func (k Key) example() string {
 	case k.key.hasExample:
 		return strconv.Quote(text)
 	case k.key.inherit != "":
-		return tomlText(reflect.ValueOf(Default()).Elem().FieldByName("Precision"))
+		return tomlText(schema().key(k.key.inherit).fallback)
 	case k.key.ads > 0:
 		return strconv.Itoa(k.key.ads)
-	case k.Name == "threads":
+	case k.key.cpus:
 		return "2"
 	}
 	return tomlText(k.key.fallback)

@@ -21,8 +21,7 @@ func TestResolvedReadsBack(t *testing.T) {
 		require.NoError(t, err)
 		again, err := Parse("resolved.toml", string(text))
 		require.NoError(t, err)
-		assert.Empty(t, Diff(c.Resolved(), again.Resolved()))
-		assert.Equal(t, c.Hash(), again.Hash())
+		assert.Equal(t, c.Resolved(), again.Resolved())
 	}
 }
 
@@ -49,36 +48,19 @@ func TestResolvedHasDefaultsAndLeavesTheConfigAlone(t *testing.T) {
 	assert.NotContains(t, r["stage"].([]any)[0], "alpha_task", "what was not given and has no default")
 }
 
-func TestHash(t *testing.T) {
-	c := parseSmall(t)
-	assert.Equal(t, c.Hash(), parseSmall(t, "output=elsewhere", "stage.hidden.distil.steps=8", "data.test=1000").Hash(),
-		"the folder, and defaults written out, change nothing")
-	assert.NotEqual(t, c.Hash(), parseSmall(t, "seed=2").Hash())
-	assert.NotEqual(t, c.Hash(), parseSmall(t, "stage.hidden.distil.steps=9").Hash())
-
-	teacher := []string{"seed", "data", "teacher"}
-	assert.Equal(t, c.Hash(teacher...), parseSmall(t, "stage.hidden.distil.steps=9").Hash(teacher...))
-	assert.NotEqual(t, c.Hash(teacher...), parseSmall(t, "teacher.train.steps=9").Hash(teacher...))
-}
-
-// The other side of a comparison comes out of a folder's JSON, where every number is a float.
-func TestDiffAcrossJSON(t *testing.T) {
-	c := parseSmall(t)
+// A report's configuration, in which every number is a float, is the one that its run had.
+func TestFromResolved(t *testing.T) {
+	c := parseSmall(t, "stage.hidden.alpha_task=0.1", "stage.hidden.keep.vision=33%")
 	text, err := json.Marshal(c.Resolved())
 	require.NoError(t, err)
 	var saved map[string]any
 	require.NoError(t, json.Unmarshal(text, &saved))
-	assert.Empty(t, Diff(saved, c.Resolved()))
-
-	other := parseSmall(t, "output=x", "seed=2", "stage.hidden.distil.lr=1e-3", "stage.hidden.alpha_task=0.1", `stage.blocks.distil.freeze=["vision"]`)
-	var lines []string
-	for _, d := range Diff(saved, other.Resolved()) {
-		lines = append(lines, d.String())
-	}
-	assert.Equal(t, []string{
-		"seed: 1 → 2",
-		`stage[0].distil.freeze: [] → ["vision"]`,
-		"stage[1].alpha_task: – → 0.1",
-		"stage[1].distil.lr: 0.00003 → 0.001",
-	}, lines)
+	again, err := FromResolved("report.json", saved)
+	require.NoError(t, err)
+	assert.Equal(t, c.Resolved(), again.Resolved())
+	saved["sede"] = 1.
+	_, err = FromResolved("report.json", saved)
+	assert.ErrorContains(t, err, `unknown key "sede"`)
+	_, err = FromResolved("report.json", nil)
+	assert.Error(t, err)
 }

@@ -2,13 +2,11 @@ package config
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // section is the keys of one struct of keys.go, as their tags declare them.
@@ -22,6 +20,7 @@ type key struct {
 	optional   bool         // a pointer, nil where the key is not given
 	required   bool         // it has no default
 	fallback   reflect.Value
+	cpus       bool // its default is the number of CPUs
 	inherit    string
 	ads        int
 	within     bounds
@@ -83,6 +82,7 @@ func keyOf(i int, f reflect.StructField) *key {
 		}
 	}
 	text, given := f.Tag.Lookup("default")
+	k.cpus = text == "cpus"
 	k.required = !given && !k.optional && k.inherit == "" && k.of.Kind() == reflect.String
 	if k.fallback = reflect.Zero(f.Type); given {
 		if k.fallback, err = k.parseDefault(text); err != nil {
@@ -90,6 +90,16 @@ func keyOf(i int, f reflect.StructField) *key {
 		}
 	}
 	return k
+}
+
+// key is the key of that name, or nil.
+func (s *section) key(name string) *key {
+	for _, k := range s.keys {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
 }
 
 func (k *key) isTable() bool { return k.sub != nil && !k.isTables() && !k.isCustom() }
@@ -103,7 +113,7 @@ func (k *key) isCustom() bool { return reflect.PointerTo(k.of).Implements(custom
 func (k *key) parseDefault(text string) (reflect.Value, error) {
 	v := reflect.New(k.of).Elem()
 	switch u := unitOf(k.of); {
-	case text == "cpus":
+	case k.cpus:
 		v.SetInt(int64(min(runtime.NumCPU(), int(k.within.high))))
 	case k.of.Kind() == reflect.Bool:
 		v.SetBool(text == "true")
@@ -145,92 +155,3 @@ func filled[T any]() *T {
 	sectionOf(reflect.TypeFor[T]()).fill(reflect.ValueOf(&out).Elem())
 	return &out
 }
-
-// bounds is what a number may be; an infinite bound is none.
-type bounds struct {
-	low, high         float64
-	lowOpen, highOpen bool
-	unit              unit
-}
-
-var everything = bounds{low: math.Inf(-1), high: math.Inf(1)}
-
-// parseBounds reads [0,1), with [ and ] for a bound that belongs to the range; a bound that is left out is infinite.
-func parseBounds(text string, u unit) (b bounds, err error) {
-	low, high, ok := strings.Cut(strings.Trim(text, "[]()"), ",")
-	if !ok {
-		return b, fmt.Errorf("%q is not as [0,1)", text)
-	}
-	b = bounds{math.Inf(-1), math.Inf(1), text[0] == '(', strings.HasSuffix(text, ")"), u}
-	if low != "" {
-		if b.low, err = u.parse(low); err != nil {
-			return b, err
-		}
-	}
-	if high != "" {
-		b.high, err = u.parse(high)
-	}
-	return b, err
-}
-
-// String is the range as docs/config.md shows it.
-func (b bounds) String() string {
-	switch {
-	case b.low == everything.low && b.high == everything.high:
-		return ""
-	case math.IsInf(b.high, 1) && b.lowOpen:
-		return "above " + b.unit.show(b.low)
-	case math.IsInf(b.high, 1):
-		return "at least " + b.unit.show(b.low)
-	}
-	left, right := "[", "]"
-	if b.lowOpen {
-		left = "("
-	}
-	if b.highOpen {
-		right = ")"
-	}
-	return left + b.unit.show(b.low) + ", " + b.unit.show(b.high) + right
-}
-
-// refuse is the reason why a number may not be, or nothing.
-func (b bounds) refuse(v float64) string {
-	switch {
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return fmt.Sprintf("%g is not a finite number", v)
-	case v > b.low && v < b.high, v == b.low && !b.lowOpen, v == b.high && !b.highOpen:
-		return ""
-	case math.IsInf(b.high, 1):
-		return b.unit.show(v) + " is not " + b.String()
-	}
-	return b.unit.show(v) + " is not in " + b.String()
-}
-
-// unit is how the numbers of a type are written.
-type unit struct {
-	is    string // what a value must be, for faults
-	short string // the same in docs/config.md
-	parse func(string) (float64, error)
-	show  func(float64) string
-}
-
-var (
-	wholes = unit{"a whole number", "whole number", parseFloat, func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }}
-	floats = unit{"a number", "number", parseFloat, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }}
-	sizes  = unit{`a size as "20 GB"`, "size", parseBytes, func(v float64) string { return Bytes(v).String() }}
-	times  = unit{`a time as "2m" or "90s"`, "time", parseDuration, func(v float64) string { return showDuration(time.Duration(v)) }}
-)
-
-func unitOf(of reflect.Type) unit {
-	switch {
-	case of == reflect.TypeFor[Bytes]():
-		return sizes
-	case of == reflect.TypeFor[time.Duration]():
-		return times
-	case of.Kind() == reflect.Float64:
-		return floats
-	}
-	return wholes
-}
-
-func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }

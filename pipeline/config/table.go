@@ -24,7 +24,7 @@ type table struct {
 	out    map[string]any
 }
 
-// completed is a struct whose keys depend on each other.
+// checked is a struct whose keys depend on each other.
 type checked interface{ check(t *table) }
 
 // visit reads, checks and writes all keys of a struct.

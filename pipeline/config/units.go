@@ -3,10 +3,40 @@ package config
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// unit is how the numbers of a type are written.
+type unit struct {
+	is    string // what a value must be, for faults
+	short string // the same in docs/config.md
+	parse func(string) (float64, error)
+	show  func(float64) string
+}
+
+var (
+	wholes = unit{"a whole number", "whole number", parseFloat, func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }}
+	floats = unit{"a number", "number", parseFloat, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }}
+	sizes  = unit{`a size as "20 GB"`, "size", parseBytes, showBytes}
+	times  = unit{`a time as "2m" or "90s"`, "time", parseDuration, func(v float64) string { return showDuration(time.Duration(v)) }}
+)
+
+func unitOf(of reflect.Type) unit {
+	switch {
+	case of == reflect.TypeFor[Bytes]():
+		return sizes
+	case of == reflect.TypeFor[time.Duration]():
+		return times
+	case of.Kind() == reflect.Float64:
+		return floats
+	}
+	return wholes
+}
+
+func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 
 // Bytes is a number of bytes, written as "20 GB".
 type Bytes int64
@@ -40,6 +70,13 @@ func parseBytes(s string) (float64, error) {
 		return math.Round(v * u.bytes), nil
 	}
 	return 0, fmt.Errorf(`%q is no size: write a number with its unit, as "20 GB"`, short(s))
+}
+
+func showBytes(v float64) string {
+	if math.Abs(v) >= 1<<63 {
+		return fmt.Sprintf("%g B", v)
+	}
+	return Bytes(v).String()
 }
 
 func parseDuration(s string) (float64, error) {

@@ -12,6 +12,7 @@ import (
 
 // value reads, checks and writes a key that is no table.
 func (t *table) value(k *key, v reflect.Value) {
+	old := reflect.ValueOf(v.Interface())
 	given, ok := t.in[k.name]
 	if ok && !t.read(k, v, given) {
 		return
@@ -25,6 +26,9 @@ func (t *table) value(k *key, v reflect.Value) {
 	t.out[k.name] = plain(v)
 	if why := k.refuse(v); why != "" {
 		t.fault(k.name, "%s", why)
+		if ok {
+			v.Set(old) // what would follow from a wrong value is noise
+		}
 	}
 }
 

@@ -126,7 +126,12 @@ func (c *Corpus) Labelled(pictures []int) *torch.Tensor {
 
 // Each calls f with all pictures in order, batch by batch, decoded ahead of the computation.
 func (c *Corpus) Each(ctx context.Context, batch int, f func(b *data.Batch) error) error {
-	l := data.NewLoader(ctx, c.Split, data.Sequence(c.Split.Len()), batch)
+	return c.EachFrom(ctx, 0, batch, f)
+}
+
+// EachFrom is Each from a picture on.
+func (c *Corpus) EachFrom(ctx context.Context, from, batch int, f func(b *data.Batch) error) error {
+	l := data.NewLoader(ctx, c.Split, data.Sequence(from, c.Split.Len()), batch)
 	defer l.Close()
 	for {
 		b, err := l.Next()

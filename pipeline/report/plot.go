@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"espalier/torch/disk"
 	"fmt"
 	"image/color"
 
@@ -89,7 +90,7 @@ func (r *Report) WritePlot(path string) error {
 	if _, err := (vgimg.PngCanvas{Canvas: img}).WriteTo(&out); err != nil {
 		return fmt.Errorf("report: plot: %w", err)
 	}
-	return WriteFile(path, out.Bytes())
+	return disk.Write(path, out.Bytes())
 }
 
 func thousands(m Model) float64 { return float64(m.Parameters) / 1e3 }

@@ -17,7 +17,14 @@ type Report struct {
 	PeakRSSBytes   int64             `json:"peak_rss_bytes"`
 	Config         map[string]any    `json:"config"`
 	Versions       map[string]string `json:"versions"`
-	Reused         []string          `json:"reused,omitempty"` // steps whose kept results were found, as "hidden/distil 2"
+	Skipped        []Row             `json:"skipped,omitempty"` // rows of the data that were left out
+	Reused         []string          `json:"reused,omitempty"`  // steps whose kept results were found, as "hidden/distil 2"
+}
+
+// Row is a row of the data that was left out: its file and line, and why.
+type Row struct {
+	Place  string `json:"place"`
+	Reason string `json:"reason"`
 }
 
 // Model is one network, measured. Pruned models may leave latency and throughput out.

@@ -2,7 +2,6 @@ package teacher
 
 import (
 	"context"
-	"path/filepath"
 
 	"espalier/distillation"
 	"espalier/model"
@@ -51,10 +50,8 @@ type Outputs struct {
 
 // Open opens the file. Where it holds hidden states, the teacher's head stays in memory from then on.
 func (o *Outputs) Open() (*distillation.Outputs, error) {
-	return distillation.OpenOutputs(filepath.Join(o.Folder, outputsName), o.teacher.Head)
+	return distillation.OpenOutputs(o.Folder, o.teacher.Head)
 }
-
-const outputsName = "outputs.safetensors"
 
 type outputsInput struct {
 	Network *network.Held
@@ -80,8 +77,9 @@ func writeOutputs(ctx context.Context, w *chain.Work, in outputsInput) (none str
 	if err != nil {
 		return none, err
 	}
-	return none, distillation.WriteOutputs(filepath.Join(folder, outputsName), n, func(yield func(*model.Batch) error) error {
-		return in.Train.Each(ctx, in.Batch, func(b *data.Batch) error {
+	keep := distillation.Keep{Folder: w.State(), Every: w.KeepEvery}
+	return none, distillation.WriteOutputs(folder, n, keep, func(from int, yield func(*model.Batch) error) error {
+		return in.Train.EachFrom(ctx, from, in.Batch, func(b *data.Batch) error {
 			return torch.Run(func(*torch.Scope) error {
 				packed, err := in.Train.Batch(b.Index, b.Pixels)
 				if err != nil {

@@ -21,8 +21,8 @@ type group struct {
 }
 
 // NewAdamW prepares a state for each parameter. As is common, biases and norms (parameters of one dimension) do not
-// decay, unless all do. Memory that is not there is an error.
-func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) (*AdamW, error) {
+// decay, unless all do. As operations do, it panics with a *torch.Error where there is not enough memory.
+func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) *AdamW {
 	o := &AdamW{Beta1: .9, Beta2: .999, Eps: 1e-8}
 	decayed, plain := group{decay: weightDecay}, group{}
 	for _, p := range params {
@@ -32,30 +32,26 @@ func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) (*Adam
 		}
 		g.params = append(g.params, p)
 	}
-	err := torch.Run(func(s *torch.Scope) error {
-		for _, g := range []*group{&decayed, &plain} {
-			for _, p := range g.params {
-				shape, on := p.Shape(), p.Device()
-				g.first = append(g.first, torch.Zeros(shape, p.DType(), on))
-				g.second = append(g.second, torch.Zeros(shape, p.DType(), on))
-				g.age = append(g.age, torch.Zeros(nil, torch.Float32, on))
-			}
-			for _, ts := range [][]*torch.Tensor{g.first, g.second, g.age} {
-				for _, t := range ts {
-					t.Release()
-				}
-			}
-			if len(g.params) > 0 {
-				o.groups = append(o.groups, *g)
-			}
+	whole := false
+	defer func() {
+		if !whole { // what there is would stay for ever
+			o.groups = []group{decayed, plain}
+			o.Close()
 		}
-		return nil
-	})
-	if err != nil {
-		o.Close()
-		return nil, fmt.Errorf("optim: AdamW's state: %w", err)
+	}()
+	for _, g := range []*group{&decayed, &plain} {
+		for _, p := range g.params {
+			shape, on := p.Shape(), p.Device()
+			g.first = append(g.first, torch.Zeros(shape, p.DType(), on).Release())
+			g.second = append(g.second, torch.Zeros(shape, p.DType(), on).Release())
+			g.age = append(g.age, torch.Zeros(nil, torch.Float32, on).Release())
+		}
+		if len(g.params) > 0 {
+			o.groups = append(o.groups, *g)
+		}
 	}
-	return o, nil
+	whole = true
+	return o
 }
 
 // State are the moments and ages by name; with the parameters they are all that a training is. They belong to the optimizer.
@@ -113,10 +109,10 @@ func (o *AdamW) ZeroGrad() {
 // Close frees the state.
 func (o *AdamW) Close() {
 	for _, g := range o.groups {
-		for i := range g.params {
-			g.first[i].Free()
-			g.second[i].Free()
-			g.age[i].Free()
+		for _, state := range [][]*torch.Tensor{g.first, g.second, g.age} {
+			for _, t := range state {
+				t.Free()
+			}
 		}
 	}
 	o.groups = nil
