@@ -4,6 +4,7 @@ package torch
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -21,7 +22,8 @@ func callback(what string, f func() *C.esp_tensor) C.esp_hook_answer {
 			switch {
 			case r != nil:
 				answer.error, answer.kind = C.CString(fmt.Sprintf("%s: %v", what, r)), C.ESP_ERROR_CALLBACK
-				if e, ok := r.(*Error); ok && e.Kind == KindMemory { // whoever can do with less must see it
+				var e *Error
+				if err, ok := r.(error); ok && errors.As(err, &e) && e.Kind == KindMemory { // whoever can do with less must see it
 					answer.kind = C.ESP_ERROR_MEMORY
 				}
 			case !ended:

@@ -72,7 +72,7 @@ func TestStepsHoldNothingBack(t *testing.T) {
 		s.first, s.second, s.counters = append(s.first, zeros(width, width)), append(s.second, zeros(width, width)), append(s.counters, zeros())
 	}
 	steps := soakSteps
-	if testing.Short() {
+	if testing.Short() || sanitized() {
 		steps /= 10
 	}
 	run := func(n int) {
