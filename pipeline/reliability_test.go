@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("moments:", moments.count)
 		if err != nil {
-			fmt.Println(err)
+			fmt.Printf("%T: %v\n", err, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -129,8 +129,11 @@ func TestKilledRuns(t *testing.T) {
 	require.NoError(t, err)
 	want := outcome(t, whole)
 	kills := 10
-	if *every {
+	switch {
+	case *every:
 		kills = 100
+	case testing.Short():
+		kills = 3
 	}
 	for i := range kills {
 		n := 1 + (2*i+1)*total/(2*kills)
@@ -146,6 +149,18 @@ func TestKilledRuns(t *testing.T) {
 		assert.Equal(t, want, outcome(t, output), "moment %d of %d, %s\n%s", n, total, said, ended)
 		assert.Empty(t, leftovers(t, output), "moment %d of %d, %s", n, total, said)
 	}
+}
+
+// A run in another process is told which one has the folder.
+func TestFolderOfAnotherProcess(t *testing.T) {
+	torchtest.Setup(t)
+	output := filepath.Join(t.TempDir(), "run")
+	r, err := open(tinyConfig(t, output), Options{})
+	require.NoError(t, err)
+	said := killedRun(t, output, t.TempDir(), 1<<30)
+	assert.Contains(t, said, fmt.Sprintf("*fault.InputError: output = %q is in use by process %d", output, os.Getpid()))
+	require.NoError(t, r.chain.Close())
+	assert.NotContains(t, killedRun(t, output, t.TempDir(), 1<<30), "InputError", "it is free again")
 }
 
 // leftovers are the files and folders in a run's folder that nobody will read: of a writer, or of a step under way.
