@@ -17,7 +17,7 @@ import (
 type Keep struct {
 	Folder string        // empty: nowhere
 	Every  time.Duration // how often, 0: never by the clock; never so often that it takes more than 3 % of the time
-	Steps  int           // also after so many steps; 0: only by the clock
+	Steps  int           // also after so many steps, or pictures of the outputs; 0: only by the clock
 	Last   bool          // also after the last step, where more is done before the result is kept
 }
 
@@ -26,15 +26,6 @@ const largestShare = .03
 
 // placeName is the file that says where the work stands, written when everything that it tells of is on the disk.
 const placeName = "place.json"
-
-// place is where a training stands; it is written after the weights.
-type place struct {
-	Step    int    `json:"step"`
-	Skipped int    `json:"skipped"`
-	InARow  int    `json:"skipped_in_a_row"`
-	Pieces  int    `json:"pieces"`
-	SHA256  string `json:"sha256"` // of the weights' file
-}
 
 // sealed is the file place.json: a place, and its checksum.
 type sealed struct {

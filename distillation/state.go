@@ -17,6 +17,15 @@ import (
 // one is whole.
 func weightsName(step int) string { return fmt.Sprintf("weights-%d.safetensors", step) }
 
+// place is where a training stands; it is written after the weights.
+type place struct {
+	Step    int    `json:"step"`
+	Skipped int    `json:"skipped"`
+	InARow  int    `json:"skipped_in_a_row"`
+	Pieces  int    `json:"pieces"`
+	SHA256  string `json:"sha256"` // of the weights' file
+}
+
 // save keeps the state.
 func (t *training) save() {
 	if t.step > 0 {
