@@ -53,6 +53,7 @@ var (
 		"Write a first file":     {map[string]string{}, map[string]string{"f": long}, func(d string) error { return disk.Write(filepath.Join(d, "f"), content("n")) }},
 		"Write over a file":      {map[string]string{"f": short}, map[string]string{"f": long}, func(d string) error { return disk.Write(filepath.Join(d, "f"), content("n")) }},
 		"WriteNamed over a file": {map[string]string{"f": short}, map[string]string{"f": "new"}, func(d string) error { return disk.WriteNamed(filepath.Join(d, "f"), plainly("new")) }},
+		"Create and Commit":      {map[string]string{"f": short}, map[string]string{"f": "new"}, func(d string) error { return streamed(filepath.Join(d, "f")) }},
 		"Copy":                   {map[string]string{"f": short, "g": "g"}, map[string]string{"f": "g", "g": "g"}, func(d string) error { return disk.Copy(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"Rename":                 {map[string]string{"f": "old", "g": "new"}, map[string]string{"f": "new"}, func(d string) error { return disk.Rename(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"RemoveAll":              {map[string]string{"m/": "", "m/f": "1", "m/g": "2"}, map[string]string{}, func(d string) error { return disk.RemoveAll(filepath.Join(d, "m")) }},
@@ -70,6 +71,25 @@ var (
 
 func filled(tmp string) error {
 	return errors.Join(disk.Write(filepath.Join(tmp, "f"), []byte("new")), disk.Write(filepath.Join(tmp, "below", "g"), []byte("new")))
+}
+
+// streamed writes as who keeps a file open for long does, and leaves the cleaning to Commit.
+func streamed(path string) error {
+	f, err := disk.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write([]byte("ne")); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		f.Abort()
+		return err
+	}
+	if _, err := f.Write([]byte("w")); err != nil {
+		return err
+	}
+	return f.Commit()
 }
 
 // plainly writes a file without this package, as a library of others does.
@@ -233,16 +253,33 @@ func TestALongName(t *testing.T) {
 	require.NoError(t, disk.Write(path, []byte("y")))
 }
 
-// Each folder that a rename changes is synced after it, and each file before it.
-func TestOrderOfSyncs(t *testing.T) {
+// Each file is synced before its rename, and the folder after it. A folder loses its name before its content.
+func TestOrderOfOperations(t *testing.T) {
 	folder := t.TempDir()
 	var log []string
-	restore := disk.Intercept(func(op disk.Op, path string) error {
+	defer disk.Intercept(func(op disk.Op, path string) error {
 		name, _ := filepath.Rel(folder, path)
 		log = append(log, op.String()+" "+name)
 		return nil
-	})
-	defer restore()
+	})()
 	require.NoError(t, disk.Write(filepath.Join(folder, "a", "f"), []byte("x")))
 	assert.Equal(t, []string{"mkdir a", "sync .", "create a/f", "write a/f", "sync a/f", "rename a/f", "sync a"}, log)
+	log = nil
+	require.NoError(t, disk.RemoveAll(filepath.Join(folder, "a")))
+	assert.Equal(t, []string{"rename a", "remove a", "sync ."}, log)
+	require.NoError(t, disk.RemoveAll(filepath.Join(folder, "a")), "there is nothing")
+}
+
+// A Sweep of another process while a folder is out of its place does not put it back.
+func TestASweepWhileFoldersChangePlaces(t *testing.T) {
+	c := changes["ReplaceFolder without exchange"]
+	folder := c.prepare(t)
+	defer disk.Intercept(func(op disk.Op, path string) error {
+		if op == disk.OpRename && path == filepath.Join(folder, "m") {
+			return disk.Sweep(folder)
+		}
+		return nil
+	})()
+	require.NoError(t, c.do(folder))
+	assert.Equal(t, c.after, tree(t, folder))
 }
