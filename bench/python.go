@@ -13,9 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"espalier/torch"
+	"espalier/torch/disk"
 )
 
 //go:embed peers
@@ -52,16 +51,19 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 	}
 	key := sha256.Sum256(requirements)
 	folder := filepath.Join(cache, "espalier", "bench-"+hex.EncodeToString(key[:6]))
-	unlock, err := lock(folder + ".lock")
+	held, err := disk.LockContext(ctx, folder+".lock", disk.Exclusive)
 	if err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
 		return "", &noPeer{err.Error()}
 	}
-	defer unlock()
+	defer held.Unlock()
 	python, whole := filepath.Join(folder, "bin", "python"), filepath.Join(folder, "whole")
 	if _, err := os.Stat(whole); err == nil {
 		return python, nil
 	}
-	if err := os.RemoveAll(folder); err != nil { // what an interrupted run left
+	if err := disk.RemoveAll(folder); err != nil { // what an interrupted run left
 		return "", err
 	}
 	if _, err := exec.LookPath("python3"); err != nil {
@@ -82,23 +84,7 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 		}
 	}
 	say(fmt.Sprintf("PyTorch is there after %.0f s", time.Since(begun).Seconds()))
-	return python, os.WriteFile(whole, nil, 0o644)
-}
-
-// lock waits until no other process holds the file's lock.
-func lock(path string) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
+	return python, disk.Write(whole, nil)
 }
 
 // lastLine is what a failed program said last, which tells most; without output, the error.

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -61,7 +61,7 @@ func (p Preprocessor) Save(folder string) error {
 		files = map[string][]byte{preprocessorName: append(data, '\n')}
 	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+		if err := disk.Write(filepath.Join(folder, name), data); err != nil {
 			return fmt.Errorf("model: %w", err)
 		}
 	}

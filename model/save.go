@@ -3,14 +3,13 @@ package model
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"espalier/torch"
 	"espalier/torch/checkpoint"
+	"espalier/torch/disk"
 	"espalier/torch/nn"
 )
 
@@ -39,7 +38,7 @@ func (m *Blip2) Save(folder string) error {
 			return fmt.Errorf("model: %w", err)
 		}
 		if m.config.generation != nil {
-			if err := os.WriteFile(filepath.Join(folder, generationName), m.config.generation, 0o644); err != nil {
+			if err := disk.Write(filepath.Join(folder, generationName), m.config.generation); err != nil {
 				return fmt.Errorf("model: %w", err)
 			}
 		}
@@ -215,8 +214,5 @@ func (h *hubSizes) llama(m *Llama) {
 }
 
 func writeJSON(path string, data []byte) error {
-	return checkpoint.WriteFile(path, func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
-		return err
-	})
+	return disk.Write(path, append(data, '\n'))
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"espalier/pipeline/report"
+	"espalier/torch/disk"
 )
 
 // journal is what a run folder knows of its run: enough to go on after the last finished cut, and to print the tables of
@@ -64,8 +65,5 @@ func (j *journal) save() error {
 	if err != nil {
 		return fmt.Errorf("pipeline: journal: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(j.path), 0o755); err != nil {
-		return err
-	}
-	return report.WriteFile(j.path, data)
+	return disk.Write(j.path, data)
 }

@@ -18,6 +18,7 @@ import (
 	"espalier/pipeline/data"
 	"espalier/pipeline/report"
 	"espalier/torch"
+	"espalier/torch/disk"
 )
 
 // run is one start of a run.
@@ -105,18 +106,10 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 
 // checkOutput finds, before anything is computed, a folder that cannot be written. It leaves nothing behind.
 func checkOutput(output string) error {
-	folder := filepath.Clean(output)
-	for {
-		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
-			break
-		}
-		folder = filepath.Dir(folder)
-	}
-	f, err := os.CreateTemp(folder, ".writable-*")
-	if err != nil {
+	if err := disk.Try(output); err != nil {
 		return Inputf("output = %q cannot be written (%w); give another folder", output, err)
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return nil
 }
 
 func (r *run) openData() error {
@@ -244,9 +237,6 @@ func (r *run) finish(student model.Network) (*report.Report, error) {
 
 // saveModel writes a checkpoint that stands alone: weights, config, tokenizer and preprocessing.
 func (r *run) saveModel(n model.Network, folder string) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
 	if err := r.words.Save(folder); err != nil {
 		return err
 	}

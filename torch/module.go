@@ -6,16 +6,16 @@ import "C"
 
 import (
 	"archive/zip"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"unsafe"
+
+	"espalier/torch/disk"
 )
 
 // Module is a TorchScript module: parameters, and methods that run without Go. It is made by [NewModule] and traced with
@@ -146,23 +146,7 @@ func lend(tensors []*Tensor, layout []int) C.esp_values {
 // Save writes the module to a file that torch::jit::load and torch.jit.load read, with further files in it, by name. The
 // file appears whole or not at all: it is written beside, synced and renamed.
 func (m *Module) Save(file string, extra map[string]string) error {
-	folder, err := os.MkdirTemp(filepath.Dir(file), ".module-")
-	if err != nil {
-		return fmt.Errorf("torch: module: %w", err)
-	}
-	defer os.RemoveAll(folder)
-	beside := filepath.Join(folder, filepath.Base(file)) // the archive's inner folder is named after the file
-	if err := m.write(beside, extra); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	f, err := os.OpenFile(beside, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("torch: module: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("torch: module: %w", err)
-	}
-	return os.Rename(beside, file)
+	return disk.WriteNamed(file, func(tmp string) error { return m.write(tmp, extra) }) // the archive's inner folder has the file's name
 }
 
 func (m *Module) write(file string, extra map[string]string) error {

@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"espalier/bench"
+	"espalier/torch/disk"
 )
 
 func main() {
@@ -86,7 +87,7 @@ func write(path string, result any) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
+	return disk.Write(path, append(text, '\n'))
 }
 
 // folders collects the values of a flag that may be repeated.

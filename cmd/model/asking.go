@@ -11,7 +11,7 @@ import (
 
 	"espalier/model"
 	"espalier/model/image"
-	"espalier/torch/checkpoint"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -83,8 +83,8 @@ func (s *speaker) askAll(file string, first int, inputs string, out io.Writer) e
 	if inputs == "" {
 		return s.answerAll(filepath.Dir(file), asked, nil, nil, out)
 	}
-	return checkpoint.WriteFile(filepath.Join(inputs, pixelsName), func(pixels io.Writer) error {
-		return checkpoint.WriteFile(filepath.Join(inputs, idsName), func(ids io.Writer) error {
+	return disk.WriteWith(filepath.Join(inputs, pixelsName), func(pixels io.Writer) error {
+		return disk.WriteWith(filepath.Join(inputs, idsName), func(ids io.Writer) error {
 			return s.answerAll(filepath.Dir(file), asked, pixels, ids, out)
 		})
 	})

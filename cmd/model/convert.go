@@ -16,6 +16,7 @@ import (
 	"espalier/model/names"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -148,7 +149,7 @@ func (c conversion) writeFolder(config *model.Config, inputs []string, from chec
 			if err != nil {
 				return err
 			}
-			if err := checkpoint.WriteFile(filepath.Join(c.out, name), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+			if err := disk.Write(filepath.Join(c.out, name), data); err != nil {
 				return err
 			}
 			break
@@ -161,7 +162,7 @@ func (c conversion) writeFolder(config *model.Config, inputs []string, from chec
 	if err != nil {
 		return err
 	}
-	return checkpoint.WriteFile(filepath.Join(c.out, "config.json"), func(w io.Writer) error { _, err := w.Write(append(data, '\n')); return err })
+	return disk.Write(filepath.Join(c.out, "config.json"), append(data, '\n'))
 }
 
 func exists(path string) bool {

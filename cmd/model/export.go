@@ -13,6 +13,7 @@ import (
 	"espalier/model"
 	"espalier/model/prompt"
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -73,9 +74,6 @@ func exportTo(flags *flag.FlagSet, folder, file string, alone bool) error {
 	defer m.Store().Free()
 	tell(flags, m)
 	to := filepath.Dir(file)
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return err
-	}
 	if err := m.SaveTorchScript(file, pre, ends); err != nil {
 		return err
 	}
@@ -86,7 +84,7 @@ func exportTo(flags *flag.FlagSet, folder, file string, alone bool) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(to, "config.json"), config, 0o644); err != nil {
+	if err := disk.Write(filepath.Join(to, "config.json"), config); err != nil {
 		return err
 	}
 	if words.Answers != nil {

@@ -10,6 +10,7 @@ import (
 
 	"espalier/model"
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -47,9 +48,6 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if err := m.Store().InitAs(*seed, d, torch.CPU); err != nil {
 			return err
 		}
-		if err := os.MkdirAll(*to, 0o755); err != nil {
-			return err
-		}
 		pre := model.ClipPreprocessor(c.Vision.Image)
 		if err := errors.Join(m.Save(*to), pre.Save(*to), copyTokenizer(*words, *to)); err != nil {
 			return err
@@ -72,7 +70,7 @@ func copyTokenizer(from, to string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(to, name), data, 0o644); err != nil {
+		if err := disk.Write(filepath.Join(to, name), data); err != nil {
 			return err
 		}
 	}

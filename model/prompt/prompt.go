@@ -108,9 +108,5 @@ func (v Words) Save(folder string) error {
 	if err := v.Answers.SaveTo(folder); err != nil || v.Instruction == nil || v.Instruction == v.Answers {
 		return err
 	}
-	inner := filepath.Join(folder, instructionFolder)
-	if err := os.MkdirAll(inner, 0o755); err != nil {
-		return err
-	}
-	return v.Instruction.SaveTo(inner)
+	return v.Instruction.SaveTo(filepath.Join(folder, instructionFolder))
 }

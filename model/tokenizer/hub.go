@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -51,7 +51,7 @@ func (t *WordLevel) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	if err := disk.Write(path, data); err != nil {
 		return fmt.Errorf("tokenizer: cannot write: %w", err)
 	}
 	return nil
@@ -164,7 +164,7 @@ func (t *WordLevel) SaveConfig(folder string) error {
 	if err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, fileConfig), append(data, '\n'), 0o644); err != nil {
+	if err := disk.Write(filepath.Join(folder, fileConfig), append(data, '\n')); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
 	return nil

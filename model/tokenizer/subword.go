@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"espalier/torch/disk"
 )
 
 // Subword is a tokenizer of a Hugging Face checkpoint. Text passes through added tokens, normalizer,
@@ -182,10 +183,10 @@ func (t *Subword) SetSpecial(eos, pad int) {
 	}
 }
 
-// SaveTo writes the files that the tokenizer was read from, byte for byte, to an existing folder.
+// SaveTo writes the files that the tokenizer was read from, byte for byte.
 func (t *Subword) SaveTo(folder string) error {
 	for _, name := range slices.Sorted(maps.Keys(t.files)) {
-		if err := os.WriteFile(filepath.Join(folder, name), t.files[name], 0o644); err != nil {
+		if err := disk.Write(filepath.Join(folder, name), t.files[name]); err != nil {
 			return fmt.Errorf("tokenizer: cannot write: %w", err)
 		}
 	}

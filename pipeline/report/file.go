@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
+
+	"espalier/torch/disk"
 )
 
 // Write puts the report at path, whole or not at all. A number that JSON cannot hold is an error that names it.
@@ -20,7 +21,10 @@ func (r *Report) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("report: %s: %w", path, err)
 	}
-	return WriteFile(path, append(text, '\n'))
+	if err := disk.Write(path, append(text, '\n')); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
 }
 
 // Read is the reverse of Write. An unknown field is an error: the file is another program's, or another version's.
@@ -37,45 +41,6 @@ func Read(path string) (*Report, error) {
 		return nil, fmt.Errorf("report: %s: %w: is it the report.json of this version?", path, err)
 	}
 	return r, nil
-}
-
-// WriteFile writes beside path, syncs, and renames, so that a reader finds the old file or the new one, also
-// after a power cut.
-func WriteFile(path string, data []byte) (err error) {
-	folder := filepath.Dir(path)
-	file, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			file.Close()
-			os.Remove(file.Name())
-			err = fmt.Errorf("report: %w", err)
-		}
-	}()
-	if _, err = file.Write(data); err != nil {
-		return err
-	}
-	if err = file.Chmod(0o644); err != nil { // CreateTemp's files are their owner's alone
-		return err
-	}
-	if err = file.Sync(); err != nil {
-		return err
-	}
-	if err = file.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	// The rename itself is on disk only when the folder is.
-	dir, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
 
 // Finite names the first number within v that is NaN or infinite, by its path in the JSON.

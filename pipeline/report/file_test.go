@@ -93,13 +93,3 @@ func TestReadNamesWhatIsWrong(t *testing.T) {
 	assert.ErrorContains(t, err, path)
 	assert.ErrorContains(t, err, `unknown field "teachers"`)
 }
-
-func TestWriteFileLeavesNothingBehindOnFailure(t *testing.T) {
-	folder := t.TempDir()
-	target := filepath.Join(folder, "taken")
-	require.NoError(t, os.MkdirAll(filepath.Join(target, "full"), 0o755)) // a rename onto it fails
-	assert.Error(t, WriteFile(target, []byte("x")))
-	entries, err := os.ReadDir(folder)
-	require.NoError(t, err)
-	assert.Len(t, entries, 1)
-}

@@ -10,6 +10,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"espalier/torch/disk"
 )
 
 var (
@@ -89,7 +91,10 @@ func (r *Report) WritePlot(path string) error {
 	if _, err := (vgimg.PngCanvas{Canvas: img}).WriteTo(&out); err != nil {
 		return fmt.Errorf("report: plot: %w", err)
 	}
-	return WriteFile(path, out.Bytes())
+	if err := disk.Write(path, out.Bytes()); err != nil {
+		return fmt.Errorf("report: plot: %w", err)
+	}
+	return nil
 }
 
 func thousands(m Model) float64 { return float64(m.Parameters) / 1e3 }

@@ -10,6 +10,7 @@ import (
 	"math"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 )
 
 // gobTypes are the two definitions that every gob of a map[string]gotorch.Tensor begins with, and gobMapID is the
@@ -55,7 +56,7 @@ func CopyGob(path string, from Source) error {
 	if length >= gobMaxFile {
 		return fmt.Errorf("%s: %d bytes, gob reads less than %d; write safetensors", path, length, int64(gobMaxFile))
 	}
-	return WriteFile(path, func(w io.Writer) error {
+	return disk.WriteWith(path, func(w io.Writer) error {
 		head := append([]byte(gobTypes), gobUint(uint64(length))...)
 		head = append(append(append(head, gobMapID...), 0), gobUint(uint64(len(entries)))...)
 		if _, err := w.Write(head); err != nil {

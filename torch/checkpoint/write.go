@@ -1,16 +1,14 @@
 package checkpoint
 
 import (
-	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 )
 
 // WriteSafeTensors writes tensors in alphabetical order of their names, those with wider elements first. The file
@@ -31,7 +29,7 @@ func CopySafeTensors(path string, from Source, metadata map[string]string) error
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return WriteFile(path, func(w io.Writer) error {
+	return disk.WriteWith(path, func(w io.Writer) error {
 		if err := binary.Write(w, binary.LittleEndian, uint64(len(header))); err != nil {
 			return err
 		}
@@ -114,34 +112,4 @@ func makeHeader(order []Info, metadata map[string]string) ([]byte, error) {
 		header = append(header, ' ')
 	}
 	return header, nil
-}
-
-// WriteFile calls write for a file that appears under path only when everything was written and synced.
-func WriteFile(path string, write func(io.Writer) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // what was renamed is not there any more
-	defer f.Close()
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err := write(w); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

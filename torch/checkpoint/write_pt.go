@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 )
 
 // ptAlignment is where torch.save puts tensors, so that they can be used from a mapped file.
@@ -38,7 +39,7 @@ func CopyPT(path string, from Source) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return WriteFile(path, func(w io.Writer) error {
+	return disk.WriteWith(path, func(w io.Writer) error {
 		a := &archiveWriter{counted: &countingWriter{w: w}}
 		a.zip = zip.NewWriter(a.counted)
 		for _, r := range []struct{ name, content string }{

@@ -1,8 +1,6 @@
 package checkpoint_test
 
 import (
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,53 +21,6 @@ func requireOnly(t *testing.T, path, content string) {
 	got, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, content, string(got))
-}
-
-func TestWriteFileIsWholeOrNotAtAll(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x")
-	text := func(s string, err error) func(io.Writer) error {
-		return func(w io.Writer) error {
-			_, _ = io.WriteString(w, s)
-			return err
-		}
-	}
-	require.NoError(t, checkpoint.WriteFile(path, text("old", nil)))
-	requireOnly(t, path, "old")
-	full := errors.New("disk full")
-	require.ErrorIs(t, checkpoint.WriteFile(path, text("new", full)), full)
-	requireOnly(t, path, "old")
-	require.Panics(t, func() {
-		_ = checkpoint.WriteFile(path, func(w io.Writer) error {
-			_, _ = w.Write(make([]byte, 2<<20)) // more than is buffered
-			panic("half way")
-		})
-	})
-	requireOnly(t, path, "old")
-	require.NoError(t, checkpoint.WriteFile(path, func(w io.Writer) error {
-		requireText(t, path, "old") // until everything is written
-		return text("new", nil)(w)
-	}))
-	requireOnly(t, path, "new")
-}
-
-func requireText(t *testing.T, path, want string) {
-	t.Helper()
-	got, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, want, string(got))
-}
-
-func TestWriteFileErrors(t *testing.T) {
-	folder := t.TempDir()
-	file := filepath.Join(folder, "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o644))
-	nothing := func(io.Writer) error { return nil }
-	require.Error(t, checkpoint.WriteFile(filepath.Join(file, "below"), nothing), "a file is no folder")
-	require.NoError(t, os.Mkdir(filepath.Join(folder, "taken"), 0o755))
-	require.Error(t, checkpoint.WriteFile(filepath.Join(folder, "taken"), nothing))
-	left, err := os.ReadDir(folder)
-	require.NoError(t, err)
-	require.Len(t, left, 2)
 }
 
 func TestWriteSafeTensorsErrors(t *testing.T) {

@@ -34,6 +34,23 @@ func MkdirAll(folder string) error {
 	return syncPath(parent, parent)
 }
 
+// Try finds out whether a folder can be written, or made where it is missing. It leaves nothing behind.
+func Try(folder string) error {
+	folder = filepath.Clean(folder)
+	for {
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			break
+		}
+		folder = filepath.Dir(folder)
+	}
+	f, err := Create(filepath.Join(folder, ".try"))
+	if err != nil {
+		return err
+	}
+	f.Abort()
+	return nil
+}
+
 // Rename moves a file or folder within a file system; a file takes the place of the file at to.
 func Rename(from, to string) error {
 	from, to = filepath.Clean(from), filepath.Clean(to)
