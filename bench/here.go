@@ -59,9 +59,9 @@ func (h *here) step(n int, precision torch.DType) (seconds, losses []float64, er
 				seconds = append(seconds, time.Since(start).Seconds())
 			}
 		}}
-	err = distillation.Train(context.Background(), net.Store().Tensors(), o, func(step, _ int, cast func(func())) (*torch.Tensor, error) {
+	_, err = distillation.Train(context.Background(), net.Store().Tensors(), o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		start = time.Now()
-		b, err := h.pack(step)
+		b, err := h.pack(at.Step)
 		if err != nil {
 			return nil, err
 		}

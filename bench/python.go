@@ -51,14 +51,14 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 	}
 	key := sha256.Sum256(requirements)
 	folder := filepath.Join(cache, "espalier", "bench-"+hex.EncodeToString(key[:6]))
-	held, err := disk.LockContext(ctx, folder+".lock", disk.Exclusive)
+	lock, err := disk.Lock(folder+".lock", disk.Exclusive, true)
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
 		return "", &noPeer{err.Error()}
 	}
-	defer held.Unlock()
+	defer lock.Unlock()
 	python, whole := filepath.Join(folder, "bin", "python"), filepath.Join(folder, "whole")
 	if _, err := os.Stat(whole); err == nil {
 		return python, nil

@@ -38,7 +38,9 @@ const std::string &load_cuda() {
 
 }  // namespace
 
-void esp_cuda_prepare(void) { load_cuda(); }
+esp_status esp_cuda_prepare(void) {
+  return guard([] { load_cuda(); });
+}
 
 esp_status esp_cuda_load(int32_t *count) {
   return guard([&] {
@@ -50,6 +52,7 @@ esp_status esp_cuda_load(int32_t *count) {
 
 esp_status esp_cuda_synchronize(int32_t device) {
   return guard([&] {
-    if (device >= 0) at::detail::getCUDAHooks().deviceSynchronize(static_cast<c10::DeviceIndex>(device));
+    at::Device on = device_of(device);
+    if (on.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(on.index());
   });
 }

@@ -25,6 +25,18 @@ struct go_function {
 
 namespace espalier {
 
+at::Tensor answered(esp_hook_answer answer) {
+  if (answer.error) {
+    callback_error e(answer.error, answer.kind);
+    free(answer.error);
+    throw e;
+  }
+  if (!answer.grad) return at::Tensor();
+  at::Tensor t = unwrap(answer.grad);
+  esp_tensor_free(answer.grad);
+  return t;
+}
+
 constexpr int64_t chunk_elements = 1 << 16;  // keeps the temporary products of a fold within the cache
 
 static at::Tensor fold_rows(const at::Tensor &grad, const at::Tensor &weight, int32_t mode) {
@@ -99,16 +111,7 @@ esp_status esp_tensor_hook(esp_tensor *t, uintptr_t handle, uint32_t *position) 
   return guard([&] {
     auto function = std::make_shared<go_function>(handle);
     *position = unwrap(t).register_hook([function](at::Tensor grad) -> at::Tensor {
-      esp_hook_answer answer = call_go(function->handle, reinterpret_cast<esp_tensor *>(&grad));
-      if (answer.error) {
-        callback_error e(answer.error);
-        free(answer.error);
-        throw e;
-      }
-      if (!answer.grad) return at::Tensor();
-      at::Tensor replaced = unwrap(answer.grad);
-      esp_tensor_free(answer.grad);
-      return replaced;
+      return answered(call_go(function->handle, reinterpret_cast<esp_tensor *>(&grad)));
     });
   });
 }
@@ -120,6 +123,7 @@ esp_status esp_tensor_hook_remove(esp_tensor *t, uint32_t position) {
 esp_status esp_accumulator_new(esp_tensor *t, int32_t mode, esp_accumulator **out) {
   return guard([&] {
     at::Tensor leaf = unwrap(t);
+    TORCH_CHECK(mode >= ESP_FOLD_GRAD_ABS && mode <= ESP_FOLD_TAYLOR, "there is no fold of number ", mode);
     TORCH_CHECK(leaf.is_leaf() && leaf.requires_grad(), "only a leaf that requires a gradient can be folded");
     TORCH_CHECK(!torch::autograd::impl::post_acc_grad_hooks(leaf), "the tensor's gradient is folded already");
     TORCH_CHECK(!leaf.grad().defined(), "the tensor has a gradient, which would be folded too: drop it first");
@@ -143,7 +147,9 @@ esp_result esp_accumulator_take(esp_accumulator *a, int64_t dim) {
   });
 }
 
-void esp_accumulator_free(esp_accumulator *a) {
-  torch::autograd::impl::set_post_acc_grad_hooks(a->leaf, nullptr);
-  delete a;
+esp_status esp_accumulator_free(esp_accumulator *a) {
+  return guard([&] {
+    torch::autograd::impl::set_post_acc_grad_hooks(a->leaf, nullptr);
+    delete a;
+  });
 }

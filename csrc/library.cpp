@@ -1,5 +1,7 @@
 // The library itself: version, errors, scopes, threads and the heap's habits.
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <dlfcn.h>
 #include <malloc.h>
 #include <torch/version.h>
 
@@ -12,16 +14,38 @@ namespace espalier {
 std::atomic<int64_t> live_tensors{0};
 thread_local int32_t current_scope = 0;
 
+// What can still be said when not even an error can be allocated.
+static esp_error out_of_memory{ESP_ERROR_MEMORY, nullptr};
+
 esp_error *new_error(int32_t kind, const std::string &message) {
-  auto *e = new esp_error{kind, strdup(message.c_str())};
-  return e;
+  char *copy = strdup(message.c_str());
+  auto *e = copy ? new (std::nothrow) esp_error{kind, copy} : nullptr;
+  if (e) return e;
+  free(copy);
+  return &out_of_memory;
 }
 
-esp_error *current_exception_error() {
+// Libraries report a failed allocation each in its own words: libtorch's CPU allocator, oneDNN (what fails of a primitive whose
+// description was accepted is its memory), POSIX.
+static bool is_allocation(const std::string &message) {
+  if (message == "could not create a primitive" || message == "could not execute a primitive") return true;
+  for (const char *words : {"DefaultCPUAllocator", "not enough memory", "could not create a memory", "out of memory", "out_of_memory",
+                            "Cannot allocate memory", "bad_alloc"})
+    if (message.find(words) != std::string::npos) return true;
+  return false;
+}
+
+static esp_error *plain_error(std::string message) {
+  size_t allocator = message.find("DefaultCPUAllocator");  // an assertion stands before it
+  if (allocator != std::string::npos) message = message.substr(allocator);
+  return new_error(is_allocation(message) ? ESP_ERROR_MEMORY : ESP_ERROR_RUNTIME, message);
+}
+
+static esp_error *described_exception() {
   try {
     throw;
   } catch (const callback_error &e) {
-    return new_error(ESP_ERROR_CALLBACK, e.what());
+    return new_error(e.kind, e.what());
   } catch (const c10::OutOfMemoryError &e) {
     return new_error(ESP_ERROR_MEMORY, e.what_without_backtrace());
   } catch (const c10::IndexError &e) {
@@ -31,17 +55,21 @@ esp_error *current_exception_error() {
   } catch (const c10::NotImplementedError &e) {
     return new_error(ESP_ERROR_UNSUPPORTED, e.what_without_backtrace());
   } catch (const c10::Error &e) {
-    // libtorch's CPU allocator reports a failed allocation as a plain error.
-    std::string message = e.what_without_backtrace();
-    size_t allocator = message.find("DefaultCPUAllocator");
-    if (allocator != std::string::npos) return new_error(ESP_ERROR_MEMORY, message.substr(allocator));
-    return new_error(ESP_ERROR_RUNTIME, message);
+    return plain_error(e.what_without_backtrace());
   } catch (const std::bad_alloc &) {
     return new_error(ESP_ERROR_MEMORY, "out of memory");
   } catch (const std::exception &e) {
-    return new_error(ESP_ERROR_RUNTIME, e.what());
+    return plain_error(e.what());
   } catch (...) {
     return new_error(ESP_ERROR_RUNTIME, "unknown C++ exception");
+  }
+}
+
+esp_error *current_exception_error() {
+  try {
+    return described_exception();
+  } catch (...) {  // there was no memory to describe it in
+    return &out_of_memory;
   }
 }
 
@@ -62,8 +90,23 @@ int32_t esp_interface_version(void) { return ESP_INTERFACE_VERSION; }
 
 const char *esp_libtorch_version(void) { return TORCH_VERSION; }
 
+esp_status esp_cpu_capability(const char **name) {
+  return guard([&] {
+    static const std::string capability = at::get_cpu_capability();
+    *name = capability.c_str();
+  });
+}
+
+esp_status esp_shim_path(const char **path) {
+  return guard([&] {
+    Dl_info info;
+    TORCH_CHECK(dladdr(reinterpret_cast<void *>(&esp_shim_path), &info) && info.dli_fname, "the loader does not know this library's file");
+    *path = info.dli_fname;  // lives as long as the library
+  });
+}
+
 void esp_error_free(esp_error *e) {
-  if (!e) return;
+  if (!e || e == &out_of_memory) return;
   free(e->message);
   delete e;
 }
@@ -76,8 +119,18 @@ int32_t esp_scope_set(int32_t scope) {
 
 int64_t esp_live_tensors(void) { return live_tensors.load(); }
 
-void esp_threads_set(int32_t n) { at::set_num_threads(n); }
+esp_status esp_threads_set(int64_t n) {
+  return guard([&] {
+    // OpenMP ends the process when it cannot start as many threads as it was told.
+    TORCH_CHECK(n >= 1 && n <= 1024, n, " threads: give 1 to 1024");
+    at::set_num_threads(static_cast<int>(n));
+  });
+}
 
-int32_t esp_threads_get(void) { return at::get_num_threads(); }
+esp_number esp_threads_get(void) {
+  return guard([] { return at::get_num_threads(); });
+}
 
-void esp_memory_trim(void) { malloc_trim(0); }
+esp_status esp_memory_trim(void) {
+  return guard([] { malloc_trim(0); });
+}

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "module.h"
 
@@ -49,6 +50,12 @@ T *heap(const std::vector<T> &v) {
 
 namespace espalier {
 
+std::string named(const std::string &name) {
+  bool fits = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) { return c == '_' || (c < 128 && std::isalnum(c)); });
+  TORCH_CHECK(fits, "\"", name, "\" is no name in TorchScript: give ASCII letters, digits and _");
+  return name;
+}
+
 std::vector<c10::IValue> to_stack(esp_values values) {
   std::vector<c10::IValue> stack;
   esp_tensor *const *next = values.tensors.data;
@@ -66,7 +73,7 @@ std::vector<c10::IValue> to_stack(esp_values values) {
 }  // namespace espalier
 
 esp_status esp_module_new(const char *class_name, esp_module **out) {
-  return guard([&] { *out = new esp_module{new_module(class_name, std::make_shared<torch::jit::CompilationUnit>())}; });
+  return guard([&] { *out = new esp_module{new_module(named(class_name), std::make_shared<torch::jit::CompilationUnit>())}; });
 }
 
 void esp_module_free(esp_module *m) { delete m; }
@@ -76,12 +83,12 @@ esp_status esp_module_parameter(esp_module *m, const char *name, const esp_tenso
     torch::jit::Module at = m->module;
     std::string rest = name;
     for (size_t dot; (dot = rest.find('.')) != std::string::npos; rest = rest.substr(dot + 1)) {
-      std::string child = rest.substr(0, dot);
+      std::string child = named(rest.substr(0, dot));
       if (!at.hasattr(child))
         at.register_module(child, new_module(std::string(name, strlen(name) - rest.size() + dot), m->module._ivalue()->compilation_unit()));
       at = at.attr(child).toModule();
     }
-    TORCH_CHECK(!at.hasattr(rest), "the module has two parameters ", name);
+    TORCH_CHECK(!at.hasattr(named(rest)), "the module has two parameters ", name);
     at.register_parameter(rest, unwrap(value), /*is_buffer=*/false);
   });
 }

@@ -10,6 +10,7 @@ namespace {
 // A whole number must not turn a tensor of whole numbers into one of floats.
 at::Scalar scalar_for(const esp_tensor *t, double v) {
   bool whole = at::isIntegralType(unwrap(t).scalar_type(), /*includeBool=*/false) && v == std::trunc(v);
+  TORCH_CHECK(!whole || std::abs(v) < 0x1p63, v, " does not fit the int64 of an operation on whole numbers");
   return whole ? at::Scalar(static_cast<int64_t>(v)) : at::Scalar(v);
 }
 
@@ -35,20 +36,12 @@ esp_result esp_tensor_minimum(const esp_tensor *a, const esp_tensor *b) {
   return guard([&] { return unwrap(a).minimum(unwrap(b)); });
 }
 
-esp_result esp_tensor_maximum(const esp_tensor *a, const esp_tensor *b) {
-  return guard([&] { return unwrap(a).maximum(unwrap(b)); });
-}
-
 esp_result esp_tensor_matmul(const esp_tensor *a, const esp_tensor *b) {
   return guard([&] { return unwrap(a).matmul(unwrap(b)); });
 }
 
 esp_result esp_tensor_eq(const esp_tensor *a, const esp_tensor *b) {
   return guard([&] { return unwrap(a).eq(unwrap(b)); });
-}
-
-esp_result esp_tensor_lt(const esp_tensor *a, const esp_tensor *b) {
-  return guard([&] { return unwrap(a).lt(unwrap(b)); });
 }
 
 esp_result esp_tensor_le(const esp_tensor *a, const esp_tensor *b) {
@@ -69,10 +62,6 @@ esp_result esp_tensor_add_scalar(const esp_tensor *a, double b) {
 
 esp_result esp_tensor_mul_scalar(const esp_tensor *a, double b) {
   return guard([&] { return unwrap(a).mul(scalar_for(a, b)); });
-}
-
-esp_result esp_tensor_pow_scalar(const esp_tensor *a, double b) {
-  return guard([&] { return unwrap(a).pow(b); });
 }
 
 esp_result esp_tensor_eq_scalar(const esp_tensor *a, double b) {
@@ -123,24 +112,12 @@ esp_result esp_tensor_sin(const esp_tensor *a) {
   return guard([&] { return unwrap(a).sin(); });
 }
 
-esp_result esp_tensor_tanh(const esp_tensor *a) {
-  return guard([&] { return unwrap(a).tanh(); });
-}
-
 esp_result esp_tensor_isfinite(const esp_tensor *a) {
   return guard([&] { return unwrap(a).isfinite(); });
 }
 
 esp_result esp_tensor_logical_not(const esp_tensor *a) {
   return guard([&] { return unwrap(a).logical_not(); });
-}
-
-esp_status esp_tensor_add_(esp_tensor *a, const esp_tensor *b) {
-  return guard([&] { unwrap(a).add_(unwrap(b)); });
-}
-
-esp_status esp_tensor_mul_scalar_(esp_tensor *a, double b) {
-  return guard([&] { unwrap(a).mul_(b); });
 }
 
 esp_status esp_tensor_copy_(esp_tensor *a, const esp_tensor *b) {

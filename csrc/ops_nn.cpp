@@ -97,6 +97,9 @@ esp_result esp_tensor_cross_entropy(const esp_tensor *logits, const esp_tensor *
 esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k, const esp_tensor *v, const esp_tensor *mask,
                                 double scale) {
   return guard([&] {
+    // libtorch's CPU kernel takes the number of values from the keys, and reads what is missing from other memory.
+    TORCH_CHECK(unwrap(k).dim() > 1 && unwrap(v).dim() > 1 && unwrap(k).size(-2) == unwrap(v).size(-2), "keys ", unwrap(k).sizes(),
+                " and values ", unwrap(v).sizes(), " are not of the same tokens");
     auto attend = [scale](const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask) {
       return at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, scale);
     };

@@ -38,7 +38,8 @@ esp_result esp_tensor_any(const esp_tensor *t) {
 esp_status esp_tensor_topk(const esp_tensor *t, int64_t k, int64_t dim, esp_tensor **values, esp_tensor **indices) {
   return guard([&] {
     auto [v, i] = unwrap(t).topk(k, dim);
-    *values = wrap(std::move(v));
+    esp_tensor *first = wrap(std::move(v));
     *indices = wrap(std::move(i));
+    *values = first;
   });
 }

@@ -71,10 +71,6 @@ esp_result esp_tensors_cat(esp_tensors ts, int64_t dim) {
   return guard([&] { return at::cat(list(ts), dim); });
 }
 
-esp_result esp_tensors_stack(esp_tensors ts, int64_t dim) {
-  return guard([&] { return at::stack(list(ts), dim); });
-}
-
 esp_result esp_tensor_index_select(const esp_tensor *t, int64_t dim, const esp_tensor *index) {
   return guard([&] { return unwrap(t).index_select(dim, unwrap(index)); });
 }

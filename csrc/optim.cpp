@@ -8,9 +8,19 @@ esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_tensors m, 
   return guard([&] {
     c10::NoGradGuard no_grad;
     auto p = list(params), g = list(grads), first = list(m), second = list(v), counts = list(steps);
-    // On a GPU, libtorch reads lists of other lengths past their ends.
+    // libtorch's fused kernel checks none of this, and reads what is shorter past its end.
     for (const auto *l : {&g, &first, &second, &counts})
       TORCH_CHECK(l->size() == p.size(), "lists of ", l->size(), " and of ", p.size(), " tensors: give one of each for every parameter");
+    for (size_t i = 0; i < p.size(); i++) {
+      TORCH_CHECK_TYPE(p[i].is_floating_point(), "parameter ", i, " is ", p[i].scalar_type(), ": only floats are optimized");
+      for (auto &[l, what] : {std::pair(&g, "a gradient"), {&first, "a first moment"}, {&second, "a second moment"}}) check_like(p[i], (*l)[i], what);
+      for (const auto *l : {&p, &first, &second})
+        TORCH_CHECK((*l)[i].is_non_overlapping_and_dense(), "parameter ", i, " or a moment of it has gaps between its elements");
+      if (g[i].strides() != p[i].strides()) g[i] = at::empty_like(p[i]).copy_(g[i]);  // the kernel pairs elements by their place in memory
+      TORCH_CHECK(counts[i].dim() == 0 && counts[i].scalar_type() == at::kFloat && counts[i].device() == p[i].device(),
+                  "steps are float32 scalars beside their parameters, and one is ", counts[i].sizes(), " ", counts[i].scalar_type(), " on ",
+                  counts[i].device());
+    }
     at::_foreach_add_(counts, 1);
     at::_fused_adamw_(p, g, first, second, {}, counts, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false,
                       /*maximize=*/false);

@@ -80,15 +80,7 @@ struct block_node : torch::autograd::Node {
 
   at::Tensor again(std::vector<esp_tensor *> &lent) {
     block_modes modes(cast);
-    esp_hook_answer answer = call_block(handle, {lent.data(), static_cast<int64_t>(lent.size())});
-    if (answer.error) {
-      callback_error e(answer.error);
-      free(answer.error);
-      throw e;
-    }
-    at::Tensor out = unwrap(answer.grad);
-    esp_tensor_free(answer.grad);
-    return out;
+    return answered(call_block(handle, {lent.data(), static_cast<int64_t>(lent.size())}));
   }
 
   std::vector<at::Tensor> inputs;  // without their graph

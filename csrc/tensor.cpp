@@ -6,6 +6,29 @@
 
 using namespace espalier;
 
+namespace espalier {
+
+at::ScalarType dtype_of(int32_t dtype) {
+  auto d = static_cast<at::ScalarType>(dtype);
+  switch (dtype < 0 || dtype > INT8_MAX ? at::ScalarType::Undefined : d) {
+    case at::kByte:
+    case at::kChar:
+    case at::kShort:
+    case at::kInt:
+    case at::kLong:
+    case at::kHalf:
+    case at::kFloat:
+    case at::kDouble:
+    case at::kBool:
+    case at::kBFloat16:
+      return d;
+    default:
+      TORCH_CHECK_TYPE(false, "Espalier does not compute with the dtype of number ", dtype);
+  }
+}
+
+}  // namespace espalier
+
 // What is made of values of Go is a constant of a trace, and its bytes are written behind the tracer's back.
 using constant = at::tracer::impl::NoTracerDispatchMode;
 
@@ -20,28 +43,44 @@ void esp_tensors_free(esp_tensors ts) {
   for (int64_t i = ts.count; i-- > 0;) esp_tensor_free(ts.data[i]);
 }
 
-int64_t esp_tensor_rank(const esp_tensor *t) { return unwrap(t).dim(); }
-
-void esp_tensor_shape(const esp_tensor *t, int64_t *shape) {
-  auto sizes = unwrap(t).sizes();
-  std::copy(sizes.begin(), sizes.end(), shape);
+esp_number esp_tensor_rank(const esp_tensor *t) {
+  return guard([&] { return unwrap(t).dim(); });
 }
 
-int64_t esp_tensor_size(const esp_tensor *t, int64_t dim) {
-  int64_t rank = unwrap(t).dim();
-  if (dim < 0) dim += rank;
-  return dim < 0 || dim >= rank ? -1 : unwrap(t).sizes()[dim];
+esp_status esp_tensor_shape(const esp_tensor *t, int64_t *shape) {
+  return guard([&] {
+    auto sizes = unwrap(t).sizes();
+    std::copy(sizes.begin(), sizes.end(), shape);
+  });
 }
 
-int64_t esp_tensor_count(const esp_tensor *t) { return unwrap(t).numel(); }
+esp_number esp_tensor_size(const esp_tensor *t, int64_t dim) {
+  return guard([&] {
+    int64_t rank = unwrap(t).dim();
+    TORCH_CHECK_INDEX(dim >= -rank && dim < rank, "no dimension ", dim);
+    return unwrap(t).sizes()[dim < 0 ? dim + rank : dim];
+  });
+}
 
-int32_t esp_tensor_dtype(const esp_tensor *t) { return static_cast<int32_t>(unwrap(t).scalar_type()); }
+esp_number esp_tensor_count(const esp_tensor *t) {
+  return guard([&] { return unwrap(t).numel(); });
+}
 
-int32_t esp_tensor_device(const esp_tensor *t) { return unwrap(t).is_cuda() ? unwrap(t).get_device() : -1; }
+esp_number esp_tensor_dtype(const esp_tensor *t) {
+  return guard([&] { return static_cast<int32_t>(unwrap(t).scalar_type()); });
+}
 
-int32_t esp_tensor_is_contiguous(const esp_tensor *t) { return unwrap(t).is_contiguous(); }
+esp_number esp_tensor_device(const esp_tensor *t) {
+  return guard([&] { return unwrap(t).is_cuda() ? unwrap(t).get_device() : -1; });
+}
 
-void *esp_tensor_data(const esp_tensor *t) { return unwrap(t).data_ptr(); }
+esp_number esp_tensor_is_contiguous(const esp_tensor *t) {
+  return guard([&] { return unwrap(t).is_contiguous(); });
+}
+
+esp_status esp_tensor_data(const esp_tensor *t, void **data) {
+  return guard([&] { *data = unwrap(t).data_ptr(); });
+}
 
 esp_result esp_tensor_alias(const esp_tensor *t) {
   return guard([&] { return unwrap(t); });
@@ -59,7 +98,7 @@ esp_status esp_tensor_read(const esp_tensor *t, void *to, int64_t bytes) {
   return guard([&] {
     at::Tensor x = unwrap(t).detach().to(at::kCPU).contiguous();
     TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "tensor holds ", x.nbytes(), " bytes, ", bytes, " asked for");
-    std::memcpy(to, x.data_ptr(), bytes);
+    if (bytes > 0) std::memcpy(to, x.data_ptr(), bytes);  // of no bytes, both addresses may be null
   });
 }
 
@@ -101,7 +140,7 @@ esp_result esp_tensor_from(const void *data, int64_t bytes, esp_ints shape, int3
     at::Tensor x = at::empty(ints(shape), options(dtype, -1));
     TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "shape ", x.sizes(), " needs ", x.nbytes(), " bytes, ", bytes,
                 " given");
-    std::memcpy(x.data_ptr(), data, bytes);
+    if (bytes > 0) std::memcpy(x.data_ptr(), data, bytes);
     return device < 0 ? x : x.to(device_of(device));
   });
 }
@@ -111,7 +150,7 @@ esp_result esp_tensor_borrow(void *data, esp_ints shape, int32_t dtype) {
 }
 
 esp_result esp_tensor_to_dtype(const esp_tensor *t, int32_t dtype) {
-  return guard([&] { return unwrap(t).to(static_cast<at::ScalarType>(dtype)); });
+  return guard([&] { return unwrap(t).to(dtype_of(dtype)); });
 }
 
 esp_result esp_tensor_to_device(const esp_tensor *t, int32_t device) {

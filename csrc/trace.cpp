@@ -17,6 +17,14 @@ namespace {
 
 constexpr int64_t constant_elements = 4096;  // rotary frequencies and the like; more is a weight that slipped in
 
+// A trace that fails must not go on recording what the thread does next.
+struct abandoned {
+  bool finished = false;
+  ~abandoned() {
+    if (!finished) tracer::abandon();
+  }
+};
+
 // The tracer knows a parameter by its identity: each stands for reading the attribute.
 void read_parameters(tracer::TracingState &state, const jit::Module &m, jit::Value *self) {
   for (size_t i = 0; i < m.type()->numAttributes(); i++) {
@@ -56,18 +64,21 @@ void record_size(const char *argument, int64_t n, int64_t i, const at::Tensor &t
 
 }  // namespace espalier
 
-void esp_trace_abandon(void) { tracer::abandon(); }
+esp_status esp_trace_abandon(void) {
+  return guard([] { tracer::abandon(); });
+}
 
 esp_status esp_trace_begin(esp_module *m, const char *const *names, esp_values inputs) {
-  if (tracer::isTracing()) return guard([] { TORCH_CHECK(false, "a trace is being recorded on this thread already"); });
-  esp_status status = guard([&] {
+  return guard([&] {
+    TORCH_CHECK(!tracer::isTracing(), "a trace is being recorded on this thread already");
+    abandoned unless;
     auto state = std::make_shared<tracer::TracingState>();
     state->warn = false;
     jit::Graph &graph = *state->graph;
     jit::Value *self = graph.addInput("self")->setType(m->module.type());
     tracer::setTracingState(state);
     std::vector<std::pair<jit::Value *, c10::IValue>> arguments;
-    for (c10::IValue &v : to_stack(inputs)) arguments.emplace_back(graph.addInput(names[arguments.size()]), v);
+    for (c10::IValue &v : to_stack(inputs)) arguments.emplace_back(graph.addInput(named(names[arguments.size()])), v);
     read_parameters(*state, m->module, self);
     for (auto &[value, v] : arguments) {
       if (v.isTensor()) {
@@ -80,13 +91,13 @@ esp_status esp_trace_begin(esp_module *m, const char *const *names, esp_values i
       jit::Node *unpack = graph.insertNode(graph.createListUnpack(value, parts.size()));
       for (size_t i = 0; i < parts.size(); i++) state->setValue(parts[i], unpack->outputs()[i]);
     }
+    unless.finished = true;
   });
-  if (status.error) tracer::abandon();
-  return status;
 }
 
 esp_status esp_trace_finish(esp_module *m, const char *method, esp_values outputs) {
-  esp_status status = guard([&] {
+  return guard([&] {
+    abandoned unless;
     auto state = tracer::getTracingState();
     TORCH_CHECK(state, "no trace is being recorded on this thread");
     std::shared_ptr<jit::Graph> graph = state->graph;
@@ -109,8 +120,7 @@ esp_status esp_trace_finish(esp_module *m, const char *method, esp_values output
     graph->lint();
     auto type = m->module.type();
     TORCH_CHECK(!type->findMethod(method), "the module has a method ", method, " already");
-    type->addMethod(m->module._ivalue()->compilation_unit()->create_function(c10::QualifiedName(*type->name(), method), graph));
+    type->addMethod(m->module._ivalue()->compilation_unit()->create_function(c10::QualifiedName(*type->name(), named(method)), graph));
+    unless.finished = true;
   });
-  if (status.error) tracer::abandon();
-  return status;
 }

@@ -2,7 +2,6 @@ package distillation_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,7 +22,7 @@ func TestDevicesTrainAlike(t *testing.T) {
 			teacher, student := convert(t, m, on), convert(t, m, on)
 			outputs := keptOutputs(t, teacher)
 			o := distillation.Options{Steps: 3, LR: 1e-3, WeightDecay: .05, Clip: 1, Device: on}
-			err := distillation.Train(context.Background(), student.Store().Tensors(), o, func(step, _ int, _ func(func())) (*torch.Tensor, error) {
+			_, err := distillation.Train(context.Background(), student.Store().Tensors(), o, func(_ distillation.At, _ func(func())) (*torch.Tensor, error) {
 				b, err := asked64(student)
 				if err != nil {
 					return nil, err
@@ -56,7 +55,7 @@ func TestDevicesTrainInHalfPrecision(t *testing.T) {
 					first = loss
 				}
 			}}
-			require.NoError(t, distillation.Train(context.Background(), n.Store().Tensors(), o, func(_, _ int, cast func(func())) (*torch.Tensor, error) {
+			require.NoError(t, second(distillation.Train(context.Background(), n.Store().Tensors(), o, func(_ distillation.At, cast func(func())) (*torch.Tensor, error) {
 				b, err := modeltest.Ask(n)()
 				if err != nil {
 					return nil, err
@@ -65,7 +64,7 @@ func TestDevicesTrainInHalfPrecision(t *testing.T) {
 				cast(func() { logits = n.Logits(b) })
 				require.Equal(t, d, logits.DType())
 				return distillation.CrossEntropy(logits, b.Targets), nil
-			}))
+			})))
 			for _, p := range n.Store().Params() {
 				require.Equal(t, torch.Float32, p.T().DType(), p.Name)
 			}
@@ -95,8 +94,8 @@ func asked64(n model.Network) (*model.Batch, error) {
 // keptOutputs are a network's outputs for the pictures of modeltest.Ask, by way of a file.
 func keptOutputs(t *testing.T, n model.Network) *distillation.Outputs {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "outputs.safetensors")
-	require.NoError(t, distillation.WriteOutputs(path, n, func(yield func(*model.Batch) error) error {
+	path := t.TempDir()
+	require.NoError(t, distillation.WriteOutputs(path, n, distillation.Keep{}, func(_ int, yield func(*model.Batch) error) error {
 		return torch.Run(func(*torch.Scope) error {
 			b, err := asked64(n)
 			if err != nil {
@@ -105,7 +104,7 @@ func keptOutputs(t *testing.T, n model.Network) *distillation.Outputs {
 			return yield(b)
 		})
 	}))
-	o, err := distillation.OpenOutputs(path, n)
+	o, err := distillation.OpenOutputs(path, func() (func(*torch.Tensor) *torch.Tensor, error) { return n.Head, nil })
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, o.Close()) })
 	return o

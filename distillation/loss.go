@@ -18,6 +18,22 @@ type Loss struct {
 	CE          float64 // cross entropy with the labels
 }
 
+// Rows counts the scored rows of a whole batch, of which a loss may see a piece.
+type Rows struct{ All, Labelled int }
+
+// OfPiece is what a piece of a batch adds to the loss of the whole, which has so many rows; see [Loss.Of].
+func (l Loss) OfPiece(student, teacher, targets, labelled *torch.Tensor, whole Rows) *torch.Tensor {
+	rows := student.Size(0)
+	own := rows
+	if labelled != nil {
+		own = labelled.Count()
+	}
+	kl, others := Loss{KL: l.KL, Temperature: l.Temperature}, l
+	others.KL = 0
+	sum := kl.Of(student, teacher, targets, nil).MulScalar(float64(rows) / float64(max(1, whole.All)))
+	return sum.Add(others.Of(student, nil, targets, labelled).MulScalar(float64(own) / float64(max(1, whole.Labelled))))
+}
+
 // Of is the loss of the student's logits [n, vocabulary] against the teacher's (nil when KL is 0) and the right tokens
 // [n]. labelled lists the rows whose right token comes from the data, int64; nil means all. The others have only the
 // teacher's word: they count for KL alone.

@@ -3,6 +3,7 @@ package distillation_test
 import (
 	"context"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,11 +28,11 @@ func TestThreeStepsEqualReference(t *testing.T) {
 		var losses []float64
 		o := distillation.Options{Steps: 3, LR: 1e-2, WeightDecay: .05, DecayAll: true, Clip: 1,
 			Progress: func(_ int, loss float64) { losses = append(losses, loss) }}
-		require.NoError(t, distillation.Train(context.Background(), m.Store().Tensors(), o, func(int, int, func(func())) (*torch.Tensor, error) {
+		require.NoError(t, second(distillation.Train(context.Background(), m.Store().Tensors(), o, func(distillation.At, func(func())) (*torch.Tensor, error) {
 			teacher, targets := scored(io, io["teacher_logits"])
 			logits := m.Logits(modeltest.RefTinyBatch(t, io, 0, 4, false))
 			return distillation.Loss{KL: 1, Pair: 1}.Of(logits, teacher.To(d), targets, nil), nil
-		}))
+		})))
 		require.NoError(t, torch.Run(func(*torch.Scope) error {
 			steps.Check(t, "_losses", torch.From(losses, torch.CPU).To(d))
 			return nil
@@ -57,13 +58,13 @@ func TestAccumulationAveragesParts(t *testing.T) {
 		w := torch.From([]float32{1, -2}, torch.CPU)
 		defer w.Free()
 		o := distillation.Options{Steps: 4, LR: .1, Accumulate: accumulate}
-		require.NoError(t, distillation.Train(context.Background(), []*torch.Tensor{w}, o, func(_, part int, _ func(func())) (*torch.Tensor, error) {
+		require.NoError(t, second(distillation.Train(context.Background(), []*torch.Tensor{w}, o, func(at distillation.At, _ func(func())) (*torch.Tensor, error) {
 			if accumulate == 1 {
 				return w.Mul(w).Sum(), nil
 			}
 			// Unequal parts whose mean is the whole.
-			return w.Select(0, part).Mul(w.Select(0, part)).MulScalar(2).Sum(), nil
-		}))
+			return w.Select(0, at.Part).Mul(w.Select(0, at.Part)).MulScalar(2).Sum(), nil
+		})))
 		return w.Floats()
 	}
 	assert.Equal(t, run(1), run(2))
@@ -73,17 +74,18 @@ func TestTrainStops(t *testing.T) {
 	torchtest.Setup(t)
 	w := torch.From([]float32{1}, torch.CPU)
 	defer w.Free()
-	err := distillation.Train(context.Background(), []*torch.Tensor{w}, distillation.Options{Steps: 2, LR: 1},
-		func(int, int, func(func())) (*torch.Tensor, error) { return w.MulScalar(math.NaN()).Sum(), nil })
-	require.ErrorIs(t, err, distillation.ErrDiverged)
+	_, err := distillation.Train(context.Background(), []*torch.Tensor{w}, distillation.Options{Steps: 2, LR: 1},
+		func(distillation.At, func(func())) (*torch.Tensor, error) { return w.MulScalar(math.NaN()).Sum(), nil })
+	var lost *distillation.Diverged
+	require.ErrorAs(t, err, &lost)
 	assert.ErrorContains(t, err, "step 1")
 	ctx, cancel := context.WithCancel(context.Background())
 	steps := 0
-	err = distillation.Train(ctx, []*torch.Tensor{w}, distillation.Options{Steps: 5, LR: 1e-3, Progress: func(step int, _ float64) {
+	_, err = distillation.Train(ctx, []*torch.Tensor{w}, distillation.Options{Steps: 5, LR: 1e-3, Progress: func(step int, _ float64) {
 		if steps = step; step == 2 {
 			cancel()
 		}
-	}}, func(int, int, func(func())) (*torch.Tensor, error) { return w.Mul(w).Sum(), nil })
+	}}, func(distillation.At, func(func())) (*torch.Tensor, error) { return w.Mul(w).Sum(), nil })
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, 2, steps)
 	assert.False(t, w.RequiresGrad(), "as before")
@@ -92,18 +94,38 @@ func TestTrainStops(t *testing.T) {
 func TestOutputsAreKeptOnce(t *testing.T) {
 	torchtest.Setup(t)
 	m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
-	path := filepath.Join(t.TempDir(), "outputs.safetensors")
-	require.NoError(t, distillation.WriteOutputs(path, m, func(yield func(*model.Batch) error) error {
-		return torch.Run(func(*torch.Scope) error {
-			for i := range 2 {
-				if err := yield(modeltest.RefTinyBatch(t, io, 2*i, 2*i+2, false)); err != nil {
-					return err
+	path := t.TempDir()
+	write := func(path string, keep distillation.Keep, stop error) error {
+		return distillation.WriteOutputs(path, m, keep, func(from int, yield func(*model.Batch) error) error {
+			return torch.Run(func(*torch.Scope) error {
+				for i := from; i < 4; i += 2 {
+					if i == 2 && stop != nil {
+						return stop
+					}
+					if err := yield(modeltest.RefTinyBatch(t, io, i, i+2, false)); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		})
-	}))
-	o, err := distillation.OpenOutputs(path, m)
+	}
+	require.NoError(t, write(path, distillation.Keep{}, nil))
+
+	// Interrupted between batches, the same files come out, and what was computed is not computed again.
+	again, keep := t.TempDir(), distillation.Keep{Folder: filepath.Join(t.TempDir(), "state")}
+	require.ErrorIs(t, write(again, keep, context.Canceled), context.Canceled)
+	require.ErrorIs(t, write(again, keep, context.Canceled), context.Canceled)
+	require.NoError(t, write(again, keep, nil))
+	for _, name := range []string{"outputs.rows", "outputs.json"} {
+		want, err := os.ReadFile(filepath.Join(path, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(again, name))
+		require.NoError(t, err)
+		assert.Equal(t, want, got, name)
+	}
+
+	o, err := distillation.OpenOutputs(path, func() (func(*torch.Tensor) *torch.Tensor, error) { return m.Head, nil })
 	require.NoError(t, err)
 	defer o.Close()
 	assert.Equal(t, 4, o.Pictures())
@@ -115,4 +137,15 @@ func TestOutputsAreKeptOnce(t *testing.T) {
 		})
 		return nil
 	}))
+	// A file that shrinks under a run is an error that names it.
+	require.NoError(t, os.Truncate(filepath.Join(path, "outputs.rows"), 10))
+	err = torch.Run(func(*torch.Scope) error {
+		o.Logits([]int{3}, torch.CPU)
+		return nil
+	})
+	require.ErrorContains(t, err, "outputs.rows cannot be read")
+	_, err = distillation.OpenOutputs(path, nil)
+	require.ErrorContains(t, err, "has 10 bytes")
 }
+
+func second[T any](_ T, err error) error { return err }

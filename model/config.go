@@ -167,21 +167,7 @@ func (c *Config) check() error {
 	if c.QFormer.Encoder != c.Vision.Hidden {
 		fault("qformer_config.encoder_hidden_size %d is not vision_config.hidden_size %d", c.QFormer.Encoder, c.Vision.Hidden)
 	}
-	for _, n := range []struct {
-		key   string
-		value int
-	}{
-		{"vision_config.hidden_size", c.Vision.Hidden}, {"vision_config.num_hidden_layers", c.Vision.Layers},
-		{"vision_config.head size", c.Vision.HeadSize}, {"vision_config.patch_size", c.Vision.Patch},
-		{"vision_config.intermediate_size", c.Vision.Intermediate}, {"vision_config.image_size", c.Vision.Image},
-		{"qformer_config.hidden_size", c.QFormer.Hidden}, {"qformer_config.num_hidden_layers", c.QFormer.Layers},
-		{"qformer_config.head size", c.QFormer.HeadSize}, {"qformer_config.intermediate_size", c.QFormer.Intermediate},
-		{"qformer_config.cross_attention_frequency", c.QFormer.CrossEvery}, {"num_query_tokens", c.Queries},
-	} {
-		if n.value < 1 {
-			fault("%s is %d, at least 1 is needed", n.key, n.value)
-		}
-	}
+	c.checkBounds(fault)
 	if c.Vision.Image < c.Vision.Patch {
 		fault("vision_config.image_size %d is less than patch_size %d", c.Vision.Image, c.Vision.Patch)
 	}

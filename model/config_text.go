@@ -199,17 +199,6 @@ func (c *TextConfig) normBefore() bool { return c.NormBefore == nil || *c.NormBe
 func (c *TextConfig) tied() bool { return c.Tied == nil || *c.Tied }
 
 func (c *TextConfig) check(fault func(format string, args ...any)) {
-	for _, n := range []struct {
-		key   string
-		value int
-	}{
-		{"hidden size", c.Hidden}, {"number of layers", c.Layers}, {"head size", c.HeadSize}, {"feed-forward width", c.Intermediate},
-		{"vocab_size", c.Vocabulary},
-	} {
-		if n.value < 1 {
-			fault("text_config: the %s is %d, at least 1 is needed", n.key, n.value)
-		}
-	}
 	switch c.ModelType {
 	case "opt":
 		if c.Positions < 1 {

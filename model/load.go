@@ -195,6 +195,16 @@ func (m *Blip2) redundant(name string, files checkpoint.Source) bool {
 	return slices.Contains(copies, name) && bytes.Equal(files.Bytes(name), files.Bytes(embeddingNames[m.config.Text.ModelType]))
 }
 
+// CheckFinite finds values that are no numbers, and names the first tensor that has one.
+func CheckFinite(n Network) error {
+	for _, p := range n.Store().Params() {
+		if err := checkFinite(p.Name, p.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func checkFinite(name string, v *torch.Tensor) error {
 	var finite bool
 	err := torch.Run(func(*torch.Scope) error {

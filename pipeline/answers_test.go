@@ -18,7 +18,13 @@ import (
 
 	"espalier/model"
 	"espalier/model/prompt"
+	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
+	"espalier/pipeline/measure"
+	"espalier/pipeline/needs"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -81,7 +87,7 @@ func bytesTeacher(t *testing.T, own string) string {
 func distilled(t *testing.T, teacher, root, template string) (student, notes string) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "run")
-	cfg, err := Parse("answers.toml", fmt.Sprintf(`
+	cfg, err := config.Parse("answers.toml", fmt.Sprintf(`
 threads = 1
 device = "cpu"
 output = %q
@@ -107,8 +113,8 @@ latency_warmup = 0
 throughput_batch = 1`, out, root, template, teacher))
 	require.NoError(t, err)
 	var said []string
-	_, err = Run(context.Background(), cfg, func(e Event) {
-		if n, ok := e.(Note); ok {
+	_, err = runWith(context.Background(), cfg, func(e event.Event) {
+		if n, ok := e.(event.Note); ok {
 			said = append(said, n.Text)
 		}
 	})
@@ -144,7 +150,7 @@ func TestAnswersWithAndWithoutSpace(t *testing.T) {
 }
 
 // answerCorpus is the training split of answerData as a checkpoint with byte-level words reads it.
-func answerCorpus(t *testing.T, root, template string) (*corpus, error) {
+func answerCorpus(t *testing.T, root, template string) (*corpus.Corpus, error) {
 	t.Helper()
 	set, err := data.Open(data.Config{Root: root, Size: 48})
 	require.NoError(t, err)
@@ -153,29 +159,24 @@ func answerCorpus(t *testing.T, root, template string) (*corpus, error) {
 	require.NoError(t, err)
 	words, err := prompt.Load(folder, c, template)
 	require.NoError(t, err)
-	return newCorpus(set.Train, words, model.ClipPreprocessor(48), c.Form(), torch.CPU)
+	return corpus.New(set.Train, corpus.Reading{Words: words, Pre: model.ClipPreprocessor(48), Form: c.Form(), On: torch.CPU})
 }
 
 // A prompt that ends in a space, which the vocabulary joins with the word behind it, is noted once, with a count.
 func TestJoinedAnswersAreTold(t *testing.T) {
 	torchtest.Setup(t)
-	var notes []string
-	r := &run{events: func(e Event) { notes = append(notes, e.(Note).Text) }}
-	var err error
-	r.train, err = answerCorpus(t, answerData(t, ""), answerPrompt)
+	c, err := answerCorpus(t, answerData(t, ""), answerPrompt)
 	require.NoError(t, err)
-	r.noteJoined()
-	assert.Empty(t, notes)
-	want := r.train.questions[0][0].Answer
+	assert.Empty(t, corpus.JoinedNote(c))
+	want := c.Questions[0][0].Answer
 
-	r.train, err = answerCorpus(t, answerData(t, ""), answerPrompt+" ")
+	c, err = answerCorpus(t, answerData(t, ""), answerPrompt+" ")
 	require.NoError(t, err)
-	r.noteJoined()
-	require.Len(t, notes, 1)
-	assert.Contains(t, notes[0], "4 answers")
-	assert.Contains(t, notes[0], filepath.Join("train", "metadata.jsonl")+`:1: "red" to "what colour is it"`)
-	assert.NotContains(t, notes[0], "jsonl:4", "the first few are enough")
-	assert.Equal(t, want, r.train.questions[0][0].Answer)
+	note := corpus.JoinedNote(c)
+	assert.Contains(t, note, "4 answers")
+	assert.Contains(t, note, filepath.Join("train", "metadata.jsonl")+`:1: "red" to "what colour is it"`)
+	assert.NotContains(t, note, "jsonl:4", "the first few are enough")
+	assert.Equal(t, want, c.Questions[0][0].Answer)
 }
 
 // A teacher that gives the right answer in other words than the data's is noted; one that gives a wrong one, or the same
@@ -185,18 +186,18 @@ func TestAnswersOfAnotherForm(t *testing.T) {
 	c, err := answerCorpus(t, answerData(t, ""), answerPrompt)
 	require.NoError(t, err)
 	encode := func(text string) []int {
-		ids, err := c.words.Answers.Encode(text)
+		ids, err := c.Words.Answers.Encode(text)
 		require.NoError(t, err)
 		return ids
 	}
-	var o otherForm
-	o.hear(c, 0, 0, encode(" red"))
-	o.hear(c, 1, 0, encode(" red"))
-	assert.Zero(t, o.count)
-	o.hear(c, 2, 0, encode("red"))
-	o.hear(c, 3, 0, encode(" Dark blue."))
-	assert.Equal(t, 2, o.count)
-	said := o.String()
+	var o measure.Form
+	o.Hear(c, 0, 0, encode(" red"))
+	o.Hear(c, 1, 0, encode(" red"))
+	assert.Zero(t, o.Other)
+	o.Hear(c, 2, 0, encode("red"))
+	o.Hear(c, 3, 0, encode(" Dark blue."))
+	assert.Equal(t, 2, o.Other)
+	said := o.Note(c)
 	assert.Contains(t, said, "2 of the teacher's 3 right answers")
 	assert.Contains(t, said, `metadata.jsonl:3: the teacher says "red"`)
 	assert.Contains(t, said, `the data " red"`)
@@ -206,22 +207,21 @@ func TestAnswersOfAnotherForm(t *testing.T) {
 // be right.
 func TestAnswersThatTheTokenizerCannotWrite(t *testing.T) {
 	torchtest.Setup(t)
-	var notes []string
-	r := &run{events: func(e Event) { notes = append(notes, e.(Note).Text) }}
-	var err error
-	r.train, err = answerCorpus(t, answerData(t, ""), answerPrompt)
-	require.NoError(t, err)
-	r.noteUnlearnable()
-	assert.Empty(t, notes)
-	assert.Equal(t, 1, r.train.answerTokens("what colour is it", "red"))
-
-	r.train, err = answerCorpus(t, answerData(t, "</s>"), answerPrompt)
-	require.NoError(t, err)
-	r.noteUnlearnable()
-	require.Len(t, notes, 1)
-	assert.Contains(t, notes[0], "4 of 4 training answers cannot be written in the tokenizer's tokens")
-	assert.Contains(t, notes[0], `metadata.jsonl:1 "</s>red"`)
-	assert.Zero(t, r.train.answerTokens("what colour is it", "</s>red"))
+	for before, want := range map[string]string{"": "", "</s>": "4 of 4 training answers cannot be written in the tokenizer's tokens"} {
+		c, err := answerCorpus(t, answerData(t, before), answerPrompt)
+		require.NoError(t, err)
+		var notes []string
+		cfg := config.Default()
+		require.NoError(t, needs.Check(needs.Input{Config: cfg, Network: &model.Config{Text: model.TextConfig{ModelType: "t5"}}, Train: c, Validation: c, Test: c,
+			Events: func(e event.Event) { notes = append(notes, e.(event.Note).Text) }}))
+		if want == "" {
+			assert.Empty(t, notes)
+			continue
+		}
+		require.NotEmpty(t, notes)
+		assert.Contains(t, notes[len(notes)-1], want)
+		assert.Contains(t, notes[len(notes)-1], `metadata.jsonl:1 "</s>red"`)
+	}
 }
 
 // A place for the picture within a question is the user's fault, with file and line.
@@ -235,8 +235,8 @@ func TestPlaceholderHasItsLine(t *testing.T) {
 	lines[2] = strings.Replace(lines[2], "what", `<image>\nwhat`, 1)
 	require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "")), 0o644))
 	_, err = answerCorpus(t, root, answerPrompt)
-	var fault *InputError
-	require.ErrorAs(t, err, &fault)
+	var input *fault.InputError
+	require.ErrorAs(t, err, &input)
 	assert.Contains(t, err.Error(), file+":3: question")
 	assert.Contains(t, err.Error(), "take it out")
 }

@@ -25,7 +25,7 @@ func TestRunOnCUDA(t *testing.T) {
 			var outs []string
 			for range 2 {
 				out := filepath.Join(t.TempDir(), "run")
-				r, err := Run(context.Background(), tinyConfig(t, out, "device=cuda", "precision="+precision), nil)
+				r, err := runWith(context.Background(), tinyConfig(t, out, "device=cuda", "precision="+precision), nil)
 				require.NoError(t, err)
 				assert.Equal(t, "cuda:0", r.Versions["device"])
 				for _, s := range r.Stages {

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -9,9 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"espalier/model"
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
+	"espalier/pipeline/measure"
+	"espalier/pipeline/needs"
 	"espalier/pipeline/report"
-	"espalier/torch"
 	"espalier/torch/torchtest"
 )
 
@@ -66,42 +67,6 @@ func TestMixedTasksAndCategories(t *testing.T) {
 	}
 }
 
-// In pre-training a question without a task has a slot of its own, not the first task's; and none where all have a task.
-func TestPretrainingOfQuestionsWithoutATask(t *testing.T) {
-	torchtest.Run(t, func(*torch.Scope) {
-		for tasks, want := range map[[3]string][]int64{
-			{"", "t", "u"}:  {6, 0, 3}, // the slots of t, u and none, three words each
-			{"s", "t", "u"}: {0, 3, 6},
-			{"", "", ""}:    {0}, // one slot, and of two questions of one task the first counts
-		} {
-			var rows []dataRow
-			for i, task := range tasks {
-				rows = append(rows, dataRow{picture: 1, question: fmt.Sprint("q", i), answer: "a", task: task})
-			}
-			r := &run{cfg: &Config{}, device: torch.CPU, set: openSmall(t, dataFolder(t, map[string][]dataRow{"train": rows, "validation": rows[1:2], "test": rows[1:2]}))}
-			r.words.Answers = r.set.Tokenizer
-			var err error
-			r.train, err = newCorpus(r.set.Train, r.words, r.pre, model.Form{}, torch.CPU)
-			require.NoError(t, err)
-			c, err := DefaultTrain().modelConfig(8, r.words.Answers)
-			require.NoError(t, err)
-			m, err := model.New(c)
-			require.NoError(t, err)
-			p, err := r.newPretraining(m)
-			require.NoError(t, err)
-			at, _ := p.targets([]int{0})
-			var first []int64 // of the two tokens of each answer
-			for i, row := range torch.Values[int64](at) {
-				if i%2 == 0 {
-					first = append(first, row)
-				}
-			}
-			assert.Equal(t, want, first, "%q", tasks)
-			p.store.Free()
-		}
-	})
-}
-
 // Accuracies are of all questions and, where they have one, of their task.
 func TestAccuracyOfQuestionsWithoutATask(t *testing.T) {
 	root := dataFolder(t, map[string][]dataRow{
@@ -110,7 +75,7 @@ func TestAccuracyOfQuestionsWithoutATask(t *testing.T) {
 			{picture: 4, question: "q", answer: "a", category: "c"}},
 	})
 	split := openSmall(t, root).Test
-	all, byCategory := marks{{true, false, false}, {true}}.accuracy(split)
+	all, byCategory := measure.Marks{Right: []string{"100", "1"}}.Accuracy(split)
 	assert.Equal(t, report.Accuracy{"overall": .5, "t": 1}, all)
 	assert.Equal(t, map[string]report.Accuracy{"c": {"overall": 1}}, byCategory)
 }
@@ -134,17 +99,20 @@ func TestDoubtsAreNoted(t *testing.T) {
 
 // A task that the teacher cannot do at all is hidden by the others in the overall figure.
 func TestTaskThatTheTeacherCannotDo(t *testing.T) {
-	root := dataFolder(t, plainSplits())
-	set := openSmall(t, root)
+	set := openSmall(t, dataFolder(t, plainSplits()))
 	var notes []string
-	r := &run{cfg: &Config{}, set: set, validation: &corpus{split: set.Validation}, events: func(e Event) { notes = append(notes, e.(Note).Text) }}
+	marks := measure.Marks{}
 	for range set.Validation.Len() {
-		r.teacherMarks = append(r.teacherMarks, []bool{true, false})
+		marks.Right = append(marks.Right, "10")
 	}
-	r.noteTeacher()
+	doubt := func() {
+		all, _ := marks.Accuracy(set.Validation)
+		needs.TeacherDoubts(&config.Config{}, all, func(e event.Event) { notes = append(notes, e.(event.Note).Text) })
+	}
+	doubt()
 	require.Len(t, notes, 1)
 	assert.Contains(t, notes[0], "the teacher answers no validation question of shape right, so the gates prove nothing there; see whether data.prompt")
-	r.teacherMarks[0][1] = true
-	r.noteTeacher()
+	marks.Right[0] = "11"
+	doubt()
 	assert.Len(t, notes, 1)
 }

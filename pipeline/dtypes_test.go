@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
 	"espalier/torch"
 	"espalier/torch/torchtest"
@@ -113,9 +114,9 @@ func TestEveryDtypeRuns(t *testing.T) {
 				text := head + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + fmt.Sprintf(dtypeStages, criterion) +
 					"[eval]\nlatency_runs = 2\nlatency_warmup = 1\nthroughput_batch = 2\nbatch = 4\n"
 				out := filepath.Join(t.TempDir(), "run")
-				cfg, err := Parse("dtypes.toml", text, "output="+out, fmt.Sprintf("precision=%s", []string{"fp32", "bf16"}[(i/2)%2]), fmt.Sprintf("recompute=%v", i > 2))
+				cfg, err := config.Parse("dtypes.toml", text, "output="+out, fmt.Sprintf("precision=%s", []string{"fp32", "bf16"}[(i/2)%2]), fmt.Sprintf("recompute=%v", i > 2))
 				require.NoError(t, err)
-				r, err := Run(context.Background(), cfg, nil)
+				r, err := runWith(context.Background(), cfg, nil)
 				require.NoError(t, err)
 				m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
 				require.NoError(t, err)
@@ -135,9 +136,9 @@ func TestExportDtype(t *testing.T) {
 	head := tiny[:strings.Index(tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + fmt.Sprintf(dtypeStages, "random")
 	for _, want := range []torch.DType{torch.Float16, torch.BFloat16, torch.Float32, torch.Float64} {
 		out := filepath.Join(t.TempDir(), "run")
-		cfg, err := Parse("dtypes.toml", head, "output="+out, "export.dtype="+want.String(), "eval.latency_runs=1")
+		cfg, err := config.Parse("dtypes.toml", head, "output="+out, "export.dtype="+want.String(), "eval.latency_runs=1")
 		require.NoError(t, err)
-		_, err = Run(context.Background(), cfg, nil)
+		_, err = runWith(context.Background(), cfg, nil)
 		require.NoError(t, err)
 		m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
 		require.NoError(t, err)
@@ -160,9 +161,9 @@ func TestFrozenDtypesUnderBFloat16(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "run")
 			text := head + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + fmt.Sprintf(dtypeStages, "random") +
 				fmt.Sprintf("precision = \"bf16\"\nfreeze = [%q]\n", strings.Join(freezes[(i+j)%len(freezes)], `", "`))
-			cfg, err := Parse("dtypes.toml", strings.ReplaceAll(text, `\"`, `"`), "output="+out, "eval.latency_runs=1", fmt.Sprintf("recompute=%v", i%2 == j))
+			cfg, err := config.Parse("dtypes.toml", strings.ReplaceAll(text, `\"`, `"`), "output="+out, "eval.latency_runs=1", fmt.Sprintf("recompute=%v", i%2 == j))
 			require.NoError(t, err)
-			_, err = Run(context.Background(), cfg, nil)
+			_, err = runWith(context.Background(), cfg, nil)
 			require.NoError(t, err, "%s %s %s", f[0], f[1], name)
 			m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
 			require.NoError(t, err)

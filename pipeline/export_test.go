@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -24,11 +25,11 @@ func TestExportOfATrainedTeacher(t *testing.T) {
 	for _, format := range []string{"espalier", "transformers"} {
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
 		out := filepath.Join(t.TempDir(), "run")
-		cfg, err := Parse("small.toml", smallRun, "data.root="+root, "output="+out, "export.format="+format)
+		cfg, err := config.Parse("small.toml", smallRun, "data.root="+root, "output="+out, "export.format="+format)
 		require.NoError(t, err)
 		notes := ""
-		r, err := Run(context.Background(), cfg, func(e Event) {
-			if n, ok := e.(Note); ok {
+		r, err := runWith(context.Background(), cfg, func(e event.Event) {
+			if n, ok := e.(event.Note); ok {
 				notes += n.Text
 			}
 		})
@@ -54,14 +55,4 @@ func TestExportOfATrainedTeacher(t *testing.T) {
 		}
 		assert.Equal(t, torch.Values[float32](p.T()), torch.Values[float32](got), p.Name)
 	}
-}
-
-// What an export cannot express of a teacher that is trained here is known when the file is read.
-func TestExportIsRefusedWhenTheFileIsRead(t *testing.T) {
-	text := smallRun + "[export]\nformat = \"transformers\"\n"
-	line := strings.Count(text, "\n")
-	lines := faultsOf(t, text, "data.root=x", "teacher.train.vision={ width = 12, layers = 2, heads = 2, head_size = 4, ffn = 8, patch = 4 }")
-	require.Len(t, lines, 1)
-	assert.Contains(t, lines[0], fmt.Sprintf("run.toml:%d: export.format = \"transformers\": the student would not fit", line))
-	assert.Contains(t, lines[0], "vision: 2 heads of size 4 make 8, the width is 12")
 }

@@ -12,7 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
+	"espalier/pipeline/event"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -74,11 +77,11 @@ func TestEveryFamilyRuns(t *testing.T) {
 			text = strings.Replace(text, "keep = { vision = 1, language = 1 }", "keep = { vision = 1, qformer = 2, language = 1 }", 1)
 			text = strings.Replace(text, `vision = { heads = 2, ffn = "50%" }, language`, `vision = { heads = 2, ffn = "50%" }, qformer = { heads = 3, ffn = "50%" }, language`, 1)
 			out := filepath.Join(t.TempDir(), "run")
-			cfg, err := Parse("family.toml", text, "output="+out, "export.format=transformers")
+			cfg, err := config.Parse("family.toml", text, "output="+out, "export.format=transformers")
 			require.NoError(t, err)
 			var notes []string
-			r, err := Run(context.Background(), cfg, func(e Event) {
-				if n, ok := e.(Note); ok {
+			r, err := runWith(context.Background(), cfg, func(e event.Event) {
+				if n, ok := e.(event.Note); ok {
 					notes = append(notes, n.Text)
 				}
 			})
@@ -93,7 +96,7 @@ func TestEveryFamilyRuns(t *testing.T) {
 			require.NoError(t, err)
 			defer m.Store().Free()
 			assert.Equal(t, int(r.Student.Parameters), m.Store().Count())
-			trained, err := model.Load(filepath.Join(out, "stages", "3-hidden", "cut-2"), torch.CPU)
+			trained, err := model.Load(keptAt(t, out, "hidden/distil 2"), torch.CPU)
 			require.NoError(t, err)
 			defer trained.Store().Free()
 			for i, p := range m.Store().Params() {
@@ -105,4 +108,18 @@ func TestEveryFamilyRuns(t *testing.T) {
 			assert.Equal(t, hub.QFormer.Hidden, m.Config().QFormer.Hidden, "and the file does")
 		})
 	}
+}
+
+// keptAt is the folder of a step's result within a run.
+func keptAt(t *testing.T, run, at string) string {
+	t.Helper()
+	all, err := chain.List(run)
+	require.NoError(t, err)
+	for _, l := range all {
+		if l.At == at {
+			return l.Folder
+		}
+	}
+	t.Fatalf("%s has no step %s", run, at)
+	return ""
 }

@@ -15,8 +15,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
+	"espalier/torch/torchtest"
 )
 
 // dataRow is a line of a metadata.jsonl; picture is the level of a flat picture of that name.
@@ -113,14 +117,14 @@ max_answer_tokens = 4
 func runOn(t *testing.T, root, text string, set ...string) (*report.Report, []string, error) {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	cfg, err := Parse("small.toml", text, append([]string{"data.root=" + root, "output=" + filepath.Join(t.TempDir(), "run")}, set...)...)
+	cfg, err := config.Parse("small.toml", text, append([]string{"data.root=" + root, "output=" + filepath.Join(t.TempDir(), "run")}, set...)...)
 	require.NoError(t, err)
 	var notes []string
-	r, err := Run(context.Background(), cfg, func(e Event) {
-		if n, ok := e.(Note); ok {
+	r, err := runWith(context.Background(), cfg, func(e event.Event) {
+		if n, ok := e.(event.Note); ok {
 			notes = append(notes, strings.ReplaceAll(n.Text, root+"/", ""))
 		}
-		if p, ok := e.(Phase); ok && p.Stage != "" {
+		if p, ok := e.(event.Phase); ok && p.Stage != "" {
 			notes = append(notes, "computed")
 		}
 	})
@@ -131,7 +135,7 @@ func runOn(t *testing.T, root, text string, set ...string) (*report.Report, []st
 func faultOf(t *testing.T, root, text string, set ...string) string {
 	t.Helper()
 	_, notes, err := runOn(t, root, text, set...)
-	var input *InputError
+	var input *fault.InputError
 	require.ErrorAs(t, err, &input)
 	assert.NotContains(t, notes, "computed")
 	return strings.ReplaceAll(err.Error(), root+"/", "")
@@ -148,9 +152,9 @@ func smallTeacher(t *testing.T, root string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "first")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	cfg, err := Parse("small.toml", smallRun, "data.root="+root, "output="+out)
+	cfg, err := config.Parse("small.toml", smallRun, "data.root="+root, "output="+out)
 	require.NoError(t, err)
-	_, err = Run(context.Background(), cfg, nil)
+	_, err = runWith(context.Background(), cfg, nil)
 	require.NoError(t, err)
 	return filepath.Join(out, "teacher")
 }
@@ -162,18 +166,15 @@ func openSmall(t *testing.T, root string) *data.Dataset {
 	return set
 }
 
-// A folder that cannot be written is refused before a teacher is trained, and looking leaves nothing behind.
+// A folder that cannot be written is refused before anything is computed.
 func TestOutputThatCannotBeWritten(t *testing.T) {
-	folder := t.TempDir()
-	require.NoError(t, checkOutput(filepath.Join(folder, "runs", "below")))
-	left, err := os.ReadDir(folder)
-	require.NoError(t, err)
-	require.Empty(t, left)
-	file := filepath.Join(folder, "file")
+	torchtest.Setup(t)
+	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	for _, output := range []string{file, filepath.Join(file, "below"), "/proc/nothing/below"} {
-		var fault *InputError
-		require.ErrorAs(t, checkOutput(output), &fault, output)
-		require.ErrorContains(t, fault, "give another folder")
+		_, err := runWith(context.Background(), tinyConfig(t, output), func(e event.Event) { t.Errorf("%s: %v", output, e) })
+		var input *fault.InputError
+		require.ErrorAs(t, err, &input, output)
+		require.ErrorContains(t, input, "give another folder")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/pruning"
 	"espalier/torch"
 	"espalier/torch/nn"
@@ -37,14 +38,14 @@ func oddNetwork(t *testing.T, kind, language string) *model.Blip2 {
 }
 
 // keepAll is a stage that keeps all of a network, as shares or as counts.
-func keepAll(name string, shares bool, m model.Network) StageConfig {
-	s := DefaultStage()
+func keepAll(name string, shares bool, m model.Network) config.StageConfig {
+	s := config.DefaultStage()
 	s.Name, s.Distil.Steps = name, 8
 	for _, a := range m.Store().Axes() {
-		k := s.keepOf(a.Tower)
-		keep := Keep{Share: 1}
+		k := s.Keep.Of(a.Tower)
+		keep := config.Keep{Share: 1}
 		if !shares {
-			keep = Keep{Units: a.Units()}
+			keep = config.Keep{Units: a.Units()}
 		}
 		switch {
 		case a.Kind == nn.Heads && name == "inner":
@@ -65,25 +66,28 @@ func TestKeepAllAsShareAndAsCount(t *testing.T) {
 	for _, f := range families {
 		m := oddNetwork(t, f[0], f[1])
 		for _, name := range []string{"blocks", "inner", "hidden"} {
-			for _, format := range []string{"espalier", formatTransformers} {
-				for _, then := range [][]StageConfig{nil, {{Name: "hidden", Keep: Towers{Vision: TowerKeep{Units: Keep{Units: 12}}, Language: TowerKeep{Units: Keep{Share: .5}}}}}} {
+			for _, format := range []string{"espalier", config.FormatTransformers} {
+				for _, then := range [][]config.StageConfig{nil, {{Name: "hidden", Keep: config.Towers{Vision: config.TowerKeep{Units: config.Keep{Units: 12}}, Language: config.TowerKeep{Units: config.Keep{Share: .5}}}}}} {
 					var plans [2]string
 					for i, shares := range []bool{true, false} {
-						c := &Config{Stages: append([]StageConfig{keepAll(name, shares, m)}, then...), Export: ExportConfig{Format: format}}
+						c := &config.Config{Stages: append([]config.StageConfig{keepAll(name, shares, m)}, then...), Export: config.ExportConfig{Format: format}}
 						c.Stages[0].Cuts = 3
 						s := &c.Stages[0]
-						axes, targets := s.axes(m)
+						axes := config.AxesOf(name, m)
 						require.NotEmpty(t, axes)
 						for _, a := range axes {
-							assert.Equal(t, a.Units(), targets[a.Name], "%s, %v", a.Name, shares)
+							assert.Equal(t, a.Units(), s.Target(a, a.Units()), "%s, %v", a.Name, shares)
 							for cut := 1; cut <= 3; cut++ {
-								assert.Equal(t, a.Units(), unitsAfter(a.Kind, a.Multiple(), a.Units(), targets[a.Name], cut, 3), "%s, %v, cut %d", a.Name, shares, cut)
+								assert.Equal(t, a.Units(), s.UnitsAfter(a, a.Units(), cut), "%s, %v, cut %d", a.Name, shares, cut)
 							}
 						}
-						notes, err := c.fitExport(m)
-						plans[i] = fmt.Sprint(notes, err, c.keepFaults(m), len(c.Stages) == 2 && c.Stages[1].Keep == then[0].Keep)
-						final, err := c.finalNetwork(m)
-						require.NoError(t, err)
+						notes, err := c.FitExport(m)
+						plans[i] = fmt.Sprint(notes, err, c.CheckKeep(m), len(c.Stages) == 2 && c.Stages[1].Keep == then[0].Keep)
+						final := model.Network(m)
+						for i := range c.Stages {
+							final, err = c.Stages[i].Declare(final, c.Stages[i].Cuts)
+							require.NoError(t, err)
+						}
 						plans[i] += fmt.Sprint(final.Store().Structure())
 						if then == nil {
 							assert.Equal(t, m.Store().Structure().Axes, final.Store().Structure().Axes)
@@ -105,14 +109,13 @@ func TestKeepAllCutsNothing(t *testing.T) {
 		for _, name := range []string{"blocks", "inner", "hidden"} {
 			s := keepAll(name, true, m)
 			plan := pruning.Plan{Keep: map[string][]int{}}
-			axes, targets := s.axes(m)
-			for _, a := range axes {
+			for _, a := range config.AxesOf(name, m) {
 				var err error
 				scores := make([]float64, a.Units())
 				for u := range scores {
 					scores[u] = float64(-u)
 				}
-				plan.Keep[a.Name], err = (&Config{}).choose(m, a, scores, targets[a.Name])
+				plan.Keep[a.Name], err = pruning.Choose(a, scores, s.Target(a, a.Units()))
 				require.NoError(t, err)
 			}
 			after, err := pruning.Apply(m, plan)
@@ -134,9 +137,9 @@ func TestKeepAllRuns(t *testing.T) {
 	for _, keep := range []string{`{ vision = "100%" }`, `{ vision = 2, qformer = 2, language = 2 }`} {
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
 		out := filepath.Join(t.TempDir(), "run")
-		cfg, err := Parse("small.toml", strings.Replace(smallRun, "{ vision = 1, language = 1 }", keep, 1), "data.root="+root, "output="+out)
+		cfg, err := config.Parse("small.toml", strings.Replace(smallRun, "{ vision = 1, language = 1 }", keep, 1), "data.root="+root, "output="+out)
 		require.NoError(t, err)
-		r, err := Run(context.Background(), cfg, nil)
+		r, err := runWith(context.Background(), cfg, nil)
 		require.NoError(t, err)
 		assert.Equal(t, r.Teacher.Parameters, r.Student.Parameters)
 		assert.Equal(t, r.Teacher.Accuracy, r.Stages[0].Pruned.Accuracy)

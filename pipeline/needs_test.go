@@ -61,20 +61,6 @@ func TestGenerationWithinThePositions(t *testing.T) {
 	assert.Contains(t, faultOf(t, dataFolder(t, splits), loaded(teacher), "eval.max_answer_tokens=11"), "set eval.max_answer_tokens = 10")
 }
 
-// A Q-Former that reads the question has positions of its own.
-func TestQuestionsLongerThanTheQFormers(t *testing.T) {
-	splits := plainSplits()
-	set := openSmall(t, dataFolder(t, splits))
-	r := &run{cfg: &Config{}, set: set, train: &corpus{split: set.Train}}
-	for range set.Train.Len() {
-		r.train.questions = append(r.train.questions, []model.Question{{Instruction: make([]int, 16)}, {Instruction: make([]int, 5)}})
-	}
-	c := &model.Config{QFormer: model.QFormerConfig{Positions: 16}}
-	require.NoError(t, r.checkInstructions(c))
-	r.train.questions[2][1].Instruction = make([]int, 17)
-	assert.Regexp(t, "train/metadata.jsonl:6: the question has 17 tokens, the Q-Former has 16 positions; shorten it or leave it out$", r.checkInstructions(c).Error())
-}
-
 // The table's last position can be used and the next one cannot: what checkPositions reckons is what the network does.
 func TestPositionsAreReckonedAsTheNetworkDoes(t *testing.T) {
 	torchtest.Setup(t)

@@ -10,6 +10,7 @@ import (
 	"espalier/distillation"
 	"espalier/model"
 	"espalier/model/prompt"
+	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
 	"espalier/torch"
 	"espalier/torch/torchtest"
@@ -35,10 +36,10 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 			}
 			whole, divided := adsCorpus(t, m.Form(), words), adsCorpus(t, m.Form(), words)
 			queries := m.Config().Queries
-			limit := m.Form().Tokens(queries, whole.questions[0]) / 2
-			require.NotEmpty(t, divided.divide(limit, queries, 4))
-			require.GreaterOrEqual(t, divided.split.Len(), 6, "each picture has parts")
-			for i, qs := range divided.questions {
+			limit := m.Form().Tokens(queries, whole.Questions[0]) / 2
+			require.NotEmpty(t, divided.Divide(limit, queries, 4))
+			require.GreaterOrEqual(t, divided.Split.Len(), 6, "each picture has parts")
+			for i, qs := range divided.Questions {
 				assert.True(t, len(qs) == 1 || m.Form().Tokens(queries, qs) <= limit, "part %d", i)
 			}
 
@@ -48,15 +49,15 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 				grads   [][]float64
 				answers [][]int
 			}
-			of := func(c *corpus) (out result) {
+			of := func(c *corpus.Corpus) (out result) {
 				require.NoError(t, torch.Run(func(*torch.Scope) error {
-					b, err := c.read(upTo(c.split.Len()))
+					b, err := c.Read(upTo(c.Split.Len()))
 					if err != nil {
 						return err
 					}
 					logits := m.Logits(b)
 					teacher := torch.NewGenerator(2).Randn(logits.Shape()...)
-					loss := distillation.Loss{KL: 1, Pair: 1, CE: 1}.Of(logits, teacher, b.Targets, c.labelled(upTo(c.split.Len())))
+					loss := distillation.Loss{KL: 1, Pair: 1, CE: 1}.Of(logits, teacher, b.Targets, c.Labelled(upTo(c.Split.Len())))
 					loss.Backward()
 					out.logits, out.loss = torch.Values[float64](logits), loss.Item()
 					for _, p := range m.Store().Params() {
@@ -69,9 +70,9 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 					}
 					return nil
 				}))
-				b, err := c.pixels(0, c.split.Len())
+				shares, _, err := c.Shares(c.Split.Pictures(), 1)
 				require.NoError(t, err)
-				answers, err := c.answers(m, b, 4)
+				answers, err := c.Answers(m, shares[0], 4)
 				require.NoError(t, err)
 				out.answers = slices.Concat(answers...)
 				return out

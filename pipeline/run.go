@@ -4,253 +4,217 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
-	"time"
 
-	"espalier/distillation"
-	"espalier/model"
-	"espalier/model/prompt"
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
 	"espalier/pipeline/data"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
+	"espalier/pipeline/measure"
+	"espalier/pipeline/needs"
 	"espalier/pipeline/report"
+	"espalier/pipeline/stage"
+	"espalier/pipeline/teacher"
 	"espalier/torch"
 	"espalier/torch/disk"
 )
 
-// run is one start of a run.
-type run struct {
-	cfg     *Config
-	events  Events
-	journal *journal
-	device  torch.Device
-	started time.Time
-	before  float64 // seconds of earlier starts
-	program int64   // memory of the process before it has loaded anything, bytes
-
-	set                          *data.Dataset
-	words                        prompt.Words
-	pre                          model.Preprocessor
-	train, validation, test, ood *corpus // ood may be nil
-
-	teacher      model.Network // once the first student has taken over its memory, its head alone
-	dtypes       model.Dtypes  // of the student's checkpoint
-	teacherMarks marks         // on the validation split
-	outputs      *distillation.Outputs
+// Options are what a run is asked for besides its configuration.
+type Options struct {
+	Events  event.Events
+	Recheck bool // results that are found are computed once more, and compared
 }
 
-// Run does what a configuration says and returns the report, which also lies in the output folder. A run that was cut
-// short goes on after its last finished cut; a finished one returns its report. What has been computed is saved before
-// any error is returned; a failed gate is a *GateError, a fault in what the user gave an *InputError.
-func Run(ctx context.Context, cfg *Config, events Events) (*report.Report, error) {
-	if err := cfg.Check(); err != nil {
+// Run does what a configuration says and returns the report, which also lies in the output folder. Every step's result is
+// kept under what it was computed from: a run that was cut short goes on, a finished one ends at once, and a changed one
+// computes what the change moves. A failed gate is a *stage.GateError, a fault in what the user gave an *fault.InputError.
+func Run(ctx context.Context, given *config.Config, o Options) (*report.Report, error) {
+	cfg, err := given.Resolve()
+	if err != nil {
 		return nil, err
 	}
 	// Scopes and autograd modes belong to a thread, and libgomp keeps a team of workers for each: one for the whole run.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cfg = cfg.clone() // what is kept may have to change for the export
-	j, err := openJournal(cfg)
+	r, err := open(cfg, o)
 	if err != nil {
 		return nil, err
 	}
-	r := &run{cfg: cfg, events: events, journal: j, started: time.Now(), before: j.Seconds}
-	if finished, err := report.Read(r.path("report.json")); err == nil {
-		events.Emit(Note{fmt.Sprintf("%s is finished; remove it to run again", cfg.Output)})
-		events.Emit(Finished{finished})
-		return finished, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, &InputError{err}
-	}
-	return r.do(ctx)
+	done, err := r.do(ctx)
+	return done, errors.Join(err, r.chain.Close())
 }
 
-func (r *run) path(parts ...string) string {
-	return filepath.Join(append([]string{r.cfg.Output}, parts...)...)
+// run is one start of a run: its configuration, and the chain of its results.
+type run struct {
+	cfg      *config.Config
+	resolved map[string]any // as it was given: the export may change what stages keep
+	events   event.Events
+	device   torch.Device
+	chain    *chain.Chain
+	index    *disk.Index // checksums of the files of data and teacher
+	clock    clock
 }
 
-// do is the run from its beginning, or from where an earlier start came.
+// do is the recipe.
 func (r *run) do(ctx context.Context) (*report.Report, error) {
-	torch.SetNumThreads(r.cfg.Threads)
-	r.program = procValue("/proc/self/status", "VmRSS:")
-	var err error
-	if r.device, err = torch.ParseDevice(r.cfg.Device); err != nil {
-		return nil, &InputError{err}
-	}
-	if err := r.openData(); err != nil {
-		return nil, err
-	}
-	if err := checkOutput(r.cfg.Output); err != nil {
-		return nil, err
-	}
-	if err := r.prepareTeacher(ctx); err != nil {
-		return nil, err
-	}
-	defer r.teacher.Store().Free()
-	if err := r.openOutputs(ctx); err != nil {
-		return nil, err
-	}
-	defer r.outputs.Close()
-	student, err := r.stages(ctx)
-	if student != nil && student != r.teacher {
-		defer student.Store().Free()
-	}
+	loaded := chain.ProcValue("/proc/self/status", "VmRSS:")
+	set, err := r.openData()
 	if err != nil {
-		return nil, errors.Join(err, r.save())
+		return nil, err
 	}
-	return r.finish(student)
+	options := teacher.Options{Config: r.cfg, Set: set, Device: r.device, Events: r.events, Sum: r.index.Sum}
+	t, err := teacher.Open(options)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Free()
+	if err := r.planStages(t); err != nil {
+		return nil, err
+	}
+	c, err := r.tokenize(set, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.index.Save(); err != nil {
+		r.events.Note("%v", err)
+	}
+	in := stage.Input{Config: r.cfg, Events: r.events, Teacher: t, Train: c.train, Splits: c.Splits}
+	if err := stage.TellMemory(in, loaded); err != nil {
+		return nil, err
+	}
+
+	out := &report.Report{}
+	for _, row := range set.Skipped {
+		out.Skipped = append(out.Skipped, report.Row(row))
+	}
+	if out.TeacherSeconds, err = t.Fetch(ctx, r.chain, options, c.train); err != nil {
+		return nil, err
+	}
+	if err := r.keepTeacher(t); err != nil {
+		return nil, err
+	}
+	if in.Marks, err = r.hearTeacher(ctx, t, c.Splits); err != nil {
+		return nil, err
+	}
+	subject := measure.Subject{Network: t.Held, Stage: "teacher", At: "teacher"}
+	if out.Teacher, _, err = measure.Of(ctx, r.chain, subject, c.Splits, r.cfg.Eval); err != nil {
+		return nil, err
+	}
+	r.events.Emit(event.TeacherMeasured{Model: out.Teacher})
+	if err := r.checkAccepted(in.Marks, c.Splits); err != nil {
+		return nil, err
+	}
+	n, err := t.Complete(ctx, r.chain, c.train, r.cfg.Eval.Batch, r.cfg.Eval.MaxAnswerTokens)
+	if err != nil {
+		return nil, err
+	}
+	if n > 0 {
+		r.events.Note("%d training questions without an answer take the teacher's, and count for KL alone", n)
+	}
+	if in.Outputs, err = t.Outputs(ctx, r.chain, c.train, r.cfg.Eval.Batch); err != nil {
+		return nil, err
+	}
+
+	student := t.First()
+	for i := range r.cfg.Stages {
+		var done report.Stage
+		if student, done, err = stage.Run(ctx, r.chain, in, i, student); err != nil {
+			return nil, err
+		}
+		out.Stages = append(out.Stages, done)
+	}
+	defer student.Free()
+	if err := r.keepStudent(in, student); err != nil {
+		return nil, err
+	}
+	return r.finish(out)
 }
 
-// checkOutput finds, before anything is computed, a folder that cannot be written. It leaves nothing behind.
-func checkOutput(output string) error {
-	if err := disk.Try(output); err != nil {
-		return Inputf("output = %q cannot be written (%w); give another folder", output, err)
+// open makes the output folder, and the chain in it, before anything is computed.
+func open(cfg *config.Config, o Options) (*run, error) {
+	torch.SetNumThreads(cfg.Threads)
+	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, clock: startClock()}
+	var err error
+	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
+		return nil, &fault.InputError{Err: err}
+	}
+	if err := checkOldFolder(cfg.Output); err != nil {
+		return nil, err
+	}
+	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, 1)
+	if err != nil {
+		return nil, err
+	}
+	shared := sharedFolder(cfg, o.Events)
+	r.chain, err = chain.Open(environment, chain.Options{Folder: cfg.Output, Shared: shared, Limit: int64(cfg.StoreLimit),
+		KeepEvery: cfg.KeepEvery, Recheck: o.Recheck, Events: o.Events})
+	var locked *disk.ErrLocked
+	switch {
+	case errors.As(err, &locked):
+		return nil, fault.Inputf("output = %q is in use by process %d; wait until that run ends, or give another folder", cfg.Output, locked.PID)
+	case err != nil:
+		return nil, fault.Inputf("output = %q cannot be written (%w); give another folder", cfg.Output, err)
+	}
+	at := shared
+	if at == "" {
+		at = filepath.Join(cfg.Output, "kept")
+	}
+	r.index = disk.OpenIndex(filepath.Join(at, "files.json"))
+	return r, nil
+}
+
+// checkOldFolder refuses a run folder of the form that earlier versions wrote.
+func checkOldFolder(output string) error {
+	if _, err := os.Stat(filepath.Join(output, "journal.json")); err == nil {
+		return fault.Inputf("output = %q holds a run of an earlier version, which this one cannot go on with (its student/ stays readable); give another folder", output)
 	}
 	return nil
 }
 
-func (r *run) openData() error {
+// UserStore is the folder in the user's cache where results lie that runs share.
+func UserStore() (string, error) {
+	cache, err := os.UserCacheDir()
+	return filepath.Join(cache, "espalier", "results"), err
+}
+
+// sharedFolder is where results lie that runs share; empty where there is no such place.
+func sharedFolder(cfg *config.Config, events event.Events) string {
+	if cfg.Store != "user" {
+		return cfg.Store
+	}
+	folder, err := UserStore()
+	if err != nil {
+		events.Note("there is no cache folder (%v): results are kept in %s alone", err, cfg.Output)
+		return ""
+	}
+	return folder
+}
+
+// openData opens the data set, and says what a reader of the figures should know of it.
+func (r *run) openData() (*data.Dataset, error) {
 	d := r.cfg.Data
-	r.events.Emit(Phase{Name: "data"})
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD})
+	r.events.Emit(event.Phase{Name: "data"})
+	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip"})
 	if err != nil {
-		return &InputError{err}
+		return nil, &fault.InputError{Err: err}
 	}
-	r.set = set
-	if err := r.noteData(); err != nil {
+	if err := needs.Doubts(r.cfg, set, r.events); err != nil {
+		return nil, err
+	}
+	return set, needs.CheckBatches(r.cfg, set.Train.Len())
+}
+
+// planStages checks what the stages keep against the teacher's sizes, and changes it to what the export can express.
+func (r *run) planStages(t *teacher.Teacher) error {
+	if err := r.cfg.CheckKeep(t.Declared()); err != nil {
 		return err
 	}
-	return r.cfg.checkBatches(set.Train.Len())
-}
-
-// checkBatches finds, before anything is trained, a batch that the training split cannot fill.
-func (c *Config) checkBatches(pictures int) error {
-	check := func(key string, batch int) error {
-		if batch > pictures {
-			return Inputf("%s = %d is more than the %d training pictures; lower it", key, batch, pictures)
-		}
-		return nil
+	notes, err := r.cfg.FitExport(t.Declared())
+	for _, n := range notes {
+		r.events.Note("%s", n)
 	}
-	var faults []error
-	if c.Teacher.Train != nil {
-		faults = append(faults, check("teacher.train.batch", c.Teacher.Train.Batch))
-	}
-	for i, s := range c.Stages {
-		faults = append(faults, check(c.stageKey(i)+".distil.batch", s.Distil.Batch))
-	}
-	return errors.Join(faults...)
-}
-
-// tokenize makes the corpora, once teacher and vocabulary are known, and checks what they need.
-func (r *run) tokenize(c *model.Config) error {
-	for _, s := range []struct {
-		split *data.Split
-		into  **corpus
-	}{{r.set.Train, &r.train}, {r.set.Validation, &r.validation}, {r.set.Test, &r.test}, {r.set.OOD, &r.ood}} {
-		if s.split == nil {
-			continue
-		}
-		var err error
-		if *s.into, err = newCorpus(s.split, r.words, r.pre, c.Form(), r.device); err != nil {
-			return err
-		}
-		if note := (*s.into).divide(r.cfg.Data.RowTokens, c.Queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
-			r.note("%s", note)
-		}
-	}
-	r.noteJoined()
-	return r.checkNeeds(c)
-}
-
-// save brings the journal's clock up to date and writes it.
-func (r *run) save() error {
-	r.journal.Seconds = r.before + time.Since(r.started).Seconds()
-	r.journal.PeakRSS = max(r.journal.PeakRSS, procValue("/proc/self/status", "VmHWM:"))
-	return r.journal.save()
-}
-
-// openOutputs computes the teacher's outputs on the training split, or finds them in the run folder.
-func (r *run) openOutputs(ctx context.Context) error {
-	n, err := r.train.completeWith(ctx, r.teacher, r.cfg.Eval.Batch, r.cfg.Eval.MaxAnswerTokens)
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		r.events.Emit(Note{fmt.Sprintf("%d training questions without an answer take the teacher's, and count for KL alone", n)})
-	}
-	path := r.path("teacher_outputs.safetensors")
-	if _, err := os.Stat(path); err != nil {
-		r.events.Emit(Phase{Stage: "teacher", Name: "outputs"})
-		err := distillation.WriteOutputs(path, r.teacher, func(yield func(*model.Batch) error) error {
-			return r.train.each(ctx, r.cfg.Eval.Batch, func(b *data.Batch) error {
-				return torch.Run(func(*torch.Scope) error {
-					packed, err := r.train.batch(b.Index, b.Pixels)
-					if err != nil {
-						return err
-					}
-					r.events.Emit(r.train.progress(b))
-					return yield(packed)
-				})
-			})
-		})
-		if err != nil {
-			return err
-		}
-	}
-	r.outputs, err = distillation.OpenOutputs(path, r.teacher)
 	return err
-}
-
-// finish measures nothing: it writes the student and the report.
-func (r *run) finish(student model.Network) (*report.Report, error) {
-	if err := r.asStored(student, r.saveStudent); err != nil {
-		return nil, err
-	}
-	if err := r.save(); err != nil {
-		return nil, err
-	}
-	j := r.journal
-	out := &report.Report{
-		Teacher: *j.Teacher, Student: *j.Teacher, Seed: r.cfg.Seed, Threads: r.cfg.Threads, Seconds: j.Seconds,
-		TeacherSeconds: j.TeacherSeconds, PeakRSSBytes: j.PeakRSS, Config: j.Config, Versions: versions(r.device),
-	}
-	for _, s := range j.Stages {
-		out.Stages = append(out.Stages, s.Stage)
-		out.Student = s.Distilled
-	}
-	out.Ratio = report.RatioOf(out.Teacher, out.Student)
-	if err := out.Check(); err != nil {
-		return nil, err
-	}
-	if err := out.Write(r.path("report.json")); err != nil {
-		return nil, err
-	}
-	if err := out.WritePlot(r.path("accuracy.png")); err != nil {
-		return nil, err
-	}
-	r.events.Emit(Finished{out})
-	return out, nil
-}
-
-// saveModel writes a checkpoint that stands alone: weights, config, tokenizer and preprocessing.
-func (r *run) saveModel(n model.Network, folder string) error {
-	if err := r.words.Save(folder); err != nil {
-		return err
-	}
-	if err := r.pre.Save(folder); err != nil {
-		return err
-	}
-	return n.Save(folder)
-}
-
-// loadModel is the reverse of saveModel for a checkpoint of this run.
-func (r *run) loadModel(folder string) (model.Network, error) {
-	return model.Load(folder, r.device)
-}
-
-func versions(on torch.Device) map[string]string {
-	return map[string]string{"libtorch": torch.Version(), "go": strings.TrimPrefix(runtime.Version(), "go"), "device": on.String()}
 }

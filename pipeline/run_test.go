@@ -2,7 +2,8 @@ package pipeline
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
+	"espalier/pipeline/stage"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -77,10 +82,15 @@ throughput_batch = 4
 max_answer_tokens = 4
 `
 
-func tinyConfig(t *testing.T, output string, set ...string) *Config {
+// runWith is Run for somebody who listens.
+func runWith(ctx context.Context, cfg *config.Config, on event.Events) (*report.Report, error) {
+	return Run(ctx, cfg, Options{Events: on})
+}
+
+func tinyConfig(t *testing.T, output string, set ...string) *config.Config {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // a teacher of one test must not serve another
-	cfg, err := Parse("tiny.toml", tiny, append([]string{"output=" + output}, set...)...)
+	cfg, err := config.Parse("tiny.toml", tiny, append([]string{"output=" + output}, set...)...)
 	require.NoError(t, err)
 	return cfg
 }
@@ -97,8 +107,9 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 	torchtest.Setup(t)
 	out := filepath.Join(t.TempDir(), "run")
 	var kinds []string
-	r, err := Run(context.Background(), tinyConfig(t, out), func(e Event) {
-		if c, ok := e.(Cut); ok {
+	cfg := tinyConfig(t, out)
+	r, err := runWith(context.Background(), cfg, func(e event.Event) {
+		if c, ok := e.(event.Cut); ok {
 			kinds = append(kinds, c.Stage)
 		}
 	})
@@ -132,11 +143,14 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 	assert.Equal(t, int(read.Student.Parameters), m.Store().Count())
 
 	// A finished run gives its report and computes nothing.
-	again, err := Run(context.Background(), tinyConfig(t, out), func(e Event) {
-		_, working := e.(Phase)
-		assert.False(t, working)
+	again, err := runWith(context.Background(), cfg, func(e event.Event) {
+		if p, working := e.(event.Phase); working {
+			assert.Equal(t, "data", p.Name)
+		}
 	})
 	require.NoError(t, err)
+	assert.NotEmpty(t, again.Reused)
+	again.Reused, again.Seconds, again.PeakRSSBytes, again.Config = nil, read.Seconds, read.PeakRSSBytes, read.Config // it has been through JSON
 	assert.Equal(t, read, again)
 }
 
@@ -144,10 +158,10 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 func TestInterruptedRunEndsWithTheSameBytes(t *testing.T) {
 	torchtest.Setup(t)
 	whole := filepath.Join(t.TempDir(), "whole")
-	_, err := Run(context.Background(), tinyConfig(t, whole), nil)
+	_, err := runWith(context.Background(), tinyConfig(t, whole), nil)
 	require.NoError(t, err)
 	second := filepath.Join(t.TempDir(), "second")
-	_, err = Run(context.Background(), tinyConfig(t, second), nil)
+	_, err = runWith(context.Background(), tinyConfig(t, second), nil)
 	require.NoError(t, err)
 	require.Equal(t, student(t, whole), student(t, second))
 
@@ -156,22 +170,22 @@ func TestInterruptedRunEndsWithTheSameBytes(t *testing.T) {
 		cfg := tinyConfig(t, out)
 		ctx, cancel := context.WithCancel(context.Background())
 		cuts := 0
-		_, err := Run(ctx, cfg, func(e Event) {
-			if _, ok := e.(Cut); ok {
+		_, err := runWith(ctx, cfg, func(e event.Event) {
+			if _, ok := e.(event.Cut); ok {
 				if cuts++; cuts == stop {
 					cancel()
 				}
 			}
 		})
 		require.ErrorIs(t, err, context.Canceled)
-		resumed := 0
-		_, err = Run(context.Background(), cfg, func(e Event) {
-			if _, ok := e.(Cut); ok {
-				resumed++
+		distilled := 0
+		_, err = runWith(context.Background(), cfg, func(e event.Event) {
+			if p, ok := e.(event.Phase); ok && p.Name == "distil" {
+				distilled++
 			}
 		})
 		require.NoError(t, err)
-		assert.Equal(t, 4-(stop-1), resumed, "only the cut that was under way, and those after it, are made again")
+		assert.Equal(t, 4-(stop-1), distilled, "only the distillation that was under way, and those after it, are made again")
 		assert.Equal(t, student(t, whole), student(t, out), "stopped at cut %d", stop)
 	}
 }
@@ -179,42 +193,136 @@ func TestInterruptedRunEndsWithTheSameBytes(t *testing.T) {
 func TestSeedChangesTheResult(t *testing.T) {
 	torchtest.Setup(t)
 	a, b := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
-	_, err := Run(context.Background(), tinyConfig(t, a), nil)
+	_, err := runWith(context.Background(), tinyConfig(t, a), nil)
 	require.NoError(t, err)
-	_, err = Run(context.Background(), tinyConfig(t, b, "seed=4"), nil)
+	_, err = runWith(context.Background(), tinyConfig(t, b, "seed=4"), nil)
 	require.NoError(t, err)
 	assert.NotEqual(t, student(t, a), student(t, b))
 }
 
-func TestFolderOfAnotherConfigIsRefused(t *testing.T) {
+// A changed key moves what reads it and nothing else: the student is that of a fresh run.
+func TestAChangedKeyMovesWhatReadsIt(t *testing.T) {
 	torchtest.Setup(t)
 	out := filepath.Join(t.TempDir(), "run")
-	_, err := Run(context.Background(), tinyConfig(t, out), nil)
+	_, err := runWith(context.Background(), tinyConfig(t, out), nil)
 	require.NoError(t, err)
-	_, err = Run(context.Background(), tinyConfig(t, out, "stage.hidden.alpha=0.5"), nil)
-	var input *InputError
-	require.ErrorAs(t, err, &input)
-	assert.Contains(t, err.Error(), "alpha")
-	assert.Contains(t, err.Error(), out)
+	phases := func(set ...string) (said []string, notes string) {
+		cfg, err := config.Parse("tiny.toml", tiny, append([]string{"output=" + out}, set...)...)
+		require.NoError(t, err)
+		_, err = runWith(context.Background(), cfg, func(e event.Event) {
+			switch e := e.(type) {
+			case event.Phase:
+				said = append(said, strings.TrimSpace(e.Stage+" "+e.Name))
+			case event.Note:
+				notes += e.Text + "\n"
+			}
+		})
+		require.NoError(t, err)
+		return said, notes
+	}
+	said, notes := phases("stage.hidden.distil.lr=2e-3")
+	for _, p := range said {
+		assert.Regexp(t, "^(data|hidden (distil|score|measure))$", p)
+	}
+	assert.Contains(t, notes, "hidden/distil 1 is computed again, and what stands on it: Distil.lr: 0.00003 → 0.002")
+	changed := student(t, out)
+	for set, want := range map[string]string{
+		"stage.hidden.alpha=0.5": "^data$", // the gate alone
+		"data.ood=9":             "^(data|(teacher|blocks|inner|hidden) measure)$",
+		"keep_every=7m":          "^data$",
+	} {
+		said, _ := phases(set, "stage.hidden.distil.lr=2e-3")
+		for _, p := range said {
+			assert.Regexp(t, want, p, set)
+		}
+	}
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	_, err = runWith(context.Background(), tinyConfig(t, fresh, "stage.hidden.distil.lr=2e-3"), nil)
+	require.NoError(t, err)
+	assert.Equal(t, student(t, fresh), changed)
 }
 
+// After a failed gate, a raised alpha goes on from the stage that failed.
 func TestFailedGateEndsTheRun(t *testing.T) {
 	torchtest.Setup(t)
 	out := filepath.Join(t.TempDir(), "run")
-	// No drop is below −1.5: the gate cannot be passed.
 	cfg := tinyConfig(t, out)
-	cfg.Stages[1].Alpha = -1.5
-	r := &run{cfg: cfg}
-	j, err := openJournal(cfg)
+	r, err := open(cfg, Options{})
 	require.NoError(t, err)
-	r.journal = j
+	r.cfg.Stages[1].Alpha = -1.5 // no drop is below that: the gate cannot be passed
 	_, err = r.do(context.Background())
-	var gate *GateError
+	var gate *stage.GateError
 	require.ErrorAs(t, err, &gate)
 	assert.Equal(t, "inner", gate.Stage)
 	assert.NoFileExists(t, filepath.Join(out, "report.json"))
-	assert.FileExists(t, filepath.Join(out, "stages", "1-blocks", "cut-1", "model.safetensors"), "what was computed stays")
-	assert.FileExists(t, filepath.Join(out, "journal.json"))
+	require.NoError(t, r.chain.Close())
+	cfg.Stages[1].Alpha = 1
+	var begun []string
+	_, err = runWith(context.Background(), cfg, func(e event.Event) {
+		if p, ok := e.(event.Phase); ok {
+			begun = append(begun, strings.TrimSpace(p.Stage+" "+p.Name))
+		}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"data", "hidden score"}, begun[:2])
+}
+
+// A folder that an earlier version's run is in, or that another process uses, is refused.
+func TestFoldersThatAreRefused(t *testing.T) {
+	torchtest.Setup(t)
+	out := filepath.Join(t.TempDir(), "run")
+	cfg := tinyConfig(t, out)
+	require.NoError(t, os.MkdirAll(out, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(out, "journal.json"), []byte("{}"), 0o644))
+	_, err := runWith(context.Background(), cfg, nil)
+	var input *fault.InputError
+	require.ErrorAs(t, err, &input)
+	assert.Contains(t, err.Error(), "earlier version")
+	require.NoError(t, os.Remove(filepath.Join(out, "journal.json")))
+
+	r, err := open(cfg, Options{})
+	require.NoError(t, err)
+	_, err = runWith(context.Background(), cfg, nil)
+	require.ErrorAs(t, err, &input)
+	assert.Contains(t, err.Error(), fmt.Sprintf("in use by process %d", os.Getpid()))
+	require.NoError(t, r.chain.Close())
+}
+
+// Without a cache folder, or with one that cannot be written, a run keeps its results in its own folder.
+func TestRunWithoutACache(t *testing.T) {
+	torchtest.Setup(t)
+	for _, cache := range []string{"", "/proc/nope"} {
+		out := filepath.Join(t.TempDir(), "run")
+		cfg := tinyConfig(t, out)
+		t.Setenv("XDG_CACHE_HOME", cache)
+		t.Setenv("HOME", "")
+		_, err := runWith(context.Background(), cfg, nil)
+		require.NoError(t, err, cache)
+		begun := 0
+		_, err = runWith(context.Background(), cfg, func(e event.Event) {
+			if _, ok := e.(event.Phase); ok {
+				begun++
+			}
+		})
+		require.NoError(t, err)
+		assert.Equal(t, 1, begun, "the data alone")
+	}
+}
+
+// A recheck of a finished run finds the same bytes everywhere.
+func TestRecheck(t *testing.T) {
+	torchtest.Setup(t)
+	cfg := tinyConfig(t, filepath.Join(t.TempDir(), "run"))
+	_, err := Run(context.Background(), cfg, Options{})
+	require.NoError(t, err)
+	distilled := 0
+	_, err = Run(context.Background(), cfg, Options{Recheck: true, Events: func(e event.Event) {
+		if p, ok := e.(event.Phase); ok && p.Name == "distil" {
+			distilled++
+		}
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, 4, distilled)
 }
 
 func TestInputFaultsAreNamedBeforeTraining(t *testing.T) {
@@ -229,15 +337,15 @@ func TestInputFaultsAreNamedBeforeTraining(t *testing.T) {
 	} {
 		out := filepath.Join(t.TempDir(), "run")
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
-		cfg, err := Parse("tiny.toml", tiny, "output="+out, c.set)
+		cfg, err := config.Parse("tiny.toml", tiny, "output="+out, c.set)
 		if err == nil {
-			_, err = Run(context.Background(), cfg, func(e Event) {
-				if p, ok := e.(Phase); ok && p.Name == "distil" {
+			_, err = runWith(context.Background(), cfg, func(e event.Event) {
+				if p, ok := e.(event.Phase); ok && p.Name == "distil" {
 					t.Errorf("%s: found only at %v", c.set, p)
 				}
 			})
 		}
-		var input *InputError
+		var input *fault.InputError
 		if assert.ErrorAs(t, err, &input, c.set) {
 			assert.Contains(t, err.Error(), c.want, c.set)
 		}
@@ -248,13 +356,13 @@ func TestInputFaultsAreNamedBeforeTraining(t *testing.T) {
 func TestTeacherFromACheckpoint(t *testing.T) {
 	torchtest.Setup(t)
 	first := filepath.Join(t.TempDir(), "first")
-	_, err := Run(context.Background(), tinyConfig(t, first), nil)
+	_, err := runWith(context.Background(), tinyConfig(t, first), nil)
 	require.NoError(t, err)
 	text := tiny[:strings.Index(tiny, "[teacher.train]")] + "[teacher]\ncheckpoint = \"" + filepath.Join(first, "teacher") + "\"\n" + tiny[strings.Index(tiny, "[[stage]]"):]
 	second := filepath.Join(t.TempDir(), "second")
-	cfg, err := Parse("tiny.toml", text, "output="+second)
+	cfg, err := config.Parse("tiny.toml", text, "output="+second)
 	require.NoError(t, err)
-	_, err = Run(context.Background(), cfg, nil)
+	_, err = runWith(context.Background(), cfg, nil)
 	require.NoError(t, err)
 	assert.Equal(t, student(t, first), student(t, second))
 
@@ -264,15 +372,48 @@ func TestTeacherFromACheckpoint(t *testing.T) {
 	m.Store().Param("qformer.layernorm.bias").T().Fill(nan())
 	require.NoError(t, m.Save(filepath.Join(first, "teacher")))
 	m.Store().Free()
-	cfg, err = Parse("tiny.toml", text, "output="+filepath.Join(t.TempDir(), "third"))
+	cfg, err = config.Parse("tiny.toml", text, "output="+filepath.Join(t.TempDir(), "third"))
 	require.NoError(t, err)
-	_, err = Run(context.Background(), cfg, nil)
-	var input *InputError
-	require.True(t, errors.As(err, &input), "%v", err)
+	_, err = runWith(context.Background(), cfg, nil)
 	assert.ErrorContains(t, err, "qformer.layernorm.bias")
 }
 
 func nan() float64 {
 	zero := 0.
 	return zero / zero
+}
+
+// A run works on a copy: what it has to change for the export is not seen by its caller, whose configuration serves again.
+func TestRunLeavesItsConfigAlone(t *testing.T) {
+	torchtest.Setup(t)
+	out := filepath.Join(t.TempDir(), "run")
+	file := tinyConfig(t, out, "export.format=transformers", "stage.inner.keep.qformer={ heads = 1 }")
+	cfg := file.Clone() // as a program makes it: without what is inherited or fitted
+	cfg.Teacher.Train.Precision, cfg.Data.Size = "", 48
+	for i := range cfg.Stages {
+		cfg.Stages[i].Distil.Precision = ""
+	}
+	before := cfg.Clone()
+	fitted := 0
+	run := func(c *config.Config) string {
+		r, err := runWith(context.Background(), c, func(e event.Event) {
+			if n, ok := e.(event.Note); ok && strings.HasPrefix(n.Text, "export: ") && strings.Contains(n.Text, "→") {
+				fitted++
+			}
+		})
+		require.NoError(t, err)
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		var plain any
+		require.NoError(t, json.Unmarshal(text, &plain))
+		text, err = json.Marshal(untimed(plain))
+		require.NoError(t, err)
+		return string(text)
+	}
+	first := run(cfg)
+	assert.Positive(t, fitted, "this export changes what is kept")
+	assert.Equal(t, before, cfg)
+	assert.JSONEq(t, first, run(cfg), "the same configuration goes on in the same folder")
+	assert.JSONEq(t, first, run(file), "and so does the one of the file")
+	assert.Equal(t, before, cfg)
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
 	"espalier/torch/torchtest"
@@ -20,12 +23,12 @@ import (
 func begun(t *testing.T, teacher string) (note string, err error) {
 	t.Helper()
 	a, b := strings.Index(tiny, "[teacher.train]"), strings.Index(tiny, "[[stage]]")
-	cfg, err := Parse("run.toml", tiny[:a]+fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher)+tiny[b:], "output="+filepath.Join(t.TempDir(), "run"))
+	cfg, err := config.Parse("run.toml", tiny[:a]+fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher)+tiny[b:], "output="+filepath.Join(t.TempDir(), "run"))
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	_, err = Run(ctx, cfg, func(e Event) {
-		if n, ok := e.(Note); ok && note == "" {
+	_, err = runWith(ctx, cfg, func(e event.Event) {
+		if n, ok := e.(event.Note); ok && note == "" {
 			note = n.Text
 			stop()
 		}
@@ -68,8 +71,8 @@ func TestTeachersFolder(t *testing.T) {
 		folder := familyTeacher(t, "blip-2", "opt")
 		change(folder)
 		note, err := begun(t, folder)
-		var fault *InputError
-		require.ErrorAs(t, err, &fault, want)
+		var input *fault.InputError
+		require.ErrorAs(t, err, &input, want)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, folder)
 		assert.Empty(t, note)

@@ -176,7 +176,7 @@ type mlp struct {
 }
 
 func (m *mlp) Forward(x theirs.Tensor) theirs.Tensor {
-	return m.FC2.Forward(theirs.Tanh(m.FC1.Forward(x)))
+	return m.FC2.Forward(theirs.Relu(m.FC1.Forward(x)))
 }
 
 func TestGotorchScoresEqualOurs(t *testing.T) {
@@ -211,7 +211,7 @@ func TestGotorchScoresEqualOurs(t *testing.T) {
 			return pruning.Objective{Batches: 2, Seed: 5, Loss: func(i int) (*torch.Tensor, error) { return forward(x[i]).CrossEntropy(y), nil }}
 		}
 		theirForward := objective(func(x *torch.Tensor) *torch.Tensor { return gotorch.From(m.Forward(gotorch.To(x))) })
-		ourForward := objective(func(x *torch.Tensor) *torch.Tensor { return fc2.Forward(fc1.Forward(x).Tanh()) })
+		ourForward := objective(func(x *torch.Tensor) *torch.Tensor { return fc2.Forward(fc1.Forward(x).ReLU()) })
 		for _, criterion := range []string{"gradient", "taylor", "taylor-vector", "magnitude", "random"} {
 			got, err := pruning.Score(adopted, criterion, adopted.Axes(), theirForward)
 			require.NoError(t, err)

@@ -15,21 +15,36 @@ func init() {
 		panic(fmt.Sprintf("torch: build/lib/libespalier.so has interface version %d, this program needs %d: run make",
 			got, C.ESP_INTERFACE_VERSION))
 	}
-	C.esp_cuda_prepare()
+	check("prepare CUDA", C.esp_cuda_prepare())
 }
 
 // Version is libtorch's, such as "2.11.0", as of the headers that the library was built with.
 func Version() string { return C.GoString(C.esp_libtorch_version()) }
 
+// CPUCapability is what libtorch takes the CPU for, such as "AVX2" or "DEFAULT": sums are rounded in other places under each.
+// The variable ATEN_CPU_CAPABILITY sets it.
+func CPUCapability() string {
+	var name *C.char
+	check("cpu_capability", C.esp_cpu_capability(&name))
+	return C.GoString(name)
+}
+
+// ShimPath is the file of the libespalier.so that this process has loaded.
+func ShimPath() string {
+	var path *C.char
+	check("shim_path", C.esp_shim_path(&path))
+	return C.GoString(path)
+}
+
 // LiveTensors counts the tensors that are held by this process through this package. A program that does not leak
 // sees the same count after each step.
 func LiveTensors() int { return int(C.esp_live_tensors()) }
 
-// SetNumThreads sets how many threads an operation may use. Set it once, before the first operation.
-func SetNumThreads(n int) { C.esp_threads_set(C.int32_t(n)) }
+// SetNumThreads sets how many threads an operation may use, 1 to 1024. Set it once, before the first operation.
+func SetNumThreads(n int) { check("set_num_threads", C.esp_threads_set(C.int64_t(n))) }
 
 // NumThreads is how many threads an operation may use.
-func NumThreads() int { return int(C.esp_threads_get()) }
+func NumThreads() int { return number("num_threads", C.esp_threads_get()) }
 
 // TrimMemory gives free memory of the C++ heap back to the system.
-func TrimMemory() { C.esp_memory_trim() }
+func TrimMemory() { check("trim_memory", C.esp_memory_trim()) }

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 )
 
@@ -59,23 +60,35 @@ func FromBytes(data []byte, d DType, on Device, shape ...int) *Tensor {
 
 // FromPointer copies bytes from an address to a new tensor.
 func FromPointer(p unsafe.Pointer, bytes int, d DType, on Device, shape ...int) *Tensor {
-	if want := product(shape) * d.Size(); want != bytes {
+	switch want, ok := bytesOf(shape, d); {
+	case !ok:
+		misuse("from", KindMisuse, fmt.Sprintf("there is no tensor of shape %v and dtype %v", shape, d))
+	case want != bytes:
 		misuse("from", KindMisuse, fmt.Sprintf("shape %v of %v needs %d bytes, %d given", shape, d, want, bytes))
+	case p == nil && bytes > 0:
+		misuse("from", KindMisuse, fmt.Sprintf("%d bytes at a nil pointer", bytes))
 	}
 	return finish("from", C.esp_tensor_from(p, C.int64_t(bytes), ints(shape), C.int32_t(d), C.int32_t(on)))
 }
 
 // Borrow makes a CPU tensor over memory of others, without copying. The memory must outlive the tensor and every view.
 func Borrow(p unsafe.Pointer, d DType, shape ...int) *Tensor {
+	if bytes, ok := bytesOf(shape, d); !ok || p == nil && bytes > 0 {
+		misuse("borrow", KindMisuse, fmt.Sprintf("there is no tensor of shape %v and dtype %v at %v", shape, d, p))
+	}
 	return finish("borrow", C.esp_tensor_borrow(p, ints(shape), C.int32_t(d)))
 }
 
-func product(v []int) int {
-	n := 1
-	for _, x := range v {
-		n *= x
+// bytesOf is how many bytes the elements of a tensor take, and whether there can be such a tensor.
+func bytesOf(shape []int, d DType) (n int, ok bool) {
+	n, ok = d.Size(), d.Size() > 0
+	for _, size := range shape {
+		if size < 0 || size > 0 && n > math.MaxInt/size {
+			return 0, false
+		}
+		n *= size
 	}
-	return n
+	return n, ok
 }
 
 // To converts the elements to another dtype; t itself comes back, as a second handle, when it has it already.

@@ -46,9 +46,8 @@ func (e *Error) Error() string {
 
 // raise panics with the error of a call; operands may hold nil.
 func raise(op string, e *C.esp_error, operands ...*Tensor) {
-	kind, message := Kind(e.kind), C.GoString(e.message)
-	C.esp_error_free(e)
-	misuse(op, kind, firstLine(message), operands...)
+	kind, message := taken(e)
+	misuse(op, kind, message, operands...)
 }
 
 func misuse(op string, kind Kind, message string, operands ...*Tensor) {
@@ -68,14 +67,31 @@ func check(op string, s C.esp_status, operands ...*Tensor) {
 	}
 }
 
+// number is the value of a call that gives one; it panics when the call failed.
+func number(op string, n C.esp_number, operands ...*Tensor) int {
+	if n.error != nil {
+		raise(op, n.error, operands...)
+	}
+	return int(n.value)
+}
+
 // statusError is check for functions that return errors.
 func statusError(op string, s C.esp_status) error {
 	if s.error == nil {
 		return nil
 	}
-	e := &Error{Op: op, Kind: Kind(s.error.kind), Message: firstLine(C.GoString(s.error.message))}
-	C.esp_error_free(s.error)
-	return e
+	kind, message := taken(s.error)
+	return &Error{Op: op, Kind: kind, Message: message}
+}
+
+// taken is what an error says; the error is freed. One without a message found no memory for it.
+func taken(e *C.esp_error) (kind Kind, message string) {
+	kind, message = Kind(e.kind), "out of memory"
+	if e.message != nil {
+		message = firstLine(C.GoString(e.message))
+	}
+	C.esp_error_free(e)
+	return kind, message
 }
 
 // firstLine keeps what a person reads: libtorch appends hints and stacks in further lines.

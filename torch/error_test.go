@@ -58,7 +58,7 @@ func TestErrorHasOneLine(t *testing.T) {
 		for _, f := range []func(){
 			func() { x.Sum().Add(x).Backward() },                                                       // libtorch explains at length
 			func() { torch.Ones([]int{2}, torch.Bool, torch.CPU).Neg() },                               // with a hint
-			func() { x.AddInPlace(x) },                                                                 // a leaf
+			func() { x.CopyFrom(x.MulScalar(2)) },                                                      // a leaf
 			func() { torch.ScaledDotProductAttention(x, x, x, nil, 1) },                                // with expectations
 			func() { torch.Ones([]int{2, 2}, torch.Int64, torch.CPU).MatMul(x.Detach().Unsqueeze(0)) }, // dtypes
 		} {

@@ -1,7 +1,8 @@
 /* The C interface of libespalier: the only seam between Go and libtorch.
  *
- * Every function returns its status by value, so that no second call is needed to learn of a failure: a goroutine
- * may change its thread between two calls, and a thread-local "last error" would then be lost or blamed on another.
+ * Every function that can fail returns its status by value, so that no second call is needed to learn of a failure: a
+ * goroutine may change its thread between two calls, and a thread-local "last error" would then be lost or blamed on another.
+ * The others cannot fail: they read or set a variable, or free (torch/seam_test.go has the reason of each).
  * Inputs are borrowed for the call; outputs are new handles that the caller owns; NULL means absent.
  * No libtorch type appears here, so a Go binary runs over every libtorch that the library was built for. */
 #ifndef ESPALIER_H
@@ -10,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 7
+#define ESP_INTERFACE_VERSION 9
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -31,6 +32,7 @@ typedef struct { int32_t kind; char *message; } esp_error;
 /* scope is the number of the calling thread's scope (esp_scope_set), sent along to save the caller a second call. */
 typedef struct { esp_tensor *tensor; esp_error *error; int32_t scope; } esp_result;
 typedef struct { esp_error *error; int32_t scope; } esp_status;
+typedef struct { int64_t value; esp_error *error; } esp_number;
 
 /* Shape or list arguments: borrowed for the call. */
 typedef struct { const int64_t *data; int64_t count; } esp_ints;
@@ -39,31 +41,34 @@ typedef struct { esp_tensor *const *data; int64_t count; } esp_tensors;
 /* --- library ------------------------------------------------------------------------------------------------- */
 ESP_API int32_t esp_interface_version(void);
 ESP_API const char *esp_libtorch_version(void);
+/* What libtorch takes the CPU for: which instructions its kernels use, as "AVX2" or "DEFAULT". */
+ESP_API esp_status esp_cpu_capability(const char **name);
+ESP_API esp_status esp_shim_path(const char **path); /* the file of this very library, as the loader found it */
 ESP_API void esp_error_free(esp_error *e);
 ESP_API int32_t esp_scope_set(int32_t scope); /* returns the previous one; 0 is none */
 ESP_API int64_t esp_live_tensors(void);
-ESP_API void esp_threads_set(int32_t n);
-ESP_API int32_t esp_threads_get(void);
-ESP_API void esp_memory_trim(void); /* gives free heap pages back to the system */
+ESP_API esp_status esp_threads_set(int64_t n);
+ESP_API esp_number esp_threads_get(void);
+ESP_API esp_status esp_memory_trim(void); /* gives free heap pages back to the system */
 
 /* --- devices: -1 is the CPU, n >= 0 is cuda:n ------------------------------------------------------------------ */
 /* Loads the CUDA library where it is installed. It must come before anything is computed: libtorch asks once whether there
  * is CUDA, in a first backward for example, and keeps the answer for ever. */
-ESP_API void esp_cuda_prepare(void);
+ESP_API esp_status esp_cuda_prepare(void);
 ESP_API esp_status esp_cuda_load(int32_t *count); /* loads libtorch_cuda where it is; must come before any CUDA query */
 ESP_API esp_status esp_cuda_synchronize(int32_t device);
 
 /* --- tensors --------------------------------------------------------------------------------------------------- */
 ESP_API void esp_tensor_free(esp_tensor *t);
 ESP_API void esp_tensors_free(esp_tensors ts);
-ESP_API int64_t esp_tensor_rank(const esp_tensor *t);
-ESP_API void esp_tensor_shape(const esp_tensor *t, int64_t *shape);
-ESP_API int64_t esp_tensor_size(const esp_tensor *t, int64_t dim); /* dim may be negative; -1 when out of range */
-ESP_API int64_t esp_tensor_count(const esp_tensor *t);
-ESP_API int32_t esp_tensor_dtype(const esp_tensor *t);
-ESP_API int32_t esp_tensor_device(const esp_tensor *t);
-ESP_API int32_t esp_tensor_is_contiguous(const esp_tensor *t);
-ESP_API void *esp_tensor_data(const esp_tensor *t);
+ESP_API esp_number esp_tensor_rank(const esp_tensor *t);
+ESP_API esp_status esp_tensor_shape(const esp_tensor *t, int64_t *shape);
+ESP_API esp_number esp_tensor_size(const esp_tensor *t, int64_t dim); /* dim may be negative */
+ESP_API esp_number esp_tensor_count(const esp_tensor *t);
+ESP_API esp_number esp_tensor_dtype(const esp_tensor *t);
+ESP_API esp_number esp_tensor_device(const esp_tensor *t);
+ESP_API esp_number esp_tensor_is_contiguous(const esp_tensor *t);
+ESP_API esp_status esp_tensor_data(const esp_tensor *t, void **data);
 ESP_API esp_result esp_tensor_alias(const esp_tensor *t); /* a second handle to the same tensor */
 /* For other libraries in the same process, over the same libtorch: the address of a new at::Tensor on the heap, which the
  * caller deletes (it is not among the live tensors), and a handle to an at::Tensor of others, which stays theirs. No
@@ -106,7 +111,6 @@ ESP_API esp_result esp_tensor_slice(const esp_tensor *t, int64_t dim, int64_t fr
 ESP_API esp_result esp_tensor_select(const esp_tensor *t, int64_t dim, int64_t index);
 ESP_API esp_result esp_tensor_contiguous(const esp_tensor *t);
 ESP_API esp_result esp_tensors_cat(esp_tensors ts, int64_t dim);
-ESP_API esp_result esp_tensors_stack(esp_tensors ts, int64_t dim);
 
 /* --- indexing -------------------------------------------------------------------------------------------------- */
 ESP_API esp_result esp_tensor_index_select(const esp_tensor *t, int64_t dim, const esp_tensor *index);
@@ -124,10 +128,8 @@ ESP_API esp_result esp_tensor_mul(const esp_tensor *a, const esp_tensor *b);
 ESP_API esp_result esp_tensor_div(const esp_tensor *a, const esp_tensor *b);
 ESP_API esp_result esp_tensor_add_scalar(const esp_tensor *a, double b);
 ESP_API esp_result esp_tensor_mul_scalar(const esp_tensor *a, double b);
-ESP_API esp_result esp_tensor_pow_scalar(const esp_tensor *a, double b);
 ESP_API esp_result esp_tensor_clamp_min(const esp_tensor *a, double low);
 ESP_API esp_result esp_tensor_minimum(const esp_tensor *a, const esp_tensor *b);
-ESP_API esp_result esp_tensor_maximum(const esp_tensor *a, const esp_tensor *b);
 ESP_API esp_result esp_tensor_matmul(const esp_tensor *a, const esp_tensor *b);
 ESP_API esp_result esp_tensor_neg(const esp_tensor *a);
 ESP_API esp_result esp_tensor_abs(const esp_tensor *a);
@@ -137,10 +139,8 @@ ESP_API esp_result esp_tensor_sqrt(const esp_tensor *a);
 ESP_API esp_result esp_tensor_rsqrt(const esp_tensor *a);
 ESP_API esp_result esp_tensor_cos(const esp_tensor *a);
 ESP_API esp_result esp_tensor_sin(const esp_tensor *a);
-ESP_API esp_result esp_tensor_tanh(const esp_tensor *a);
 ESP_API esp_result esp_tensor_isfinite(const esp_tensor *a);
 ESP_API esp_result esp_tensor_eq(const esp_tensor *a, const esp_tensor *b);
-ESP_API esp_result esp_tensor_lt(const esp_tensor *a, const esp_tensor *b);
 ESP_API esp_result esp_tensor_le(const esp_tensor *a, const esp_tensor *b);
 ESP_API esp_result esp_tensor_eq_scalar(const esp_tensor *a, double b);
 ESP_API esp_result esp_tensor_lt_scalar(const esp_tensor *a, double b);
@@ -148,8 +148,6 @@ ESP_API esp_result esp_tensor_gt_scalar(const esp_tensor *a, double b);
 ESP_API esp_result esp_tensor_logical_and(const esp_tensor *a, const esp_tensor *b);
 ESP_API esp_result esp_tensor_logical_or(const esp_tensor *a, const esp_tensor *b);
 ESP_API esp_result esp_tensor_logical_not(const esp_tensor *a);
-ESP_API esp_status esp_tensor_add_(esp_tensor *a, const esp_tensor *b);
-ESP_API esp_status esp_tensor_mul_scalar_(esp_tensor *a, double b);
 ESP_API esp_status esp_tensor_copy_(esp_tensor *a, const esp_tensor *b);
 ESP_API esp_status esp_tensor_fill_(esp_tensor *a, double value);
 
@@ -184,12 +182,13 @@ ESP_API esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k
 ESP_API int32_t esp_grad_mode_set(int32_t enabled); /* of the calling thread; returns the previous one */
 ESP_API int32_t esp_grad_mode_get(void);
 /* inference mode of the calling thread lasts from begin to end; pairs nest, and are of one thread */
-ESP_API esp_inference *esp_inference_begin(void);
+ESP_API esp_status esp_inference_begin(esp_inference **out);
 ESP_API void esp_inference_end(esp_inference *mode);
-/* autocast of the calling thread for the device's type; dtype < 0 turns it off; returns the previous dtype or -1 */
-ESP_API int32_t esp_autocast_set(int32_t device, int32_t dtype);
-ESP_API void esp_autocast_clear(void); /* drops the casted weights kept by autocast */
-ESP_API int32_t esp_tensor_requires_grad(const esp_tensor *t);
+/* autocast of the calling thread for the device's type, in bfloat16 or float16; dtype -1 turns it off; returns the previous dtype
+ * or -1 */
+ESP_API esp_number esp_autocast_set(int32_t device, int32_t dtype);
+ESP_API esp_status esp_autocast_clear(void); /* drops the casted weights kept by autocast */
+ESP_API esp_number esp_tensor_requires_grad(const esp_tensor *t);
 ESP_API esp_status esp_tensor_requires_grad_set(esp_tensor *t, int32_t requires_grad);
 ESP_API esp_status esp_tensor_backward(const esp_tensor *t);
 ESP_API esp_result esp_tensor_grad(const esp_tensor *t); /* NULL where there is none */
@@ -197,8 +196,8 @@ ESP_API esp_status esp_tensor_grad_set(esp_tensor *t, const esp_tensor *grad);
 
 /* --- gradient hooks ---------------------------------------------------------------------------------------------- */
 /* A callback gets a handle and a borrowed gradient and returns a new gradient (owned by the library) or NULL, and an
- * error message (malloc'ed) or NULL. release is called once, when the hook is dropped. */
-typedef struct { esp_tensor *grad; char *error; } esp_hook_answer;
+ * error message (malloc'ed), with its kind, or NULL. release is called once, when the hook is dropped. */
+typedef struct { esp_tensor *grad; char *error; int32_t kind; } esp_hook_answer;
 typedef esp_hook_answer (*esp_hook_call)(uintptr_t handle, esp_tensor *grad);
 typedef void (*esp_hook_release)(uintptr_t handle);
 ESP_API void esp_hook_callbacks(esp_hook_call call, esp_hook_release release);
@@ -210,7 +209,7 @@ ESP_API esp_status esp_tensor_hook_remove(esp_tensor *t, uint32_t position);
 enum { ESP_FOLD_GRAD_ABS = 1, ESP_FOLD_TAYLOR_ABS, ESP_FOLD_TAYLOR };
 ESP_API esp_status esp_accumulator_new(esp_tensor *t, int32_t mode, esp_accumulator **out);
 ESP_API esp_result esp_accumulator_take(esp_accumulator *a, int64_t dim); /* the vector; it starts again from zero */
-ESP_API void esp_accumulator_free(esp_accumulator *a);                   /* removes the hook too */
+ESP_API esp_status esp_accumulator_free(esp_accumulator *a);             /* removes the hook too */
 
 /* --- recomputation ----------------------------------------------------------------------------------------------- */
 /* What a block of a forward does with gradients on the calling thread. */
@@ -252,6 +251,6 @@ ESP_API void esp_values_free(esp_values v);
  * but for a begin within another trace, which goes on. */
 ESP_API esp_status esp_trace_begin(esp_module *m, const char *const *names, esp_values inputs);
 ESP_API esp_status esp_trace_finish(esp_module *m, const char *method, esp_values outputs);
-ESP_API void esp_trace_abandon(void);
+ESP_API esp_status esp_trace_abandon(void);
 
 #endif

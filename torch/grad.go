@@ -19,7 +19,8 @@ func NoGrad(f func()) {
 func Inference(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	mode := C.esp_inference_begin()
+	var mode *C.esp_inference
+	check("inference", C.esp_inference_begin(&mode))
 	defer C.esp_inference_end(mode)
 	f()
 }
@@ -31,17 +32,17 @@ func GradEnabled() bool { return C.esp_grad_mode_get() != 0 }
 func Autocast(on Device, d DType, f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	before := C.esp_autocast_set(C.int32_t(on), C.int32_t(d))
+	before := number("autocast", C.esp_autocast_set(C.int32_t(on), C.int32_t(d)))
 	// Casted weights are kept meanwhile: they would be stale after the next optimizer step, and of the wrong dtype for
 	// another Autocast around or inside this one.
 	forget := func() {
-		if before != C.int32_t(d) {
-			C.esp_autocast_clear()
+		if before != int(d) {
+			check("autocast", C.esp_autocast_clear())
 		}
 	}
 	forget()
 	defer func() {
-		C.esp_autocast_set(C.int32_t(on), before)
+		number("autocast", C.esp_autocast_set(C.int32_t(on), C.int32_t(before)))
 		forget()
 	}()
 	f()
@@ -50,7 +51,7 @@ func Autocast(on Device, d DType, f func()) {
 // RequiresGrad tells whether Backward computes a gradient for t.
 func (t *Tensor) RequiresGrad() bool {
 	defer runtime.KeepAlive(t)
-	return C.esp_tensor_requires_grad(t.ptr()) != 0
+	return number("requires_grad", C.esp_tensor_requires_grad(t.ptr()), t) != 0
 }
 
 // SetRequiresGrad asks for a gradient of the leaf t, or not, and returns t.
@@ -69,7 +70,7 @@ func (t *Tensor) Backward() { check("backward", C.esp_tensor_backward(t.ptr()), 
 // Grad is the gradient gathered so far, or nil.
 func (t *Tensor) Grad() *Tensor { return finish("grad", C.esp_tensor_grad(t.ptr()), t) }
 
-// SetGrad replaces the gradient; nil drops it.
+// SetGrad replaces the gradient, which has the shape, dtype and device of t; nil drops it.
 func (t *Tensor) SetGrad(g *Tensor) {
 	check("set_grad", C.esp_tensor_grad_set(t.ptr(), g.optional()), t, g)
 }

@@ -10,7 +10,6 @@ static void install_callbacks(void) { esp_hook_callbacks(espGoHook, espGoHookRel
 import "C"
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/cgo"
 )
@@ -24,10 +23,13 @@ type Hook struct {
 }
 
 // RegisterHook calls f with the gradient of t in every Backward that computes it; what f returns replaces the gradient,
-// nil leaves it. The gradient is borrowed: it must not be used after f returns. A panic in f becomes the error of
-// Backward. On CUDA, f runs on a thread of autograd's own.
+// nil leaves it. The gradient is borrowed: it must not be used after f returns. A panic or runtime.Goexit in f becomes the
+// error of Backward. On CUDA, f runs on a thread of autograd's own.
 func (t *Tensor) RegisterHook(f func(grad *Tensor) *Tensor) *Hook {
 	h, c := &Hook{t: t}, t.ptr()
+	if f == nil {
+		misuse("register_hook", KindMisuse, "the function is nil", t)
+	}
 	handle := cgo.NewHandle(f) // released by the library, also when it fails
 	check("register_hook", C.esp_tensor_hook(c, C.uintptr_t(handle), &h.position), t)
 	return h
@@ -37,28 +39,26 @@ func (t *Tensor) RegisterHook(f func(grad *Tensor) *Tensor) *Hook {
 func (h *Hook) Remove() { check("remove_hook", C.esp_tensor_hook_remove(h.t.ptr(), h.position), h.t) }
 
 //export espGoHook
-func espGoHook(handle C.uintptr_t, grad *C.esp_tensor) (answer C.esp_hook_answer) {
+func espGoHook(handle C.uintptr_t, grad *C.esp_tensor) C.esp_hook_answer {
 	borrowed := &Tensor{c: grad, lent: true}
-	defer func() {
-		borrowed.c = nil
-		// A Go panic must not unwind C++ frames: it travels as a message.
-		if r := recover(); r != nil {
-			answer = C.esp_hook_answer{error: C.CString(fmt.Sprintf("gradient hook: %v", r))}
+	defer func() { borrowed.c = nil }()
+	return callback("gradient hook", func() *C.esp_tensor {
+		replaced := cgo.Handle(handle).Value().(func(*Tensor) *Tensor)(borrowed)
+		if replaced == nil || replaced == borrowed {
+			return nil
 		}
-	}()
-	replaced := cgo.Handle(handle).Value().(func(*Tensor) *Tensor)(borrowed)
-	switch {
-	case replaced == nil:
-	case replaced == borrowed:
-	default:
-		r := C.esp_tensor_alias(replaced.ptr()) // the caller takes this handle; replaced stays its scope's
-		if r.error != nil {
-			raise("hook", r.error, replaced)
-		}
-		answer.grad = r.tensor
+		return replaced.given("hook")
+	})
+}
+
+// given is a second handle to t, which C++ takes; t itself stays its scope's.
+func (t *Tensor) given(op string) *C.esp_tensor {
+	r := C.esp_tensor_alias(t.ptr())
+	if r.error != nil {
+		raise(op, r.error, t)
 	}
-	runtime.KeepAlive(replaced)
-	return answer
+	runtime.KeepAlive(t)
+	return r.tensor
 }
 
 //export espGoHookRelease
@@ -100,7 +100,8 @@ func (a *Accumulator) Take(dim int) *Tensor {
 // Close removes the hook and frees the sums.
 func (a *Accumulator) Close() {
 	if a.c != nil {
-		C.esp_accumulator_free(a.c)
+		c := a.c
 		a.c = nil
+		check("accumulator", C.esp_accumulator_free(c), a.leaf)
 	}
 }

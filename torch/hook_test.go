@@ -73,6 +73,34 @@ func TestHookPanics(t *testing.T) {
 	})
 }
 
+// A test's FailNow ends its goroutine; C++ is still waiting for the hook's answer.
+func TestGoexitInCallbacks(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		w := leaf(torch.CPU, []int{2}, 3, 4)
+		h := w.RegisterHook(func(g *torch.Tensor) *torch.Tensor {
+			_ = torch.Run(func(*torch.Scope) error {
+				runtime.Goexit()
+				return nil
+			})
+			return nil
+		})
+		requireError(t, torch.KindCallback, "gradient hook: it called runtime.Goexit", func() { w.Mul(w).Sum().Backward() })
+		h.Remove()
+		forwards := 0
+		torch.Recompute(func() {
+			loss := torch.Inner(func(*torch.Scope, []*torch.Tensor) *torch.Tensor {
+				if forwards++; forwards > 1 {
+					runtime.Goexit()
+				}
+				return w.Mul(w).Sum()
+			})
+			requireError(t, torch.KindCallback, "a block computed again: it called runtime.Goexit", loss.Backward)
+		})
+		w.Mul(w).Sum().Backward()
+		torchtest.Values(t, w.Grad(), []int{2}, 6, 8)
+	})
+}
+
 func TestHookRefusesAnotherShape(t *testing.T) {
 	torchtest.Run(t, func(*torch.Scope) {
 		w, other := leaf(torch.CPU, []int{2}, 3, 4), floats(torch.CPU, []int{3}, 1, 2, 3)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,24 +14,10 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// The memory of an importance pass, measured in processes of their own: the test binary calls itself with this set.
-const passVariable = "ESPALIER_TEST_PASS"
-
 const (
 	passLayers = 24
 	passWidth  = 1024 // 4 MiB a weight, 96 MiB in all
 )
-
-func TestMain(m *testing.M) {
-	if kind := os.Getenv(passVariable); kind != "" {
-		if err := importancePass(kind == "fold"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
 
 // importancePass prints by how many bytes one backward pass raises the peak of the resident memory.
 func importancePass(fold bool) error {
@@ -41,7 +26,8 @@ func importancePass(fold bool) error {
 		g := torch.NewGenerator(1)
 		var weights []*torch.Tensor
 		for range passLayers {
-			w := g.Randn(passWidth, passWidth).ScaleInPlace(1 / 32.).SetRequiresGrad(true)
+			w := g.Randn(passWidth, passWidth)
+			w.CopyFrom(w.MulScalar(1 / 32.)).SetRequiresGrad(true)
 			weights = append(weights, w)
 			if fold {
 				defer torch.AccumulateGrad(w, torch.FoldTaylorAbs).Close()
@@ -87,12 +73,7 @@ func statusBytes(key string) (int, error) {
 
 func extraPeak(t *testing.T, kind string) int {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), passVariable+"="+kind)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	require.NoError(t, err)
-	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	n, err := strconv.Atoi(inChild(t, kind))
 	require.NoError(t, err)
 	return n
 }
@@ -102,11 +83,11 @@ func TestFoldingSavesMemory(t *testing.T) {
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		t.Skip("NOT TESTED: this system does not let a process reset its peak memory:", err)
 	}
-	if strings.Contains(os.Getenv("LD_PRELOAD"), "libasan") {
-		t.Skip("NOT TESTED: the address sanitizer holds on to freed memory")
+	if sanitized() {
+		t.Skip("NOT TESTED: a sanitizer holds on to freed memory")
 	}
 	const weights = passLayers * passWidth * passWidth * 4
-	plain, folded := extraPeak(t, "plain"), extraPeak(t, "fold")
+	plain, folded := extraPeak(t, "importance pass"), extraPeak(t, "folded importance pass")
 	t.Logf("extra peak of a backward over %d MiB of weights: %d MiB with gradients kept, %d MiB folded",
 		weights>>20, plain>>20, folded>>20)
 	require.Greater(t, plain, weights, "the plain pass must keep its gradients")

@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"archive/zip"
+	"espalier/torch/disk"
 	"fmt"
 	"io"
 	"maps"
@@ -14,8 +15,6 @@ import (
 	"runtime"
 	"slices"
 	"unsafe"
-
-	"espalier/torch/disk"
 )
 
 // Module is a TorchScript module: parameters, and methods that run without Go. It is made by [NewModule] and traced with
@@ -92,17 +91,23 @@ func (m *Module) Close() {
 	}
 }
 
+// ptr is the handle for a call that needs the module.
+func (m *Module) ptr(op string) *C.esp_module {
+	if m == nil || m.c == nil {
+		misuse(op, KindMisuse, "the module is closed")
+	}
+	return m.c
+}
+
 // Call runs a method. What it gives belongs to the current scope; a method that gives several values has a tuple of them.
 // A failure panics with an [Error], as that of every operation does.
 func (m *Module) Call(method string, inputs ...Operand) []Operand {
-	if m.c == nil {
-		misuse(method, KindMisuse, "the module is closed")
-	}
+	c := m.ptr(method)
 	name := C.CString(method)
 	defer C.free(unsafe.Pointer(name))
 	tensors, layout := flat(inputs)
 	var out C.esp_values
-	s := C.esp_module_call(m.c, name, lend(tensors, layout), &out)
+	s := C.esp_module_call(c, name, lend(tensors, layout), &out)
 	check(method, s, tensors...)
 	defer C.esp_values_free(out)
 	handles := unsafe.Slice(out.tensors.data, int(out.tensors.count))
@@ -146,6 +151,9 @@ func lend(tensors []*Tensor, layout []int) C.esp_values {
 // Save writes the module to a file that torch::jit::load and torch.jit.load read, with further files in it, by name. The
 // file appears whole or not at all: it is written beside, synced and renamed.
 func (m *Module) Save(file string, extra map[string]string) error {
+	if m == nil || m.c == nil {
+		return &Error{Op: "save", Kind: KindMisuse, Message: file + ": the module is closed"}
+	}
 	return disk.WriteNamed(file, func(tmp string) error { return m.write(tmp, extra) }) // the archive's inner folder has the file's name
 }
 

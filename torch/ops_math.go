@@ -28,11 +28,6 @@ func (t *Tensor) Minimum(u *Tensor) *Tensor {
 	return finish("minimum", C.esp_tensor_minimum(t.ptr(), u.ptr()), t, u)
 }
 
-// Maximum is the larger of t and u, element by element.
-func (t *Tensor) Maximum(u *Tensor) *Tensor {
-	return finish("maximum", C.esp_tensor_maximum(t.ptr(), u.ptr()), t, u)
-}
-
 // MatMul is the matrix product over the last two dimensions, [..., n, k] × [..., k, m].
 func (t *Tensor) MatMul(u *Tensor) *Tensor {
 	return finish("matmul", C.esp_tensor_matmul(t.ptr(), u.ptr()), t, u)
@@ -41,11 +36,6 @@ func (t *Tensor) MatMul(u *Tensor) *Tensor {
 // Eq is true where t = u.
 func (t *Tensor) Eq(u *Tensor) *Tensor {
 	return finish("eq", C.esp_tensor_eq(t.ptr(), u.ptr()), t, u)
-}
-
-// Lt is true where t < u.
-func (t *Tensor) Lt(u *Tensor) *Tensor {
-	return finish("lt", C.esp_tensor_lt(t.ptr(), u.ptr()), t, u)
 }
 
 // Le is true where t ≤ u.
@@ -71,11 +61,6 @@ func (t *Tensor) AddScalar(v float64) *Tensor {
 // MulScalar is t · v.
 func (t *Tensor) MulScalar(v float64) *Tensor {
 	return finish("mul_scalar", C.esp_tensor_mul_scalar(t.ptr(), C.double(v)), t)
-}
-
-// PowScalar is t to the power v.
-func (t *Tensor) PowScalar(v float64) *Tensor {
-	return finish("pow_scalar", C.esp_tensor_pow_scalar(t.ptr(), C.double(v)), t)
 }
 
 // EqScalar is true where t = v.
@@ -138,11 +123,6 @@ func (t *Tensor) Sin() *Tensor {
 	return finish("sin", C.esp_tensor_sin(t.ptr()), t)
 }
 
-// Tanh is the hyperbolic tangent.
-func (t *Tensor) Tanh() *Tensor {
-	return finish("tanh", C.esp_tensor_tanh(t.ptr()), t)
-}
-
 // IsFinite is false where t is infinite or not a number.
 func (t *Tensor) IsFinite() *Tensor {
 	return finish("isfinite", C.esp_tensor_isfinite(t.ptr()), t)
@@ -151,18 +131,6 @@ func (t *Tensor) IsFinite() *Tensor {
 // Not is true where t is false or 0.
 func (t *Tensor) Not() *Tensor {
 	return finish("logical_not", C.esp_tensor_logical_not(t.ptr()), t)
-}
-
-// AddInPlace adds u to t, broadcast, and returns t.
-func (t *Tensor) AddInPlace(u *Tensor) *Tensor {
-	check("add_", C.esp_tensor_add_(t.ptr(), u.ptr()), t, u)
-	return t
-}
-
-// ScaleInPlace multiplies t by v and returns t.
-func (t *Tensor) ScaleInPlace(v float64) *Tensor {
-	check("mul_", C.esp_tensor_mul_scalar_(t.ptr(), C.double(v)), t)
-	return t
 }
 
 // CopyFrom writes the elements of u, broadcast and converted, into t and returns t.

@@ -22,9 +22,7 @@ func TestTwoOperands(t *testing.T) {
 			{"Mul", a.Mul(b), f32, s, list(4, 4, 12, 8)},
 			{"Div", a.Div(b), f32, s, list(.25, 1, .75, 2)},
 			{"Minimum", a.Minimum(b), f32, s, list(1, 2, 3, 2)},
-			{"Maximum", a.Maximum(b), f32, s, list(4, 2, 4, 4)},
 			{"Eq", a.Eq(b), yes, s, list(0, 1, 0, 0)},
-			{"Lt", a.Lt(b), yes, s, list(1, 0, 1, 0)},
 			{"Le", a.Le(b), yes, s, list(1, 1, 1, 0)},
 			{"And", p.And(q), yes, []int{4}, list(1, 0, 0, 0)},
 			{"Or", p.Or(q), yes, []int{4}, list(1, 1, 1, 0)},
@@ -37,7 +35,7 @@ func TestMatMul(t *testing.T) {
 	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
 		a := floats(on, []int{2, 3}, 1, 2, 3, 4, 5, 6)
 		b := floats(on, []int{3, 2}, 1, 0, 0, 1, 2, -1)
-		batch := torch.Stack(0, a, a.MulScalar(2))
+		batch := torch.Cat(0, a, a.MulScalar(2)).Reshape(2, 2, 3)
 		checkOps(t, on, []opCase{
 			{"matrices", a.MatMul(b), f32, []int{2, 2}, list(7, -1, 16, -1)},
 			{"batch", batch.MatMul(b), f32, []int{2, 2, 2}, list(7, -1, 16, -1, 14, -2, 32, -2)},
@@ -53,7 +51,6 @@ func TestWithScalar(t *testing.T) {
 		checkOps(t, on, []opCase{
 			{"AddScalar", a.AddScalar(.5), f32, s, list(-.5, 2.5, 4.5)},
 			{"MulScalar", a.MulScalar(-3), f32, s, list(3, -6, -12)},
-			{"PowScalar", a.PowScalar(3), f32, s, list(-1, 8, 64)},
 			{"EqScalar", a.EqScalar(2), yes, s, list(0, 1, 0)},
 			{"LtScalar", a.LtScalar(2), yes, s, list(1, 0, 0)},
 			{"GtScalar", a.GtScalar(2), yes, s, list(0, 0, 1)},
@@ -77,7 +74,6 @@ func TestOneOperand(t *testing.T) {
 			{"Rsqrt", positive.Rsqrt(), f32, s, list(2, 1, .5)},
 			{"Cos", a.Cos(), f32, s, list(math.Cos(1), 1, math.Cos(4))},
 			{"Sin", a.Sin(), f32, s, list(-math.Sin(1), 0, math.Sin(4))},
-			{"Tanh", a.Tanh(), f32, s, list(-.76159416, 0, .99932930)},
 			{"IsFinite", odd.IsFinite(), yes, []int{4}, list(1, 0, 0, 0)},
 			{"Not", a.Not(), yes, s, list(0, 1, 0)},
 		})
@@ -88,11 +84,6 @@ func TestInPlace(t *testing.T) {
 	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
 		a := floats(on, []int{2, 2}, 1, 2, 3, 4)
 		view := a.Select(0, 1)
-		row := floats(on, []int{2}, 10, 20)
-		require.Same(t, a, a.AddInPlace(row))
-		torchtest.Values(t, a, []int{2, 2}, 11, 22, 13, 24)
-		require.Same(t, a, a.ScaleInPlace(2))
-		torchtest.Values(t, a, []int{2, 2}, 22, 44, 26, 48)
 		require.Same(t, a, a.CopyFrom(torch.FromInts([]int{7, 8}, on))) // broadcast and converted
 		torchtest.Values(t, a, []int{2, 2}, 7, 8, 7, 8)
 		require.Same(t, a, a.Fill(3))

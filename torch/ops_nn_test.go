@@ -122,3 +122,22 @@ func TestFloat32KeepsItsBits(t *testing.T) {
 		torchtest.Within(t, a.To(torch.Float64).MatMul(b.To(torch.Float64)), a.MatMul(b), 1e-5, 0, "matmul")
 	})
 }
+
+// A kernel that takes one operand's sizes from another's would read past its end.
+func TestAttentionRefusesOtherTokens(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		tokens := func(n int) *torch.Tensor { return torch.Ones([]int{1, 2, n, 4}, torch.Float32, on) }
+		for _, n := range []int{4, 6, 500_000} {
+			for _, cast := range []func(*torch.Tensor) *torch.Tensor{
+				func(x *torch.Tensor) *torch.Tensor { return x }, func(x *torch.Tensor) *torch.Tensor { return x.To(torch.BFloat16) },
+			} {
+				requireError(t, torch.KindRuntime, "are not of the same tokens", func() {
+					torch.ScaledDotProductAttention(cast(tokens(3)), cast(tokens(5)), cast(tokens(n)), nil, 1)
+				})
+				requireError(t, torch.KindRuntime, "are not of the same tokens", func() {
+					torch.ScaledDotProductAttention(cast(tokens(3)), cast(tokens(n)), cast(tokens(5)), nil, 1)
+				})
+			}
+		}
+	})
+}

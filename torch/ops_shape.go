@@ -77,8 +77,3 @@ func (t *Tensor) Contiguous() *Tensor {
 func Cat(dim int, ts ...*Tensor) *Tensor {
 	return finish("cat", C.esp_tensors_cat(list(handles(ts)), C.int64_t(dim)), ts...)
 }
-
-// Stack joins tensors of one shape along a new dimension.
-func Stack(dim int, ts ...*Tensor) *Tensor {
-	return finish("stack", C.esp_tensors_stack(list(handles(ts)), C.int64_t(dim)), ts...)
-}

@@ -57,3 +57,45 @@ func TestClipGradNorm(t *testing.T) {
 		require.Zero(t, norm)
 	})
 }
+
+// The fused kernel pairs elements by their place in memory, for as many as the parameter has.
+func TestAdamWStepHoldsItsListsAgainstTheParameters(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		f := func(d torch.DType, shape ...int) *torch.Tensor { return torch.Ones(shape, d, on) }
+		right := func() [5]*torch.Tensor {
+			return [5]*torch.Tensor{f(f32, 2, 3), f(f32, 2, 3), f(f32, 2, 3), f(f32, 2, 3), f(f32)}
+		}
+		step := func(l [5]*torch.Tensor) {
+			one := func(i int) []*torch.Tensor { return []*torch.Tensor{l[i]} }
+			torch.AdamWStep(one(0), one(1), one(2), one(3), one(4), .1, .9, .999, 1e-8, 0)
+		}
+		step(right())
+		for i, wrong := range map[int][]*torch.Tensor{
+			0: {f(i64, 2, 3), f(f32, 1, 3).Expand(2, 3), f(f32, 2, 4).Slice(1, 0, 3)},
+			1: {f(f32, 2), f(f32, 3, 2), f(torch.Float64, 2, 3)},
+			2: {f(f32, 2), f(torch.BFloat16, 2, 3), f(f32, 1, 3).Expand(2, 3)},
+			3: {f(f32, 0), f(torch.BFloat16, 2, 3), f(f32, 2, 1).Expand(2, 3)},
+			4: {f(f32, 0), f(f32, 1), f(torch.Float64)},
+		} {
+			for _, x := range wrong {
+				l := right()
+				l[i] = x
+				e := caught(t, func() { step(l) })
+				require.Contains(t, []torch.Kind{torch.KindRuntime, torch.KindType}, e.Kind, "list %d: %v", i, x)
+			}
+		}
+		// A gradient that lies in another order, or was expanded, is that of the same elements.
+		g := floats(on, []int{3, 2}, 1, -1, -1, 1, 1, -1).Transpose(0, 1)
+		l := right()
+		l[1] = g
+		step(l)
+		m := l[2].Floats() // .9 + .1·g
+		for i, want := range []float64{1, .8, 1, .8, 1, .8} {
+			require.InDelta(t, want, m[i], 1e-6)
+		}
+		l = right()
+		l[1] = floats(on, []int{2, 1}, 1, -1).Expand(2, 3)
+		step(l)
+		require.InDeltaSlice(t, []float64{1, 1, 1, .8, .8, .8}, l[2].Floats(), 1e-6)
+	})
+}

@@ -20,11 +20,18 @@ func NewGenerator(seed uint64) *Generator {
 // Randn draws float32 numbers of mean 0 and standard deviation 1, on the CPU.
 func (g *Generator) Randn(shape ...int) *Tensor {
 	defer runtime.KeepAlive(g)
-	return finish("randn", C.esp_tensor_randn(ints(shape), g.c))
+	return finish("randn", C.esp_tensor_randn(ints(shape), g.ptr()))
 }
 
 // Rand draws float32 numbers from [0, 1), on the CPU.
 func (g *Generator) Rand(shape ...int) *Tensor {
 	defer runtime.KeepAlive(g)
-	return finish("rand", C.esp_tensor_rand(ints(shape), g.c))
+	return finish("rand", C.esp_tensor_rand(ints(shape), g.ptr()))
+}
+
+func (g *Generator) ptr() *C.esp_generator {
+	if g == nil || g.c == nil {
+		misuse("generator", KindMisuse, "the generator was not made with NewGenerator")
+	}
+	return g.c
 }

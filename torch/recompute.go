@@ -10,7 +10,6 @@ static void install_block(void) { esp_recompute_callbacks(espGoBlock, espGoHookR
 import "C"
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/cgo"
 	"unsafe"
@@ -68,12 +67,13 @@ func recomputed(f Block, in []*Tensor) *Tensor {
 	for i, t := range in {
 		given[i] = t.optional()
 	}
+	c := value.ptr()
 	handle := cgo.NewHandle(f) // released with the node that holds it
-	return finish("block", C.esp_tensor_recomputed(value.ptr(), list(given), C.uintptr_t(handle)), append(in, value)...)
+	return finish("block", C.esp_tensor_recomputed(c, list(given), C.uintptr_t(handle)), append(in, value)...)
 }
 
 //export espGoBlock
-func espGoBlock(handle C.uintptr_t, inputs C.esp_tensors) (answer C.esp_hook_answer) {
+func espGoBlock(handle C.uintptr_t, inputs C.esp_tensors) C.esp_hook_answer {
 	in := make([]*Tensor, int(inputs.count))
 	for i, c := range unsafe.Slice((**C.esp_tensor)(unsafe.Pointer(inputs.data)), len(in)) {
 		if c != nil {
@@ -86,21 +86,15 @@ func espGoBlock(handle C.uintptr_t, inputs C.esp_tensors) (answer C.esp_hook_ans
 				t.c = nil
 			}
 		}
-		if r := recover(); r != nil { // must not unwind C++ frames
-			answer = C.esp_hook_answer{error: C.CString(fmt.Sprintf("a block computed again: %v", r))}
-		}
 	}()
-	err := Run(func(*Scope) error {
-		out := cgo.Handle(handle).Value().(Block)(nil, in)
-		r := C.esp_tensor_alias(out.ptr()) // the caller takes this handle; out goes with the scope
-		if r.error != nil {
-			raise("block", r.error, out)
+	return callback("a block computed again", func() (given *C.esp_tensor) {
+		err := Run(func(*Scope) error {
+			given = cgo.Handle(handle).Value().(Block)(nil, in).given("block") // the tensor itself goes with the scope
+			return nil
+		})
+		if err != nil {
+			panic(err)
 		}
-		answer.grad = r.tensor
-		return nil
+		return given
 	})
-	if err != nil {
-		answer = C.esp_hook_answer{error: C.CString(fmt.Sprintf("a block computed again: %v", err))}
-	}
-	return answer
 }

@@ -67,13 +67,12 @@ func openScope() *Scope {
 	if n := len(scopes.free); n > 0 {
 		s.slot = scopes.free[n-1]
 		scopes.free = scopes.free[:n-1]
-	} else {
+	} else if scopes.used < maxScopes-1 {
 		scopes.used++
 		s.slot = scopes.used
-	}
-	if s.slot >= maxScopes {
+	} else {
 		scopes.Unlock()
-		panic(fmt.Sprintf("torch: more than %d scopes open at once", maxScopes-1))
+		misuse("scope", KindMisuse, fmt.Sprintf("more than %d scopes open at once", maxScopes-1))
 	}
 	scopes.table[s.slot] = s
 	s.lists, scopes.spare[s.slot] = scopes.spare[s.slot], lists{}
@@ -173,7 +172,7 @@ func (t *Tensor) Free() {
 // Release takes t out of every scope: it then lives until Free, or until Go's collector finds it unreachable. It is
 // meant for what outlives the steps of a run, such as parameters. It returns t.
 func (t *Tensor) Release() *Tensor {
-	if t.scope != nil {
+	if t.ptr(); t.scope != nil {
 		t.scope.forget(t)
 		t.moveTo(nil)
 	}

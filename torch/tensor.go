@@ -91,14 +91,14 @@ func (t *Tensor) Name() string {
 // Rank is the number of dimensions.
 func (t *Tensor) Rank() int {
 	defer runtime.KeepAlive(t) // or the collector might free the tensor during the call
-	return int(C.esp_tensor_rank(t.ptr()))
+	return number("rank", C.esp_tensor_rank(t.ptr()))
 }
 
 // Shape is the size of each dimension.
 func (t *Tensor) Shape() []int {
 	shape := make([]int, t.Rank())
 	if len(shape) > 0 {
-		C.esp_tensor_shape(t.ptr(), (*C.int64_t)(unsafe.Pointer(&shape[0])))
+		check("shape", C.esp_tensor_shape(t.ptr(), (*C.int64_t)(unsafe.Pointer(&shape[0]))))
 	}
 	runtime.KeepAlive(t)
 	return shape
@@ -107,42 +107,52 @@ func (t *Tensor) Shape() []int {
 // Size is the size of one dimension; a negative one counts from the end.
 func (t *Tensor) Size(dim int) int {
 	defer runtime.KeepAlive(t)
-	n := int(C.esp_tensor_size(t.ptr(), C.int64_t(dim)))
-	if n < 0 {
-		misuse("size", KindIndex, fmt.Sprintf("no dimension %d", dim), t)
-	}
-	return n
+	return number("size", C.esp_tensor_size(t.ptr(), C.int64_t(dim)), t)
 }
 
 // Count is the number of elements.
 func (t *Tensor) Count() int {
 	defer runtime.KeepAlive(t)
-	return int(C.esp_tensor_count(t.ptr()))
+	return number("count", C.esp_tensor_count(t.ptr()))
 }
 
-// Bytes is the number of elements times the size of one.
-func (t *Tensor) Bytes() int { return t.Count() * t.DType().Size() }
+// Bytes is the number of elements times the size of one. An expanded tensor may have more than an int counts.
+func (t *Tensor) Bytes() int {
+	d := t.DType()
+	if d.Size() == 0 {
+		misuse("bytes", KindType, fmt.Sprintf("Espalier does not compute with dtype %v", d), t)
+	}
+	n, ok := bytesOf([]int{t.Count()}, d)
+	if !ok {
+		misuse("bytes", KindMemory, "more bytes than an int counts", t)
+	}
+	return n
+}
 
 // DType is the type of the elements.
 func (t *Tensor) DType() DType {
 	defer runtime.KeepAlive(t)
-	return DType(C.esp_tensor_dtype(t.ptr()))
+	return DType(number("dtype", C.esp_tensor_dtype(t.ptr())))
 }
 
 // Device is where the elements lie.
 func (t *Tensor) Device() Device {
 	defer runtime.KeepAlive(t)
-	return Device(C.esp_tensor_device(t.ptr()))
+	return Device(number("device", C.esp_tensor_device(t.ptr())))
 }
 
 // IsContiguous tells whether the elements lie in row-major order without gaps.
 func (t *Tensor) IsContiguous() bool {
 	defer runtime.KeepAlive(t)
-	return C.esp_tensor_is_contiguous(t.ptr()) != 0
+	return number("is_contiguous", C.esp_tensor_is_contiguous(t.ptr()), t) != 0
 }
 
 // DataPointer is the address of the first element, for interoperation. It is valid while t lives.
-func (t *Tensor) DataPointer() unsafe.Pointer { return C.esp_tensor_data(t.ptr()) }
+func (t *Tensor) DataPointer() unsafe.Pointer {
+	var p unsafe.Pointer
+	check("data_pointer", C.esp_tensor_data(t.ptr(), &p), t)
+	return p
+}
 
 // Item is the value of a tensor with one element.
 func (t *Tensor) Item() float64 {
@@ -150,9 +160,6 @@ func (t *Tensor) Item() float64 {
 	check("item", C.esp_tensor_item(t.ptr(), &v), t)
 	return float64(v)
 }
-
-// Alias is a second handle to the same tensor, owned by the current scope.
-func (t *Tensor) Alias() *Tensor { return finish("alias", C.esp_tensor_alias(t.ptr()), t) }
 
 // String shows shape, dtype and device, not the elements.
 func (t *Tensor) String() string {
@@ -167,9 +174,20 @@ func Values[T Element](t *Tensor) []T {
 	if want := dtypeOf[T](); t.DType() != want {
 		misuse("values", KindType, fmt.Sprintf("dtype is %v, %v asked for", t.DType(), want), t)
 	}
-	out := make([]T, t.Count())
-	if len(out) > 0 {
-		check("values", C.esp_tensor_read(t.ptr(), unsafe.Pointer(&out[0]), C.int64_t(t.Bytes())), t)
+	return read[T](t, t.Count())
+}
+
+// read copies the elements to n values of a Go type. Go cannot recover from an allocation that fails, so libtorch lays out
+// first what takes more memory than the tensor has.
+func read[T any](t *Tensor, n int) []T {
+	bytes := t.Bytes()
+	if !t.IsContiguous() {
+		t = t.Contiguous()
+		defer t.Free()
+	}
+	out := make([]T, n)
+	if n > 0 {
+		check("values", C.esp_tensor_read(t.ptr(), unsafe.Pointer(&out[0]), C.int64_t(bytes)), t)
 	}
 	return out
 }
@@ -187,10 +205,4 @@ func (t *Tensor) Floats() []float64 {
 }
 
 // Raw copies the elements' bytes in row-major order, little-endian.
-func (t *Tensor) Raw() []byte {
-	out := make([]byte, t.Bytes())
-	if len(out) > 0 {
-		check("raw", C.esp_tensor_read(t.ptr(), unsafe.Pointer(&out[0]), C.int64_t(len(out))), t)
-	}
-	return out
-}
+func (t *Tensor) Raw() []byte { return read[byte](t, t.Bytes()) }

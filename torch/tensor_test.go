@@ -51,10 +51,10 @@ func TestItem(t *testing.T) {
 	})
 }
 
-func TestAliasSharesMemory(t *testing.T) {
+func TestDetachSharesMemory(t *testing.T) {
 	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
 		x := floats(on, []int{2}, 1, 2)
-		alias := x.Alias()
+		alias := x.Detach()
 		require.Equal(t, x.DataPointer(), alias.DataPointer())
 		x.Free()
 		torchtest.Values(t, alias.Fill(5), []int{2}, 5, 5)

@@ -25,9 +25,7 @@ func (m *Module) Trace(method string, inputs []Input, f func(inputs []Operand) [
 }
 
 func (m *Module) trace(method string, inputs []Input, f func([]Operand) []Operand) {
-	if m.c == nil {
-		misuse("trace", KindMisuse, "the module is closed")
-	}
+	op := "trace " + method
 	names := make([]string, len(inputs))
 	traced := make([]Operand, len(inputs))
 	for i, in := range inputs { // new handles: the tracer knows a tensor by its identity, and no two inputs may share one
@@ -43,18 +41,18 @@ func (m *Module) trace(method string, inputs []Input, f func([]Operand) []Operan
 	tensors, layout := flat(traced)
 	c := newCStrings(names)
 	defer c.free()
-	check("trace "+method, C.esp_trace_begin(m.c, c.data(), lend(tensors, layout)), tensors...)
+	check(op, C.esp_trace_begin(m.ptr(op), c.data(), lend(tensors, layout)), tensors...)
 	recording := true
 	defer func() {
 		if recording { // f panicked: the thread must not go on recording
-			C.esp_trace_abandon()
+			check(op, C.esp_trace_abandon())
 		}
 	}()
 	given, layout := flat(f(traced))
 	name := newCStrings([]string{method})
 	defer name.free()
-	out := lend(given, layout)
-	recording = false // whether it fails or not
-	check("trace "+method, C.esp_trace_finish(m.c, name[0], out), given...)
+	out, module := lend(given, layout), m.ptr(op) // f may have closed it
+	recording = false                             // whether it fails or not
+	check(op, C.esp_trace_finish(module, name[0], out), given...)
 	runtime.KeepAlive(m)
 }

@@ -17,13 +17,15 @@ import (
 	"syscall"
 
 	"espalier/bench"
+	"espalier/cmd/shell"
 	"espalier/torch/disk"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	stdout, stderr := shell.Writer(os.Stdout), shell.Writer(os.Stderr)
+	os.Exit(shell.Main("bench", stderr, func() int { return command(ctx, os.Args[1:], stdout, stderr) }))
 }
 
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {

@@ -9,7 +9,7 @@
 //	model convert  -out FOLDER|FILE [-names lavis-opt] [-config config.json] FOLDER|FILE …
 //	model random   -config config.json -out FOLDER [-seed 1] [-dtype bfloat16]
 //
-// Exit status: 0 done, 1 it failed, 2 the arguments or a file are at fault.
+// Exit status: 0 done, 1 it failed, 2 the arguments or a file are at fault, 70 a fault of the program.
 package main
 
 import (
@@ -19,12 +19,14 @@ import (
 	"io"
 	"os"
 
+	"espalier/cmd/shell"
 	"espalier/model"
 	"espalier/torch"
 )
 
 func main() {
-	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
+	stdout, stderr := shell.Writer(os.Stdout), shell.Writer(os.Stderr)
+	os.Exit(shell.Main("model", stderr, func() int { return command(os.Args[1:], stdout, stderr) }))
 }
 
 // verb is a subcommand: run gets the parsed flags' remaining arguments.

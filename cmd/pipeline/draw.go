@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
 
+	"espalier/cmd/shell"
 	"espalier/pipeline/report"
 )
 
@@ -22,7 +24,7 @@ func drawReport(w io.Writer, r *report.Report, width int, bold func(string) stri
 		}
 	}
 	for _, fact := range r.Facts() {
-		if _, err := fmt.Fprintln(w, "  "+fact); err != nil {
+		if _, err := fmt.Fprintln(w, "  "+shell.Escape(fact)); err != nil {
 			return err
 		}
 	}
@@ -32,6 +34,7 @@ func drawReport(w io.Writer, r *report.Report, width int, bold func(string) stri
 // drawTable draws a table in as many parts as the width demands, each headed by its first column: a row that is
 // broken over two lines cannot be read down.
 func drawTable(w io.Writer, t report.Table, width int, bold func(string) string) error {
+	t = escaped(t)
 	if _, err := fmt.Fprintln(w, bold(t.Title)); err != nil {
 		return err
 	}
@@ -47,6 +50,22 @@ func drawTable(w io.Writer, t report.Table, width int, bold func(string) string)
 	}
 	_, err := fmt.Fprintln(w)
 	return err
+}
+
+// escaped is a table without the control characters that names may have.
+func escaped(t report.Table) report.Table {
+	out := report.Table{Title: shell.Escape(t.Title), Columns: slices.Clone(t.Columns)}
+	for i := range out.Columns {
+		out.Columns[i].Head = shell.Escape(out.Columns[i].Head)
+	}
+	for _, row := range t.Rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = shell.Escape(cell)
+		}
+		out.Rows = append(out.Rows, cells)
+	}
+	return out
 }
 
 // gutter is what render puts around each column.

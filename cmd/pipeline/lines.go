@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"espalier/pipeline"
+	"espalier/pipeline/event"
 	"espalier/pipeline/report"
 )
 
@@ -15,15 +15,15 @@ import (
 // display's lock is held by whoever ends that bar.
 type tracker struct {
 	sync.Mutex
-	phase       pipeline.Phase
-	last        pipeline.Progress
+	phase       event.Phase
+	last        event.Progress
 	began       time.Time
 	first       int       // Done of the first progress: above 0 when the run goes on from a checkpoint
 	firstAt     time.Time // and when that was
 	hasProgress bool
 }
 
-func (t *tracker) progress(p pipeline.Progress, now time.Time) {
+func (t *tracker) progress(p event.Progress, now time.Time) {
 	// A phase that starts counting anew (another pass, another split) is timed anew.
 	if !t.hasProgress || p.Done < t.last.Done || p.Total != t.last.Total {
 		t.first, t.firstAt, t.hasProgress = p.Done, now, true
@@ -76,16 +76,16 @@ func (t *tracker) status(now time.Time) string {
 }
 
 // result is what an event leaves on the screen; the empty text is nothing.
-func result(e pipeline.Event) string {
+func result(e event.Event) string {
 	switch e := e.(type) {
-	case pipeline.TeacherMeasured:
+	case event.TeacherMeasured:
 		return line("teacher", "measured", e.Model.Line())
-	case pipeline.Cut:
+	case event.Cut:
 		cut := report.Cut{Parameters: e.Parameters, SliceMaskMaxDiff: e.SliceMaskMaxDiff}
 		return line(e.Stage, fmt.Sprintf("cut %d/%d", e.Cut, e.Of), joined(cut.Line(), e.Kept))
-	case pipeline.StageMeasured:
+	case event.StageMeasured:
 		return line(e.Stage, string(e.When), e.Model.Line())
-	case pipeline.GateResult:
+	case event.GateResult:
 		return line(e.Stage, "gate", e.Gate.Line())
 	}
 	return ""

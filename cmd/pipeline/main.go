@@ -2,7 +2,7 @@
 // goes on where it stopped; in a finished run's folder it prints the tables.
 //
 // Exit status: 0 the run is done, 1 it failed, 2 the configuration, the data or a checkpoint is at fault,
-// 3 a stage lost more than its alpha allows, 130 it was interrupted and has saved what it had.
+// 3 a stage lost more than its alpha allows, 130 or 143 SIGINT or SIGTERM stopped it and it has saved what it had.
 package main
 
 import (
@@ -13,23 +13,31 @@ import (
 	"io"
 	"os"
 
+	"espalier/cmd/shell"
 	"espalier/pipeline"
+	"espalier/pipeline/config"
 	"espalier/pipeline/report"
 )
 
 func main() {
-	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr, pipeline.Run))
+	stderr := shell.Writer(os.Stderr)
+	os.Exit(shell.Main("pipeline", stderr, func() int { return command(os.Args[1:], os.Stdout, stderr, pipeline.Run) }))
 }
 
 // runner is pipeline.Run, or what tests put in its place.
-type runner func(context.Context, *pipeline.Config, pipeline.Events) (*report.Report, error)
+type runner func(context.Context, *config.Config, pipeline.Options) (*report.Report, error)
 
 func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
+	if len(args) > 0 && args[0] == "kept" {
+		return kept(args[1:], stdout, stderr)
+	}
 	var set settings
 	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("c", "run.toml", "the run's `file`")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
+	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
+	again := flags.String("verify", "", "measure teacher and student of a finished run's `folder` anew and compare with its report")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -40,7 +48,10 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 		fmt.Fprintf(stderr, "pipeline: unexpected argument %q: name the run's file with -c\n", flags.Arg(0))
 		return 2
 	}
-	config, err := pipeline.Load(*path, set...)
+	if *again != "" {
+		return verify(*again, stdout, stderr)
+	}
+	config, err := config.Load(*path, set...)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return status(err)
@@ -49,7 +60,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	show := newDisplay(stdout)
 	ctx, stop := interruptible(show)
 	defer stop()
-	result, err := run(ctx, config, show.event)
+	result, err := run(ctx, config, pipeline.Options{Events: show.event, Recheck: *recheck})
 	show.close()
 	if result != nil {
 		fmt.Fprintln(stdout)
@@ -57,6 +68,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 			err = e
 		}
 	}
+	err = cause(ctx, err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintf(stderr, "stopped; the same command goes on from %s\n", config.Output)
@@ -65,25 +77,3 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	}
 	return status(err)
 }
-
-func status(err error) int {
-	var input *pipeline.InputError
-	var gate *pipeline.GateError
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, context.Canceled):
-		return 130
-	case errors.As(err, &gate):
-		return 3
-	case errors.As(err, &input):
-		return 2
-	}
-	return 1
-}
-
-// settings collects the values of a flag that may be repeated.
-type settings []string
-
-func (s *settings) String() string         { return fmt.Sprint(*s) }
-func (s *settings) Set(value string) error { *s = append(*s, value); return nil }

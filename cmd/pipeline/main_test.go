@@ -15,7 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/pipeline"
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
+	"espalier/pipeline/stage"
 )
 
 const job = "../../run.toml"
@@ -35,11 +39,11 @@ func launch(t *testing.T, run runner, args ...string) (status int, stdout, stder
 
 // ending is a run that has only an end.
 func ending(r *report.Report, err error) runner {
-	return func(context.Context, *pipeline.Config, pipeline.Events) (*report.Report, error) { return r, err }
+	return func(context.Context, *config.Config, pipeline.Options) (*report.Report, error) { return r, err }
 }
 
 func TestExitStatus(t *testing.T) {
-	gate := &pipeline.GateError{Stage: "hidden", Drop: .03, CI: [2]float64{.02, .04}, Alpha: .005}
+	gate := &stage.GateError{Stage: "hidden", Drop: .03, CI: [2]float64{.02, .04}, Alpha: .005}
 	for name, c := range map[string]struct {
 		err    error
 		status int
@@ -47,7 +51,7 @@ func TestExitStatus(t *testing.T) {
 	}{
 		"done":        {nil, 0, ""},
 		"failed":      {errors.New("disk full"), 1, "disk full\n"},
-		"bad input":   {fmt.Errorf("run: %w", pipeline.Inputf("x.png: broken: remove it")), 2, "run: x.png: broken: remove it\n"},
+		"bad input":   {fmt.Errorf("run: %w", fault.Inputf("x.png: broken: remove it")), 2, "run: x.png: broken: remove it\n"},
 		"gate":        {fmt.Errorf("run: %w", gate), 3, "run: " + gate.Error() + "\n"},
 		"interrupted": {fmt.Errorf("run: %w", context.Canceled), 130, "stopped; the same command goes on from runs/default\n"},
 	} {
@@ -67,14 +71,14 @@ func TestTablesAreDrawnOfWhatThereIs(t *testing.T) {
 	assert.Contains(t, stdout, "3 hidden")
 	assert.NotContains(t, stdout, "\x1b", "a file gets no escapes")
 
-	status, stdout, stderr := launch(t, ending(r, &pipeline.GateError{Stage: "hidden"}), "-c", job)
+	status, stdout, stderr := launch(t, ending(r, &stage.GateError{Stage: "hidden"}), "-c", job)
 	assert.Equal(t, 3, status)
 	assert.Contains(t, stdout, "Gates", "a failed gate shows how far the run came")
 	assert.Contains(t, stderr, `stage "hidden"`)
 }
 
 func TestBadArguments(t *testing.T) {
-	never := func(context.Context, *pipeline.Config, pipeline.Events) (*report.Report, error) {
+	never := func(context.Context, *config.Config, pipeline.Options) (*report.Report, error) {
 		t.Error("the run was started")
 		return nil, nil
 	}
@@ -102,8 +106,8 @@ func TestBadArguments(t *testing.T) {
 }
 
 func TestSettingsReachTheRun(t *testing.T) {
-	var got *pipeline.Config
-	status, _, _ := launch(t, func(_ context.Context, c *pipeline.Config, _ pipeline.Events) (*report.Report, error) {
+	var got *config.Config
+	status, _, _ := launch(t, func(_ context.Context, c *config.Config, _ pipeline.Options) (*report.Report, error) {
 		got = c
 		return nil, nil
 	}, "-c", job, "-set", "seed=7", "-set", "stage.hidden.distil.steps=40")
@@ -112,17 +116,20 @@ func TestSettingsReachTheRun(t *testing.T) {
 	assert.Equal(t, 40, got.Stages[2].Distil.Steps)
 }
 
-// The first signal ends the context, and the run may save before it returns.
+// The first signal ends the context, and the run may save before it returns. The status says which signal it was.
 func TestInterrupt(t *testing.T) {
-	saved := false
-	status, stdout, _ := launch(t, func(ctx context.Context, _ *pipeline.Config, on pipeline.Events) (*report.Report, error) {
-		on.Emit(pipeline.Phase{Stage: "blocks", Name: "distil"})
-		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGINT))
-		<-ctx.Done()
-		saved = true
-		return nil, ctx.Err()
-	}, "-c", job)
-	assert.Equal(t, 130, status)
-	assert.True(t, saved)
-	assert.True(t, strings.HasPrefix(stdout, "stopping as soon as the run is saved"), stdout)
+	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		saved := false
+		status, stdout, stderr := launch(t, func(ctx context.Context, _ *config.Config, o pipeline.Options) (*report.Report, error) {
+			o.Events.Emit(event.Phase{Stage: "blocks", Name: "distil"})
+			require.NoError(t, syscall.Kill(os.Getpid(), signal))
+			<-ctx.Done()
+			saved = true
+			return nil, ctx.Err()
+		}, "-c", job)
+		assert.Equal(t, want, status)
+		assert.True(t, saved)
+		assert.True(t, strings.HasPrefix(stdout, "stopping as soon as the run is saved"), stdout)
+		assert.Contains(t, stderr, "the same command goes on")
+	}
 }

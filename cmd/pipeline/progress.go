@@ -10,7 +10,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"espalier/pipeline"
+	"espalier/cmd/shell"
+	"espalier/pipeline/event"
 	"espalier/pipeline/report"
 )
 
@@ -24,7 +25,7 @@ type display struct {
 
 	mutex   sync.Mutex
 	phase   *tracker // nil between phases
-	latest  pipeline.Phase
+	latest  event.Phase
 	bar     *bar // the phase's, on a terminal
 	printed time.Time
 	told    int // Done, when a plain line was last printed
@@ -35,21 +36,21 @@ func newDisplay(out *os.File) *display {
 	return &display{out: out, terminal: terminal, bold: bold(terminal), now: time.Now}
 }
 
-func (d *display) event(e pipeline.Event) {
+func (d *display) event(e event.Event) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	switch e := e.(type) {
-	case pipeline.Phase:
+	case event.Phase:
 		d.end()
 		d.begin(e)
-	case pipeline.Progress:
+	case event.Progress:
 		d.progress(e)
-	case pipeline.Note:
+	case event.Note:
 		d.print(e.Text)
 	default:
 		d.end() // a result is the outcome of the phase, and is read after it
 		if text := result(e); text != "" {
-			fmt.Fprintln(d.out, text)
+			fmt.Fprintln(d.out, shell.Escape(text))
 		}
 	}
 }
@@ -61,7 +62,7 @@ func (d *display) close() {
 	d.end()
 }
 
-func (d *display) begin(p pipeline.Phase) {
+func (d *display) begin(p event.Phase) {
 	now := d.now()
 	d.latest, d.phase = p, &tracker{phase: p, began: now}
 	d.printed, d.told = now, 0
@@ -76,7 +77,7 @@ func (d *display) end() {
 		d.bar = nil
 	}
 	if d.phase != nil {
-		fmt.Fprintln(d.out, d.phase.summary(d.now()))
+		fmt.Fprintln(d.out, shell.Escape(d.phase.summary(d.now())))
 		d.phase = nil
 	}
 }
@@ -85,7 +86,7 @@ func (d *display) end() {
 // another tenth of the phase.
 const quiet, patience = 5 * time.Second, 30 * time.Second
 
-func (d *display) progress(p pipeline.Progress) {
+func (d *display) progress(p event.Progress) {
 	if d.phase == nil { // a result has ended the phase, and yet it goes on
 		d.begin(d.latest)
 	}
@@ -98,7 +99,7 @@ func (d *display) progress(p pipeline.Progress) {
 	}
 	since := now.Sub(d.printed)
 	if p.Done < p.Total && (since >= patience || since >= quiet && 10*(p.Done-d.told) >= p.Total) {
-		fmt.Fprintln(d.out, d.phase.status(now))
+		fmt.Fprintln(d.out, shell.Escape(d.phase.status(now)))
 		d.printed, d.told = now, p.Done
 	}
 }
@@ -106,6 +107,7 @@ func (d *display) progress(p pipeline.Progress) {
 // print puts a line above the bar. The bar is taken away and drawn anew, since mpb writes such lines at its next
 // refresh, and drops them when there is none.
 func (d *display) print(text string) {
+	text = shell.Escape(text)
 	if d.bar == nil {
 		fmt.Fprintln(d.out, text)
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"espalier/pipeline"
+	"espalier/pipeline/event"
 	"espalier/pipeline/report"
 )
 
@@ -21,12 +21,12 @@ func clocked() (*display, *bytes.Buffer, *time.Time) {
 
 func TestPlainLines(t *testing.T) {
 	d, out, now := clocked()
-	d.event(pipeline.Phase{Stage: "teacher", Name: "train"})
+	d.event(event.Phase{Stage: "teacher", Name: "train"})
 	for i := range 601 {
-		d.event(pipeline.Progress{Done: i, Total: 600, Unit: "steps"})
+		d.event(event.Progress{Done: i, Total: 600, Unit: "steps"})
 		*now = now.Add(100 * time.Millisecond)
 	}
-	d.event(pipeline.TeacherMeasured{Model: report.Model{Parameters: 10, Accuracy: report.Accuracy{"overall": 1}}})
+	d.event(event.TeacherMeasured{Model: report.Model{Parameters: 10, Accuracy: report.Accuracy{"overall": 1}}})
 	d.close()
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	// A minute in tenths of six seconds each: nine on the way, the summary, the result.
@@ -39,17 +39,17 @@ func TestPlainLines(t *testing.T) {
 
 func TestPlainLinesOfSlowAndFastPhases(t *testing.T) {
 	d, out, now := clocked()
-	d.event(pipeline.Phase{Stage: "a", Name: "slow"})
+	d.event(event.Phase{Stage: "a", Name: "slow"})
 	for i := range 100 { // 1 % every 10 s: a line every 30 s, not every tenth
-		d.event(pipeline.Progress{Done: i, Total: 100})
+		d.event(event.Progress{Done: i, Total: 100})
 		*now = now.Add(10 * time.Second)
 	}
 	assert.Equal(t, 33, strings.Count(out.String(), "\n"))
 	out.Reset()
-	d.event(pipeline.Phase{Stage: "a", Name: "fast"})
+	d.event(event.Phase{Stage: "a", Name: "fast"})
 	out.Reset()
 	for i := range 100 { // done within a second: its summary alone
-		d.event(pipeline.Progress{Done: i + 1, Total: 100})
+		d.event(event.Progress{Done: i + 1, Total: 100})
 		*now = now.Add(10 * time.Millisecond)
 	}
 	d.close()
@@ -59,11 +59,11 @@ func TestPlainLinesOfSlowAndFastPhases(t *testing.T) {
 // A phase that a result has ended may still go on.
 func TestProgressAfterAResult(t *testing.T) {
 	d, out, now := clocked()
-	d.event(pipeline.Phase{Stage: "hidden", Name: "distil"})
-	d.event(pipeline.Progress{Done: 1, Total: 2})
-	d.event(pipeline.Cut{Stage: "hidden", Cut: 1, Of: 2, Parameters: 5})
+	d.event(event.Phase{Stage: "hidden", Name: "distil"})
+	d.event(event.Progress{Done: 1, Total: 2})
+	d.event(event.Cut{Stage: "hidden", Cut: 1, Of: 2, Parameters: 5})
 	*now = now.Add(time.Second)
-	d.event(pipeline.Progress{Done: 2, Total: 2})
+	d.event(event.Progress{Done: 2, Total: 2})
 	d.close()
 	assert.Equal(t, `hidden   distil            1/2 · 0.0 s
 hidden   cut 1/2           5 · slice − mask 0.0e+00
@@ -75,11 +75,11 @@ hidden   distil            2/2 · 0.0 s
 func TestBarsLeaveLinesBehind(t *testing.T) {
 	out := &bytes.Buffer{}
 	d := &display{out: out, terminal: true, bold: plain, now: func() time.Time { return start }}
-	d.event(pipeline.Phase{Stage: "inner", Name: "distil"})
+	d.event(event.Phase{Stage: "inner", Name: "distil"})
 	loss := 1.5
-	d.event(pipeline.Progress{Done: 5, Total: 10, Unit: "steps", Loss: &loss})
-	d.event(pipeline.Note{Text: "a note"})
-	d.event(pipeline.Phase{Stage: "inner", Name: "measure"})
+	d.event(event.Progress{Done: 5, Total: 10, Unit: "steps", Loss: &loss})
+	d.event(event.Note{Text: "a note"})
+	d.event(event.Phase{Stage: "inner", Name: "measure"})
 	d.close()
 	d.close() // twice is harmless
 	text := out.String()

@@ -123,7 +123,7 @@ func runScript(m *model.Blip2, module *torch.Module, pictures *torch.Tensor, que
 	for n := 1; ; n++ {
 		token := out[0].Tensor.ArgMax(-1)
 		for i, id := range torch.Values[int64](token) {
-			ids[i], all[i] = append(ids[i], int(id)), append(all[i], out[0].Tensor.Select(0, i))
+			ids[i], all[i] = append(ids[i], int(id)), append(all[i], out[0].Tensor.Narrow(0, i, 1))
 		}
 		if n == steps {
 			break
@@ -131,7 +131,7 @@ func runScript(m *model.Blip2, module *torch.Module, pictures *torch.Tensor, que
 		out = module.Call("step", torch.Operand{Tensor: token}, out[1])
 	}
 	for _, rows := range all {
-		logits = append(logits, torch.Stack(0, rows...))
+		logits = append(logits, torch.Cat(0, rows...))
 	}
 	return ids, logits
 }

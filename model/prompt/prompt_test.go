@@ -164,5 +164,5 @@ func TestSaveThenLoad(t *testing.T) {
 	to := t.TempDir()
 	require.NoError(t, prompt.Words{Answers: words, Instruction: words}.Save(to))
 	assert.NoDirExists(t, filepath.Join(to, "qformer_tokenizer"))
-	assert.Error(t, prompt.Words{Answers: words}.Save(filepath.Join(to, "nowhere")))
+	assert.Error(t, prompt.Words{Answers: words}.Save(filepath.Join(to, "tokenizer.json")), "a file is no folder")
 }

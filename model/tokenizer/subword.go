@@ -2,14 +2,13 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"espalier/torch/disk"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"espalier/torch/disk"
 )
 
 // Subword is a tokenizer of a Hugging Face checkpoint. Text passes through added tokens, normalizer,

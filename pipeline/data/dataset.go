@@ -6,8 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"strings"
 
 	"espalier/model/tokenizer"
+	"espalier/torch/disk"
 )
 
 // Question is one question about a picture.
@@ -27,6 +30,7 @@ type Dataset struct {
 	Tasks, Categories       []string             // those of the questions, without the empty one
 	Tokenizer               *tokenizer.WordLevel // of the words of the data
 	HeldOut                 bool                 // there was no validation split: Validation was taken from the training pictures
+	Skipped                 []Skipped            // rows that were left out, where Config.Skip allows it
 	hash                    string
 }
 
@@ -42,6 +46,12 @@ type Config struct {
 	// MemoryBudget is how many bytes the decoded pictures may take. Beyond it they are decoded anew at every
 	// use. 0: 2 GiB.
 	MemoryBudget int64
+
+	// Skip leaves rows out that cannot be read, and lists them, instead of refusing the data set.
+	Skip bool
+
+	// Sum is the SHA-256 of a file's content, in hexadecimal; nil reads the file. An index may know it without.
+	Sum func(path string) (string, error)
 }
 
 const (
@@ -57,6 +67,12 @@ func Open(cfg Config) (*Dataset, error) {
 	}
 	if cfg.MemoryBudget == 0 {
 		cfg.MemoryBudget = defaultBudget
+	}
+	if cfg.Sum == nil {
+		cfg.Sum = func(path string) (string, error) {
+			sum, _, err := disk.Sum(path)
+			return sum, err
+		}
 	}
 	if cfg.Root != "" {
 		return openFolder(cfg)
@@ -100,19 +116,39 @@ func (d *Dataset) Hash() string { return d.hash }
 
 // prepare reads the pictures into memory, or checks them where they would not fit, and takes the content hash
 // on the way.
-func (d *Dataset) prepare(budget int64) error {
+func (d *Dataset) prepare(budget int64, skip bool) error {
 	total := int64(0)
 	for _, s := range d.Splits() {
 		total += int64(s.Len()) * int64(s.pictureBytes())
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "espalier data 1: size %d;", d.Size)
-	var bad faults
+	all := sha256.New()
+	fmt.Fprintf(all, "espalier data 2: size %d;", d.Size)
+	bad := faults{skip: skip}
 	for _, s := range d.Splits() {
+		h := sha256.New()
+		fmt.Fprintf(h, "size %d;", d.Size)
 		s.writeTo(h, s.prepare(total <= budget, &bad))
+		s.hash = hex.EncodeToString(h.Sum(nil))
+		io.WriteString(all, s.hash)
 	}
-	d.hash = hex.EncodeToString(h.Sum(nil))
+	d.hash = hex.EncodeToString(all.Sum(nil))
+	d.Skipped = append(d.Skipped, bad.skipped...)
+	for _, s := range d.Splits() {
+		if s.Len() == 0 {
+			bad.add(s.Name, "all rows of this split are at fault (the first: %s); mend them, or remove the split", d.firstSkipped(s.Name))
+		}
+	}
 	return bad.err()
+}
+
+// firstSkipped is the first row of a split that was left out.
+func (d *Dataset) firstSkipped(split string) string {
+	for _, row := range d.Skipped {
+		if strings.Contains(row.Place, split) {
+			return row.Place + ": " + row.Reason
+		}
+	}
+	return "none"
 }
 
 // listTasks fills in Tasks and Categories, in order of first appearance.

@@ -11,8 +11,25 @@ const maxFaults = 20
 
 // faults collects what is wrong with a data set, so that the user learns all of it at once.
 type faults struct {
-	lines []string
-	more  int
+	lines   []string
+	more    int
+	skip    bool // rows at fault are left out
+	skipped []Skipped
+}
+
+// Skipped is a row that was left out.
+type Skipped struct {
+	Place  string `json:"place"` // a metadata file and its line
+	Reason string `json:"reason"`
+}
+
+// row notes what is wrong with one row: a fault, or a reason to leave the row out.
+func (f *faults) row(place, format string, args ...any) {
+	if !f.skip {
+		f.add(place, format, args...)
+		return
+	}
+	f.skipped = append(f.skipped, Skipped{place, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")})
 }
 
 // add notes a fault, on one line. The place is a file, or a file and a line; the text says what is wrong and what

@@ -10,7 +10,7 @@ const metadataName = "metadata.jsonl"
 
 // openFolder reads a data set in Hugging Face's image-folder layout.
 func openFolder(cfg Config) (*Dataset, error) {
-	var bad faults
+	bad := faults{skip: cfg.Skip}
 	if info, err := os.Stat(cfg.Root); err != nil || !info.IsDir() {
 		bad.add(cfg.Root, "there is no such folder; give the folder that holds train/, validation/ and test/")
 		return nil, bad.err()
@@ -43,18 +43,19 @@ func openFolder(cfg Config) (*Dataset, error) {
 	d := &Dataset{
 		Name:       filepath.Base(filepath.Clean(cfg.Root)),
 		Size:       cfg.Size,
-		Train:      train.take(cfg.Train, cfg.Size),
-		Validation: validation.take(cfg.Validation, cfg.Size),
-		Test:       test.take(cfg.Test, cfg.Size),
+		Train:      train.take(cfg.Train, cfg.Size, cfg.Sum),
+		Validation: validation.take(cfg.Validation, cfg.Size, cfg.Sum),
+		Test:       test.take(cfg.Test, cfg.Size, cfg.Sum),
 		HeldOut:    heldOut,
 	}
 	if ood != nil {
-		d.OOD = ood.take(cfg.OOD, cfg.Size)
+		d.OOD = ood.take(cfg.OOD, cfg.Size, cfg.Sum)
 	}
-	d.listTasks()
-	if err := d.prepare(cfg.MemoryBudget); err != nil {
+	d.Skipped = bad.skipped
+	if err := d.prepare(cfg.MemoryBudget, cfg.Skip); err != nil {
 		return nil, err
 	}
+	d.listTasks()
 	var err error
 	if d.Tokenizer, err = buildVocabulary(d); err != nil {
 		return nil, fmt.Errorf("data: %s: %w", cfg.Root, err)

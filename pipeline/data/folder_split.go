@@ -28,6 +28,7 @@ type pictureFile struct {
 	path      string
 	questions []Question
 	lines     []int // of each question
+	fault     string
 }
 
 // readSplit gives nil where the split is not there.
@@ -65,21 +66,35 @@ func (s *folderSplit) group(rows []row, bad *faults) {
 		path := filepath.Join(filepath.Dir(s.path), r.file)
 		f := files[path]
 		if f == nil {
-			f = &pictureFile{name: r.file, path: path}
+			f = &pictureFile{name: r.file, path: path, fault: pictureFault(r.file, path)}
 			files[path] = f
-			s.files = append(s.files, f)
-			place := fmt.Sprintf("%s:%d", s.path, r.line)
-			if filepath.IsAbs(r.file) {
-				bad.add(place, "file_name %q is absolute; give it relative to the folder of this file", r.file)
-			} else if info, err := os.Stat(path); err != nil {
-				bad.add(place, "there is no picture %s; file_name is relative to the folder of this file", path)
-			} else if info.IsDir() {
-				bad.add(place, "%s is a folder; file_name names a picture", path)
+			if f.fault == "" {
+				s.files = append(s.files, f)
+			} else if !bad.skip { // once for a picture; of rows that are left out, each is listed
+				bad.row(fmt.Sprintf("%s:%d", s.path, r.line), "%s", f.fault)
 			}
+		}
+		if f.fault != "" && bad.skip {
+			bad.row(fmt.Sprintf("%s:%d", s.path, r.line), "%s", f.fault)
 		}
 		f.questions = append(f.questions, r.question)
 		f.lines = append(f.lines, r.line)
 	}
+}
+
+// pictureFault is what is wrong with a picture's name, or "".
+func pictureFault(name, path string) string {
+	if filepath.IsAbs(name) {
+		return fmt.Sprintf("file_name %q is absolute; give it relative to the folder of this file", name)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("there is no picture %s; file_name is relative to the folder of this file", path)
+	case info.IsDir():
+		return path + " is a folder; file_name names a picture"
+	}
+	return ""
 }
 
 // holdOut moves one picture in twenty, at least one, to a validation split. It takes those whose names have the
@@ -120,7 +135,7 @@ func (s *folderSplit) holdOut() *folderSplit {
 }
 
 // take makes the split of the first `limit` pictures, or all with 0.
-func (s *folderSplit) take(limit, size int) *Split {
+func (s *folderSplit) take(limit, size int, sum func(string) (string, error)) *Split {
 	files := s.files
 	if limit > 0 && limit < len(files) {
 		files = files[:limit]
@@ -129,7 +144,7 @@ func (s *folderSplit) take(limit, size int) *Split {
 	for i, f := range files {
 		questions[i] = f.questions
 	}
-	return &Split{Name: s.name, size: size, questions: questions, pictures: &folderPictures{s.path, size, files}}
+	return &Split{Name: s.name, size: size, questions: questions, pictures: &folderPictures{s.path, size, files, sum}}
 }
 
 // folderPictures reads pictures from their files.
@@ -137,6 +152,7 @@ type folderPictures struct {
 	metadata string
 	size     int
 	files    []*pictureFile
+	sum      func(path string) (string, error) // of a file's content
 }
 
 func (p *folderPictures) load(i int, dst []uint8) (string, error) {
@@ -154,20 +170,27 @@ func (p *folderPictures) load(i int, dst []uint8) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// verify takes size and time of the file for its content: to read a set that does not fit into memory twice would
-// take minutes. A file whose time changed is taken for another one, which costs a cache, never a wrong result.
+// verify gives the same fingerprint as load.
 func (p *folderPictures) verify(i int) (string, error) {
 	path := p.files[i].path
 	if err := image.Check(path); err != nil {
 		return "", err
 	}
-	info, err := os.Stat(path)
+	sum, err := p.sum(path)
 	if err != nil {
 		return "", fmt.Errorf("the picture cannot be read: %w", err)
 	}
-	return fmt.Sprintf("%d bytes of %d", info.Size(), info.ModTime().UnixNano()), nil
+	return sum, nil
 }
 
 func (p *folderPictures) place(i, q int) string {
 	return fmt.Sprintf("%s:%d", p.metadata, p.files[i].lines[q])
+}
+
+func (p *folderPictures) without(broken []bool) pictures {
+	kept := *p
+	kept.files = slices.Clone(p.files)
+	at := -1
+	kept.files = slices.DeleteFunc(kept.files, func(*pictureFile) bool { at++; return broken[at] })
+	return &kept
 }

@@ -35,12 +35,27 @@ func TestHashOfFolder(t *testing.T) {
 	assert.NotEqual(t, base, hashOf(t, Config{Root: root, Size: 2, Train: 1}))
 }
 
+// The bytes of the pictures count, not the times of their files, and it does not matter whether they fit into memory.
 func TestHashBeyondTheBudget(t *testing.T) {
 	cfg := Config{Root: folder(t, small()), Size: 2, MemoryBudget: 1}
 	base := hashOf(t, cfg)
-	assert.Equal(t, base, hashOf(t, cfg))
 	require.NoError(t, os.Chtimes(filepath.Join(cfg.Root, "images/1.png"), time.Unix(1, 0), time.Unix(1, 0)))
-	assert.NotEqual(t, base, hashOf(t, cfg))
+	assert.Equal(t, base, hashOf(t, cfg))
+	assert.Equal(t, base, hashOf(t, Config{Root: cfg.Root, Size: 2}))
+	assert.NotEqual(t, base, hashOf(t, Config{Root: folder(t, with(map[string]string{"images/1.png": "#21"})), Size: 2, MemoryBudget: 1}))
+}
+
+// A split's hash does not see the other splits.
+func TestHashOfASplit(t *testing.T) {
+	open := func(root string) *Dataset {
+		d, err := Open(Config{Root: root, Size: 2})
+		require.NoError(t, err)
+		return d
+	}
+	a, b := open(folder(t, small())), open(folder(t, with(map[string]string{"test/metadata.jsonl": line("4.png", "which", "for")})))
+	assert.Equal(t, a.Train.Hash(), b.Train.Hash())
+	assert.NotEqual(t, a.Test.Hash(), b.Test.Hash())
+	assert.NotEqual(t, a.Hash(), b.Hash())
 }
 
 func TestHashOfAds(t *testing.T) {

@@ -116,11 +116,11 @@ func TestLoaderGivesTheErrorInItsPlace(t *testing.T) {
 
 func TestLoaderRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, err := NewLoader(context.Background(), fakeSplit(3, -1), Sequence(3), 0).Next()
+		_, err := NewLoader(context.Background(), fakeSplit(3, -1), Sequence(0, 3), 0).Next()
 		assert.ErrorContains(t, err, "a batch of 0 pictures")
 		_, err = NewLoader(context.Background(), fakeSplit(3, -1), slices.Values([]int{3}), 1).Next()
 		assert.ErrorContains(t, err, "no picture 3")
-		_, err = NewLoader(context.Background(), fakeSplit(3, -1), Sequence(0), 1).Next()
+		_, err = NewLoader(context.Background(), fakeSplit(3, -1), Sequence(0, 0), 1).Next()
 		assert.Equal(t, io.EOF, err)
 	})
 }
@@ -128,3 +128,5 @@ func TestLoaderRefuses(t *testing.T) {
 func TestPixelsRefusesWrongRoom(t *testing.T) {
 	assert.ErrorContains(t, fakeSplit(3, -1).Pixels(0, make([]uint8, 11)), "room for 11 bytes")
 }
+
+func (p *fakePictures) without([]bool) pictures { return p }

@@ -35,7 +35,7 @@ func parseMetadata(path string, data []byte, needAnswers bool, bad *faults) []ro
 		}
 		r, err := parseRow(text, needAnswers)
 		if err != nil {
-			bad.add(fmt.Sprintf("%s:%d", path, line), "%v", err)
+			bad.row(fmt.Sprintf("%s:%d", path, line), "%v", err)
 			continue
 		}
 		r.line = line

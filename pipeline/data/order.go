@@ -34,10 +34,10 @@ func Endless(n int, seed uint64, start int) iter.Seq[int] {
 	}
 }
 
-// Sequence gives 0 … n-1: every picture once, in the split's own order, as evaluation does.
-func Sequence(n int) iter.Seq[int] {
+// Sequence gives from … n-1: every picture once, in the split's own order, as evaluation does.
+func Sequence(from, n int) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for i := range n {
+		for i := from; i < n; i++ {
 			if !yield(i) {
 				return
 			}

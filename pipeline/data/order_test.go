@@ -21,7 +21,7 @@ func TestOrderIsAPermutation(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 1000} {
 		order := Order(n, 7, 3)
 		slices.Sort(order)
-		assert.Equal(t, slices.Collect(Sequence(n)), slices.Clip(append([]int(nil), order...)))
+		assert.Equal(t, slices.Collect(Sequence(0, n)), slices.Clip(append([]int(nil), order...)))
 	}
 	assert.NotEqual(t, Order(1000, 7, 3), Order(1000, 7, 4))
 	assert.NotEqual(t, Order(1000, 7, 3), Order(1000, 8, 3))

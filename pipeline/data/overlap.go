@@ -1,9 +1,7 @@
 package data
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"io"
 	"os"
 )
 
@@ -41,13 +39,13 @@ func (d *Dataset) Overlaps() ([]Overlap, error) {
 			bySize[info.Size()] = append(bySize[info.Size()], pictureAt{s, i, f.path})
 		}
 	}
-	same := map[[sha256.Size]byte][]pictureAt{}
+	same := map[string][]pictureAt{}
 	for _, group := range bySize {
 		if group[0].split == group[len(group)-1].split { // they stand in the order of the splits
 			continue
 		}
 		for _, p := range group {
-			sum, err := contentOf(p.path)
+			sum, err := splits[p.split].pictures.(*folderPictures).sum(p.path)
 			if err != nil {
 				return nil, fmt.Errorf("data: %s: the picture cannot be read: %w", splits[p.split].Place(p.picture, 0), err)
 			}
@@ -64,7 +62,7 @@ type pictureAt struct {
 }
 
 // countOverlaps has an entry for each pair of splits, the later one counted against the earlier.
-func countOverlaps(splits []*Split, same map[[sha256.Size]byte][]pictureAt) (out []Overlap) {
+func countOverlaps(splits []*Split, same map[string][]pictureAt) (out []Overlap) {
 	for later := range splits {
 		for earlier := range later {
 			o := Overlap{Split: splits[later].Name, Other: splits[earlier].Name}
@@ -101,17 +99,4 @@ func firstOf(group []pictureAt, split int) int {
 		}
 	}
 	return -1
-}
-
-func contentOf(path string) (sum [sha256.Size]byte, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return sum, err
-	}
-	defer file.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return sum, err
-	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
 }

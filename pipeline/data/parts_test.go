@@ -27,7 +27,7 @@ func TestDivide(t *testing.T) {
 		assert.Equal(t, "c", d.Questions(2)[0].Text)
 		assert.Equal(t, fmt.Sprintf("%s:5", filepath.Join(root, "train", metadataName)), d.Place(2, 0))
 		assert.Equal(t, []int{0, 1, 3}, []int{d.PartsOf(0), d.PartsOf(1), d.PartsOf(2)})
-		l := NewLoader(context.Background(), d, Sequence(3), 3)
+		l := NewLoader(context.Background(), d, Sequence(0, 3), 3)
 		b, err := l.Next()
 		require.NoError(t, err)
 		l.Close()

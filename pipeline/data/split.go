@@ -17,7 +17,12 @@ type Split struct {
 	pictures  pictures
 	pixels    []uint8 // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
 	parts     []Part  // of a divided split, by picture; else nil
+	hash      string
 }
+
+// Hash is a SHA-256, in hexadecimal, of everything that determines the pictures at their size, the questions and their order,
+// before the split was divided.
+func (s *Split) Hash() string { return s.hash }
 
 // pictures is where a split's pictures come from.
 type pictures interface {
@@ -27,6 +32,8 @@ type pictures interface {
 	verify(i int) (fingerprint string, err error)
 	// place is where question q of picture i was written, for errors.
 	place(i, q int) string
+	// without leaves some pictures out.
+	without(broken []bool) pictures
 }
 
 // Len is the number of pictures.
@@ -96,12 +103,44 @@ func (s *Split) prepare(inMemory bool, bad *faults) (fingerprints []string) {
 			fingerprints[i], errs[i] = s.pictures.verify(i)
 		}
 	})
+	broken, some := make([]bool, len(errs)), false
 	for i, err := range errs {
-		if err != nil {
-			bad.add(s.Place(i, 0), "%v", err)
+		if err == nil {
+			continue
+		}
+		broken[i], some = true, true
+		rows := 1 // a fault is told once
+		if bad.skip {
+			rows = len(s.questions[i])
+		}
+		for q := range rows {
+			bad.row(s.Place(i, q), "%v", err)
 		}
 	}
+	if some && bad.skip {
+		fingerprints = s.leaveOut(broken, fingerprints)
+	}
 	return fingerprints
+}
+
+// leaveOut takes pictures with their questions out of the split.
+func (s *Split) leaveOut(broken []bool, fingerprints []string) (left []string) {
+	n := s.pictureBytes()
+	var questions [][]Question
+	for i, out := range broken {
+		if out {
+			continue
+		}
+		if s.pixels != nil {
+			copy(s.pixels[len(left)*n:], s.pixels[i*n:(i+1)*n])
+		}
+		questions, left = append(questions, s.questions[i]), append(left, fingerprints[i])
+	}
+	if s.pixels != nil {
+		s.pixels = s.pixels[:len(left)*n]
+	}
+	s.questions, s.pictures = questions, s.pictures.without(broken)
+	return left
 }
 
 // parallel calls f(0) … f(n-1) on all cores and returns when all have returned.

@@ -154,3 +154,18 @@ func Duration(seconds float64) string {
 	minutes := int(math.Round(seconds / 60))
 	return fmt.Sprintf("%d h %02d min", minutes/60, minutes%60)
 }
+
+// Bytes writes a size as a person would: 812 B, 33.4 MB.
+func Bytes(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, unit := float64(n)/1e3, "kB"
+	for _, next := range []string{"MB", "GB", "TB"} {
+		if v < 1e3 {
+			break
+		}
+		v, unit = v/1e3, next
+	}
+	return fmt.Sprintf("%.3g %s", v, unit)
+}

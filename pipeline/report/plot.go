@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"espalier/torch/disk"
 	"fmt"
 	"image/color"
 
@@ -10,8 +11,6 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
-
-	"espalier/torch/disk"
 )
 
 var (
@@ -91,10 +90,7 @@ func (r *Report) WritePlot(path string) error {
 	if _, err := (vgimg.PngCanvas{Canvas: img}).WriteTo(&out); err != nil {
 		return fmt.Errorf("report: plot: %w", err)
 	}
-	if err := disk.Write(path, out.Bytes()); err != nil {
-		return fmt.Errorf("report: plot: %w", err)
-	}
-	return nil
+	return disk.Write(path, out.Bytes())
 }
 
 func thousands(m Model) float64 { return float64(m.Parameters) / 1e3 }

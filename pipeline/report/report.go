@@ -12,11 +12,19 @@ type Report struct {
 	Ratio          Ratio             `json:"ratio"`
 	Seed           int               `json:"seed"`
 	Threads        int               `json:"threads"`
-	Seconds        float64           `json:"seconds"`         // the whole run, all its starts together
+	Seconds        float64           `json:"seconds"`         // of all the work behind the report, whenever it was done
 	TeacherSeconds float64           `json:"teacher_seconds"` // of these, training or loading the teacher
 	PeakRSSBytes   int64             `json:"peak_rss_bytes"`
 	Config         map[string]any    `json:"config"`
 	Versions       map[string]string `json:"versions"`
+	Skipped        []Row             `json:"skipped,omitempty"` // rows of the data that were left out
+	Reused         []string          `json:"reused,omitempty"`  // steps whose kept results were found, as "hidden/distil 2"
+}
+
+// Row is a row of the data that was left out: its file and line, and why.
+type Row struct {
+	Place  string `json:"place"`
+	Reason string `json:"reason"`
 }
 
 // Model is one network, measured. Pruned models may leave latency and throughput out.

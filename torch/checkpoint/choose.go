@@ -133,14 +133,15 @@ walk:
 	return v, nil
 }
 
-// entries are a container's keys and values; those of a list are its indices.
+// entries are a container's keys and values, to be read; the keys of a list are its indices.
 func entries(v any) *dict {
 	if d, ok := v.(*dict); ok {
 		return d
 	}
-	d := &dict{}
-	for i, item := range items(v) {
-		d.keys, d.values = append(d.keys, int64(i)), append(d.values, item)
+	all := items(v)
+	d := &dict{keys: make([]any, len(all)), values: all}
+	for i := range all {
+		d.keys[i] = int64(i)
 	}
 	return d
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,23 +33,6 @@ func MkdirAll(folder string) error {
 		return err
 	}
 	return syncPath(parent, parent)
-}
-
-// Try finds out whether a folder can be written, or made where it is missing. It leaves nothing behind.
-func Try(folder string) error {
-	folder = filepath.Clean(folder)
-	for {
-		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
-			break
-		}
-		folder = filepath.Dir(folder)
-	}
-	f, err := Create(filepath.Join(folder, ".try"))
-	if err != nil {
-		return err
-	}
-	f.Abort()
-	return nil
 }
 
 // Rename moves a file or folder within a file system; a file takes the place of the file at to.
@@ -197,4 +181,47 @@ func syncPath(path, known string) error {
 		}
 		return err
 	})
+}
+
+// CopyFolder copies the files in a folder, and in the folders within it, into another one, but for some names. Where from is
+// missing, there is nothing to copy.
+func CopyFolder(from, to string, but ...string) error {
+	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil || slices.Contains(but, name) {
+			return err
+		}
+		if err := MkdirAll(filepath.Dir(filepath.Join(to, name))); err != nil {
+			return err
+		}
+		return Copy(path, filepath.Join(to, name))
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, missing := os.Stat(from); missing != nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// Link makes a symbolic link at path that points to an existing file or folder. It takes the place of a link or file there.
+func Link(to, path string) error {
+	target, err := filepath.Abs(to)
+	if err != nil {
+		return err
+	}
+	if there, err := os.Readlink(path); err == nil && there == target {
+		return nil
+	}
+	tmp := newName(path, endWritten)
+	if err := do(OpCreate, path, func() error { return os.Symlink(target, tmp) }); err != nil {
+		return err
+	}
+	if err := Rename(tmp, path); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return nil
 }

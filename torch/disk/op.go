@@ -45,7 +45,7 @@ func Intercept(ask func(op Op, path string) error) (restore func()) {
 func do(op Op, path string, operation func() error) error {
 	if ask := intercepted.Load(); ask != nil {
 		if err := (*ask)(op, path); err != nil {
-			return &fs.PathError{Op: op.String(), Path: path, Err: err}
+			return failed(op.String(), path, err)
 		}
 	}
 	err := operation()
@@ -62,8 +62,13 @@ func failed(step, path string, err error) error {
 	case *os.LinkError:
 		err = e.Err
 	}
-	return &fs.PathError{Op: step, Path: path, Err: err}
+	return &Error{&fs.PathError{Op: step, Path: path, Err: err}}
 }
+
+// Error is an operation of this package that failed: something could not be written.
+type Error struct{ *fs.PathError }
+
+func (e *Error) Unwrap() error { return e.PathError }
 
 // names tells whether err already says that path is at fault.
 func names(err error, path string) bool {

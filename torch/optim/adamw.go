@@ -1,7 +1,11 @@
 // Package optim updates parameters: AdamW, gradient clipping and learning-rate schedules.
 package optim
 
-import "espalier/torch"
+import (
+	"fmt"
+
+	"espalier/torch"
+)
 
 // AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in libtorch's fused form.
 type AdamW struct {
@@ -17,7 +21,7 @@ type group struct {
 }
 
 // NewAdamW prepares a state for each parameter. As is common, biases and norms (parameters of one dimension) do not
-// decay, unless all do.
+// decay, unless all do. As operations do, it panics with a *torch.Error where there is not enough memory.
 func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) *AdamW {
 	o := &AdamW{Beta1: .9, Beta2: .999, Eps: 1e-8}
 	decayed, plain := group{decay: weightDecay}, group{}
@@ -28,7 +32,14 @@ func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) *AdamW
 		}
 		g.params = append(g.params, p)
 	}
-	for _, g := range []group{decayed, plain} {
+	whole := false
+	defer func() {
+		if !whole { // what there is would stay for ever
+			o.groups = []group{decayed, plain}
+			o.Close()
+		}
+	}()
+	for _, g := range []*group{&decayed, &plain} {
 		for _, p := range g.params {
 			shape, on := p.Shape(), p.Device()
 			g.first = append(g.first, torch.Zeros(shape, p.DType(), on).Release())
@@ -36,10 +47,24 @@ func NewAdamW(params []*torch.Tensor, weightDecay float64, decayAll bool) *AdamW
 			g.age = append(g.age, torch.Zeros(nil, torch.Float32, on).Release())
 		}
 		if len(g.params) > 0 {
-			o.groups = append(o.groups, g)
+			o.groups = append(o.groups, *g)
 		}
 	}
+	whole = true
 	return o
+}
+
+// State are the moments and ages by name; with the parameters they are all that a training is. They belong to the optimizer.
+func (o *AdamW) State() map[string]*torch.Tensor {
+	out := map[string]*torch.Tensor{}
+	for i, g := range o.groups {
+		for j := range g.params {
+			out[fmt.Sprintf("first.%d.%d", i, j)] = g.first[j]
+			out[fmt.Sprintf("second.%d.%d", i, j)] = g.second[j]
+			out[fmt.Sprintf("age.%d.%d", i, j)] = g.age[j]
+		}
+	}
+	return out
 }
 
 // Params are the parameters under optimization.
@@ -84,10 +109,10 @@ func (o *AdamW) ZeroGrad() {
 // Close frees the state.
 func (o *AdamW) Close() {
 	for _, g := range o.groups {
-		for i := range g.params {
-			g.first[i].Free()
-			g.second[i].Free()
-			g.age[i].Free()
+		for _, state := range [][]*torch.Tensor{g.first, g.second, g.age} {
+			for _, t := range state {
+				t.Free()
+			}
 		}
 	}
 	o.groups = nil

@@ -4,16 +4,24 @@ package textfile
 import (
 	"bytes"
 	"fmt"
-	"os"
+	"io"
 
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"espalier/torch/disk"
 )
 
 // Read reads a text file as UTF-8. Editors on Windows begin files with a byte-order mark, which no JSON may have, and
-// PowerShell writes UTF-16: both become plain UTF-8. Line ends stay as they are. Git LFS's pointers are refused.
+// PowerShell writes UTF-16: both become plain UTF-8. Line ends stay as they are. Git LFS's pointers are refused,
+// and so is what is no regular file, because reading a pipe waits for its writer.
 func Read(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
+	f, _, err := disk.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"espalier/pipeline"
+	"espalier/pipeline/chain"
+	"espalier/pipeline/fault"
+	"espalier/pipeline/report"
+)
+
+// kept lists the kept results of a run or of a folder of results, or removes one.
+func kept(args []string, stdout *os.File, stderr io.Writer) int {
+	flags := flag.NewFlagSet("pipeline kept", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "usage: pipeline kept [-rm ID] [FOLDER]\n\nlists the kept results of a run's folder, or of a folder of results (without FOLDER, the user's cache)")
+		flags.PrintDefaults()
+	}
+	remove := flags.String("rm", "", "remove the result whose `ID` begins so")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if flags.NArg() > 1 {
+		fmt.Fprintf(stderr, "pipeline kept: unexpected argument %q: name one folder\n", flags.Arg(1))
+		return 2
+	}
+	err := func() error {
+		folder := flags.Arg(0)
+		if folder == "" {
+			var err error
+			if folder, err = pipeline.UserStore(); err != nil {
+				return &fault.InputError{Err: fmt.Errorf("there is no cache folder (%w); name a run's folder", err)}
+			}
+		}
+		if *remove != "" {
+			gone, err := chain.Remove(folder, *remove)
+			if err != nil {
+				return &fault.InputError{Err: err}
+			}
+			fmt.Fprintf(stdout, "removed %s, %s\n", gone.Folder, report.Bytes(gone.Bytes))
+			return nil
+		}
+		return list(stdout, folder)
+	}()
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+	}
+	return status(err)
+}
+
+func list(stdout *os.File, folder string) error {
+	all, err := chain.List(folder)
+	if err != nil {
+		return &fault.InputError{Err: err}
+	}
+	t := report.Table{Title: "Kept results in " + folder, Columns: []report.Column{{Head: "result", Left: true}, {Head: "place in the chain", Left: true},
+		{Head: "size"}, {Head: "took"}, {Head: "age"}, {Head: "stands on", Left: true}}}
+	now, total := time.Now(), int64(0)
+	for _, l := range all {
+		size, took, age := "removed", "", ""
+		if l.Folder != "" {
+			size, took, age = report.Bytes(l.Bytes), report.Duration(l.Seconds), report.Duration(now.Sub(l.Made).Seconds())
+			total += l.Bytes
+		}
+		t.Rows = append(t.Rows, []string{l.ID[:min(len(l.ID), len(l.Step)+9)], l.At, size, took, age, l.StandsOn()})
+	}
+	if err := drawTable(stdout, t, tableWidth(stdout), bold(isTerminal(stdout))); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "  %d results, %s; pipeline kept -rm ID %s removes one; %s in each says what it was computed from\n",
+		len(all), report.Bytes(total), filepath.Clean(folder), chain.ManifestName)
+	return err
+}

@@ -1,0 +1,99 @@
+// Package shell is what every command does at its border: it keeps control characters of names away from the terminal, and
+// catches the program's own faults.
+package shell
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"espalier/torch/disk"
+)
+
+// Fault is the exit status of a fault of the program itself.
+const Fault = 70
+
+// Main runs a command and gives its exit status. A panic is told in a line, with the file that its stack is in.
+func Main(name string, stderr io.Writer, command func() int) (status int) {
+	defer func() {
+		if r := recover(); r != nil {
+			text := fmt.Sprintf("%s: a fault of the program: %v", name, r)
+			where := "its stack could not be written"
+			if file, err := writeStack(name, text); err == nil {
+				where = "its stack is in " + file
+			}
+			fmt.Fprintf(stderr, "%s; %s: please report it with that file, as README.md says. Started again, a run goes on from what it has kept\n", Escape(text), where)
+			status = Fault
+		}
+	}()
+	return command()
+}
+
+func writeStack(name, text string) (file string, err error) {
+	f, err := os.MkdirTemp("", "espalier-"+name+"-*")
+	if err != nil {
+		return "", err
+	}
+	file = f + "/stack.txt"
+	return file, disk.Write(file, []byte(text+"\n\n"+string(debug.Stack())))
+}
+
+// Escape shows control characters, characters that turn the direction of writing, and bytes that are no UTF-8 as Go would
+// write them: \x1b. Line ends and tabs stay.
+func Escape(text string) string {
+	if clean(text) {
+		return text
+	}
+	var out strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&out, `\x%02x`, text[0])
+		} else if shown(r) {
+			out.WriteString(text[:size])
+		} else {
+			quoted := strconv.QuoteRuneToASCII(r)
+			out.WriteString(quoted[1 : len(quoted)-1])
+		}
+		text = text[size:]
+	}
+	return out.String()
+}
+
+func clean(text string) bool {
+	if !utf8.ValidString(text) {
+		return false
+	}
+	for _, r := range text {
+		if !shown(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// turning are the characters that change the direction of what follows: a name could show another one than it is.
+func turning(r rune) bool {
+	return r == 0x061c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+func shown(r rune) bool {
+	return r == '\n' || r == '\t' || !unicode.IsControl(r) && !turning(r) && r != 0x2028 && r != 0x2029
+}
+
+// Writer escapes what is written to w.
+func Writer(w io.Writer) io.Writer { return writer{w} }
+
+type writer struct{ w io.Writer }
+
+func (w writer) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.w, Escape(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

@@ -1,0 +1,231 @@
+package distillation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"espalier/model"
+	"espalier/torch"
+	"espalier/torch/disk"
+)
+
+// Outputs are what the losses need of a teacher, computed once for each picture and kept in a file: the logits of every
+// answer token, or, where the vocabulary is large, the hidden states behind them, from which the teacher's own head makes
+// the logits again.
+type Outputs struct {
+	rows  *os.File
+	index outputsIndex
+	dtype torch.DType
+	head  func(*torch.Tensor) *torch.Tensor // nil when the file holds logits
+}
+
+// The files of kept outputs: the rows one after another, and where each picture's are.
+const (
+	rowsName  = "outputs.rows"
+	indexName = "outputs.json"
+)
+
+// outputsIndex is the file outputs.json, written when the rows are whole.
+type outputsIndex struct {
+	Kind    string `json:"kind"` // of what a row is: "logits" or "hidden"
+	DType   string `json:"dtype"`
+	Width   int    `json:"width"`   // elements of a row
+	Offsets []int  `json:"offsets"` // first row of each picture, and the number of all rows
+}
+
+// hiddenPays is how many times wider than the hidden states the logits must be before those are kept instead: making
+// logits of them again costs a matrix product at each step.
+const hiddenPays = 4
+
+// outputsWriter is outputs that are being written.
+type outputsWriter struct {
+	index outputsIndex
+	rows  *disk.Appender
+	sum   hash.Hash
+	keep  Keep
+	last  time.Time
+}
+
+// outputsPlace is how far an interrupted writer came.
+type outputsPlace struct {
+	Index  outputsIndex `json:"index"`
+	SHA256 string       `json:"sha256"` // of the rows so far
+}
+
+// WriteOutputs runs the teacher over batches that together hold every picture once, in order, and writes its outputs into a
+// folder as they are computed: those of a half-precision teacher as they are, others as float16 (in which the logits'
+// differences matter less than the teacher's own errors). batches begins with the picture number from: an interrupted attempt
+// goes on after the last batch that it kept.
+func WriteOutputs(folder string, teacher model.Network, keep Keep, batches func(from int, yield func(*model.Batch) error) error) (err error) {
+	w := &outputsWriter{keep: keep, last: time.Now()}
+	if err := w.open(folder); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.rows.Close()) }()
+	err = batches(len(w.index.Offsets)-1, func(b *model.Batch) error {
+		if err := w.add(teacher, b); err != nil {
+			return err
+		}
+		if keep.Every > 0 && time.Since(w.last) >= keep.Every || keep.Steps > 0 && (len(w.index.Offsets)-1)%keep.Steps == 0 {
+			return w.save()
+		}
+		return nil
+	})
+	if err != nil {
+		if w.index.Width > 0 {
+			err = errors.Join(err, w.save())
+		}
+		return fmt.Errorf("distillation: teacher outputs: %w", err)
+	}
+	if err := w.rows.Sync(); err != nil {
+		return err
+	}
+	text, err := json.Marshal(w.index)
+	if err != nil {
+		return err
+	}
+	return disk.Write(filepath.Join(folder, indexName), text)
+}
+
+// open goes on with the rows of an interrupted attempt where they are whole, or begins.
+func (w *outputsWriter) open(folder string) (err error) {
+	path := filepath.Join(folder, rowsName)
+	w.index.Offsets, w.sum = []int{0}, sha256.New()
+	size := int64(0)
+	if text, err := os.ReadFile(filepath.Join(w.keep.Folder, placeName)); err == nil {
+		var at outputsPlace
+		if err := json.Unmarshal(text, &at); err == nil && len(at.Index.Offsets) > 0 {
+			n := int64(at.Index.Offsets[len(at.Index.Offsets)-1]) * int64(2*at.Index.Width)
+			if f, err := os.Open(path); err == nil {
+				sum := sha256.New()
+				if _, err := io.CopyN(sum, f, n); err == nil && hex.EncodeToString(sum.Sum(nil)) == at.SHA256 {
+					w.index, w.sum, size = at.Index, sum, n
+				}
+				f.Close()
+			}
+		}
+	}
+	w.rows, err = disk.Append(path, size)
+	return err
+}
+
+// add computes and writes the rows of a batch.
+func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
+	return torch.Run(func(*torch.Scope) error {
+		var raw []byte
+		torch.NoGrad(func() {
+			out := teacher.Hidden(b)
+			w.index.Kind = "hidden"
+			logits := teacher.Head(out.Slice(0, 0, 1)).Size(-1)
+			if logits < hiddenPays*out.Size(-1) {
+				out, w.index.Kind = teacher.Head(out), "logits"
+			}
+			dtype := torch.Float16
+			if out.DType() == torch.BFloat16 { // reaches further than float16
+				dtype = torch.BFloat16
+			}
+			w.index.Width, w.index.DType = out.Size(-1), dtype.String()
+			raw = out.To(dtype).Raw()
+		})
+		if _, err := w.rows.Write(raw); err != nil {
+			return err
+		}
+		w.sum.Write(raw)
+		for _, n := range b.Scored {
+			w.index.Offsets = append(w.index.Offsets, w.index.Offsets[len(w.index.Offsets)-1]+n)
+		}
+		return nil
+	})
+}
+
+// save keeps how far the rows are whole.
+func (w *outputsWriter) save() error {
+	w.last = time.Now()
+	if w.keep.Folder == "" {
+		return nil
+	}
+	if err := w.rows.Sync(); err != nil {
+		return err
+	}
+	text, err := json.Marshal(outputsPlace{w.index, hex.EncodeToString(w.sum.Sum(nil))})
+	if err != nil {
+		return err
+	}
+	if err := disk.MkdirAll(w.keep.Folder); err != nil {
+		return err
+	}
+	return disk.Write(filepath.Join(w.keep.Folder, placeName), text)
+}
+
+// OpenOutputs opens the outputs in a folder of [WriteOutputs]. Where they are hidden states, head gives the teacher's output
+// head.
+func OpenOutputs(folder string, head func() (func(*torch.Tensor) *torch.Tensor, error)) (*Outputs, error) {
+	text, err := os.ReadFile(filepath.Join(folder, indexName))
+	if err != nil {
+		return nil, fmt.Errorf("distillation: teacher outputs: %w", err)
+	}
+	o := &Outputs{}
+	if err := json.Unmarshal(text, &o.index); err != nil || len(o.index.Offsets) == 0 || o.index.Width < 1 {
+		return nil, fmt.Errorf("distillation: %s holds no index of teacher outputs", filepath.Join(folder, indexName))
+	}
+	switch o.index.DType {
+	case torch.Float16.String():
+		o.dtype = torch.Float16
+	case torch.BFloat16.String():
+		o.dtype = torch.BFloat16
+	default:
+		return nil, fmt.Errorf("distillation: %s: outputs of %q are not known", filepath.Join(folder, indexName), o.index.DType)
+	}
+	if o.index.Kind == "hidden" {
+		if o.head, err = head(); err != nil {
+			return nil, err
+		}
+	}
+	var info fs.FileInfo
+	if o.rows, info, err = disk.Open(filepath.Join(folder, rowsName)); err != nil {
+		return nil, fmt.Errorf("distillation: teacher outputs: %w", err)
+	}
+	if want := int64(o.index.Offsets[o.Pictures()]) * o.rowBytes(); info.Size() != want {
+		return nil, errors.Join(fmt.Errorf("distillation: %s has %d bytes, and its index tells of %d", o.rows.Name(), info.Size(), want), o.rows.Close())
+	}
+	return o, nil
+}
+
+func (o *Outputs) rowBytes() int64 { return int64(2 * o.index.Width) }
+
+// Pictures is how many pictures the file covers.
+func (o *Outputs) Pictures() int { return len(o.index.Offsets) - 1 }
+
+// Logits are the teacher's [n, vocabulary] at the scored positions of a batch of these pictures, in the batch's order, in
+// float32 or wider. As operations do, it panics with a *torch.Error, where the file cannot be read: it is read at each use, so
+// that one that shrinks under a run is an error and not a fault of memory.
+func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
+	var raw []byte
+	for _, p := range pictures {
+		from, to := int64(o.index.Offsets[p])*o.rowBytes(), int64(o.index.Offsets[p+1])*o.rowBytes()
+		at := len(raw)
+		raw = append(raw, make([]byte, to-from)...)
+		if _, err := o.rows.ReadAt(raw[at:], from); err != nil {
+			panic(&torch.Error{Op: "teacher outputs", Kind: torch.KindRuntime,
+				Message: fmt.Sprintf("%s cannot be read (%v): was it changed while the run used it? start again to compute it anew", o.rows.Name(), err)})
+		}
+	}
+	t := torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.rowBytes()), o.index.Width).To(torch.Float32)
+	if o.head == nil {
+		return t
+	}
+	torch.NoGrad(func() { t = o.head(t) })
+	return t
+}
+
+// Close closes the file.
+func (o *Outputs) Close() error { return o.rows.Close() }

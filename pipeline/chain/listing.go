@@ -1,0 +1,184 @@
+package chain
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"espalier/torch/disk"
+)
+
+// Listed is a kept result, for a reader.
+type Listed struct {
+	ID      string
+	Step    string
+	At      string // its place in the run's chain; empty where no run was asked about
+	Folder  string
+	Bytes   int64
+	Made    time.Time
+	Used    time.Time // when a run last needed it
+	Seconds float64   // that it took to compute
+	Inputs  any
+}
+
+// StandsOn names what the result was computed from, as "Network, Train": contents and results of other steps.
+func (l Listed) StandsOn() string {
+	inputs, _ := plain(l.Inputs).(map[string]any)
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		if m, ok := inputs[name].(map[string]any); ok && (marked(m, printKey) || marked(m, resultKey)) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// List gives the results in a folder of results, or those of a run's chain, wherever they are kept, in the order of the
+// chain.
+func List(folder string) ([]Listed, error) {
+	if _, err := os.Stat(filepath.Join(folder, recordName)); err == nil {
+		return listRun(folder)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	s := &store{folder}
+	var out []Listed
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			if l, err := s.list(e.Name()); err == nil {
+				out = append(out, l)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Listed) int { return cmp.Or(b.Used.Compare(a.Used), cmp.Compare(a.ID, b.ID)) })
+	return out, nil
+}
+
+func listRun(folder string) ([]Listed, error) {
+	var out []Listed
+	for _, e := range readRecord(filepath.Join(folder, recordName)).Steps {
+		s := &store{filepath.Dir(e.Folder)}
+		l, err := s.list(e.ID)
+		if err != nil {
+			l = Listed{ID: e.ID, Step: stepOf(e.ID), Inputs: e.Inputs} // it was removed
+		}
+		l.At = e.At
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func stepOf(id string) string {
+	name, _, _ := strings.Cut(id, "-")
+	return name
+}
+
+func (s *store) list(id string) (l Listed, err error) {
+	folder := s.folder(id)
+	text, err := os.ReadFile(filepath.Join(folder, ManifestName))
+	if err != nil {
+		return l, err
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return l, err
+	}
+	l = Listed{ID: id, Step: m.Step, Folder: folder, Made: m.Made, Used: m.Made, Seconds: m.Seconds, Inputs: m.Inputs}
+	if info, err := os.Stat(s.lock(id)); err == nil {
+		l.Used = info.ModTime()
+	}
+	l.Bytes, err = sizeOf(folder)
+	return l, err
+}
+
+func sizeOf(folder string) (bytes int64, err error) {
+	err = filepath.WalkDir(folder, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	return bytes, err
+}
+
+// Remove takes one result out of a folder of results or out of a run's, if nobody uses it; id may be shortened.
+func Remove(folder, id string) (Listed, error) {
+	all, err := List(folder)
+	if err != nil {
+		return Listed{}, err
+	}
+	var found []Listed
+	for _, l := range all {
+		if l.Folder != "" && strings.HasPrefix(l.ID, id) {
+			found = append(found, l)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Listed{}, fmt.Errorf("%s has no kept result %q", folder, id)
+	case 1:
+		return found[0], (&store{filepath.Dir(found[0].Folder)}).remove(found[0].ID)
+	}
+	return Listed{}, fmt.Errorf("%s: %d kept results begin with %q; give more of the name", folder, len(found), id)
+}
+
+// trim removes the least recently used results, and what interrupted work has left, until the rest fits into a limit. What a
+// run holds stays.
+func (s *store) trim(limit int64) (faults []error) {
+	all, err := List(s.root)
+	if err != nil {
+		return nil // there is nothing yet
+	}
+	all = append(all, s.unfinished()...)
+	slices.SortStableFunc(all, func(a, b Listed) int { return b.Used.Compare(a.Used) })
+	total := int64(0)
+	for _, l := range all {
+		total += l.Bytes
+	}
+	for _, l := range slices.Backward(all) {
+		if total <= limit {
+			break
+		}
+		err := s.remove(l.ID)
+		var locked *disk.ErrLocked
+		switch {
+		case err == nil:
+			total -= l.Bytes
+		case !errors.As(err, &locked):
+			faults = append(faults, err)
+		}
+	}
+	return faults
+}
+
+// unfinished is what interrupted work has left.
+func (s *store) unfinished() (out []Listed) {
+	entries, err := os.ReadDir(filepath.Join(s.root, ".work"))
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		l := Listed{ID: e.Name(), Folder: s.work(e.Name())}
+		if info, err := e.Info(); err == nil {
+			l.Used = info.ModTime()
+		}
+		if l.Bytes, err = sizeOf(l.Folder); err == nil {
+			out = append(out, l)
+		}
+	}
+	return out
+}

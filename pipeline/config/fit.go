@@ -1,0 +1,122 @@
+package config
+
+import (
+	"fmt"
+	"math"
+
+	"espalier/model"
+	"espalier/pipeline/fault"
+	"espalier/torch"
+	"espalier/torch/nn"
+)
+
+// FormatTransformers asks for a student that plain transformers loads.
+const FormatTransformers = "transformers"
+
+// ExportDtypes is how the student's checkpoint holds its weights; own is how the teacher's does.
+func (c *Config) ExportDtypes(own model.Dtypes) model.Dtypes {
+	for _, d := range []torch.DType{torch.Float32, torch.BFloat16, torch.Float16, torch.Float64} {
+		if c.Export.DType == d.String() {
+			return own.All(d)
+		}
+	}
+	return own
+}
+
+// HubNetwork is a network that knows whether transformers' config can say its sizes, and its form there.
+type HubNetwork interface {
+	ForHub() (model.Network, error)
+	HubConfig() (*model.Config, error)
+}
+
+// FitExport changes what the stages keep so that the final student's sizes can stand in the config of the teacher's family,
+// and says what it changed. What no change can make fit is an error, before anything is trained.
+func (c *Config) FitExport(teacher model.Network) (notes []string, err error) {
+	if c.Export.Format != FormatTransformers {
+		return nil, nil
+	}
+	for _, tower := range towers {
+		if note := c.fitTower(teacher, tower); note != "" {
+			notes = append(notes, note)
+		}
+	}
+	final, err := c.finalNetwork(teacher)
+	if err != nil {
+		return notes, err
+	}
+	hub, ok := final.(HubNetwork)
+	if !ok {
+		return notes, fault.Inputf("export.format = %q: this kind of network has no form in transformers", c.Export.Format)
+	}
+	if final, err = hub.ForHub(); err == nil {
+		_, err = final.(HubNetwork).HubConfig()
+	}
+	if err != nil {
+		return notes, fault.Inputf("export.format = %q: the student would not fit: %w; cut heads in a stage inner and widths in a stage hidden, "+
+			"or leave out export.format", c.Export.Format, err)
+	}
+	return notes, nil
+}
+
+// fitTower makes the width of a tower heads × head size, where its config says no head size, or a multiple of the heads,
+// which LLaMA's demands. The width that was asked for decides: it makes most of the size.
+func (c *Config) fitTower(n model.Network, tower string) string {
+	var heads, hidden *nn.Axis
+	for _, a := range n.Store().Axes() {
+		switch {
+		case a.Tower != tower:
+		case a.Kind == nn.Hidden:
+			hidden = a
+		case a.Kind == nn.Heads && heads == nil:
+			heads = a
+		}
+	}
+	var inner []int // the stages that cut heads, and the last that cuts widths
+	last := -1
+	h, w := heads.Units(), hidden.Units()
+	for i := range c.Stages {
+		s := &c.Stages[i]
+		if n := s.Target(heads, h); s.Name == "inner" && n != h {
+			inner, h = append(inner, i), n
+		}
+		if n := s.Target(hidden, w); s.Name == "hidden" && n != w {
+			last, w = i, n
+		}
+	}
+	size := heads.Block()
+	kind := n.Config().Text.ModelType
+	switch {
+	case last < 0:
+		return "" // widths stay: FitExport reports heads that do not fit
+	case tower == "language" && kind == "t5":
+		return ""
+	case tower == "language" && kind == "llama":
+		if w%h == 0 {
+			return ""
+		}
+		to := min(hidden.Units()/h, int(math.Round(float64(w)/float64(h)))) * h
+		c.Stages[last].Keep.Of(tower).Units = Keep{Units: to}
+		return fmt.Sprintf("export: %s width %d → %d: transformers' LlamaConfig wants a multiple of the %d heads", tower, w, to, h)
+	case h*size == w || len(inner) == 0:
+		return ""
+	}
+	to := min(max(1, int(math.Round(float64(w)/float64(size)))), heads.Units())
+	for _, i := range inner {
+		c.Stages[i].Keep.Of(tower).Heads = Keep{Units: to}
+	}
+	c.Stages[last].Keep.Of(tower).Units = Keep{Units: to * size}
+	return fmt.Sprintf("export: %s heads %d → %d and width %d → %d: transformers takes the head size, here %d, to be width / heads",
+		tower, h, to, w, to*size, size)
+}
+
+// finalNetwork declares the network that the stages will leave; it has no values.
+func (c *Config) finalNetwork(n model.Network) (model.Network, error) {
+	for i := range c.Stages {
+		next, err := c.Stages[i].Declare(n, c.Stages[i].Cuts)
+		if err != nil {
+			return nil, err
+		}
+		n = next
+	}
+	return n, nil
+}

@@ -1,0 +1,161 @@
+package config
+
+import "time"
+
+// Every key of run.toml is declared once, by the tags of its field here. The parser, the checks, -set, docs/config.md and the
+// example all read these tags:
+//
+//	toml     the key's name
+//	default  its value where the file does not give one; "cpus" is the number of CPUs. Without this tag the key must be given,
+//	         unless it inherits or its field is a pointer.
+//	inherit  the key at the top of the file whose value it takes where it is not given
+//	ads      its value in place of 0 where data.source is "ads"
+//	range    the numbers that it may be, as (0,1]; for [[tables]], how many there may be
+//	choices  the texts that it may be
+//	form     what a free text must look like; see forms
+//	moves    "no" where the key cannot change a result
+//	example  its value in the example; behind # it stands there as a comment
+//	doc      one line of help, with the unit
+//
+// Rules between keys are in check.go.
+
+// Config is a whole run, as run.toml states it. Relative paths are taken from the working directory, as a shell would.
+type Config struct {
+	Seed       int           `toml:"seed" default:"1" range:"[0,9007199254740991]" doc:"all random numbers of the run derive from it"`
+	Threads    int           `toml:"threads" default:"cpus" range:"[1,1024]" doc:"threads that compute; results depend on it, since sums are split among threads"`
+	Device     string        `toml:"device" default:"auto" form:"device" doc:"where to compute; auto is the GPU where there is one"`
+	Precision  string        `toml:"precision" default:"fp32" choices:"fp32,bf16" doc:"what training and distillation compute in, unless they say otherwise"`
+	Recompute  bool          `toml:"recompute" default:"false" doc:"scores and distillation compute each block a second time in backward: less memory, more time"`
+	Output     string        `toml:"output" default:"runs/default" form:"folder" moves:"no" doc:"the run's folder; the same run, started again, continues there"`
+	Store      string        `toml:"store" default:"user" form:"store" moves:"no" doc:"where results are kept for other runs: user is the user's cache folder"`
+	StoreLimit Bytes         `toml:"store_limit" default:"20 GB" range:"[1 MB,1000 TB]" moves:"no" doc:"most bytes of kept results; beyond it the least recently used go"`
+	KeepEvery  time.Duration `toml:"keep_every" default:"2m" range:"[1s,24h]" moves:"no" doc:"how often training keeps its state, so that a stopped run loses at most that much"`
+
+	Data       DataConfig       `toml:"data" doc:"the pictures and questions: a built-in source or your own folder"`
+	Importance ImportanceConfig `toml:"importance" doc:"what the scores are measured on"`
+	Teacher    TeacherConfig    `toml:"teacher" doc:"the network to compress: a checkpoint, or one that is trained first"`
+	Stages     []StageConfig    `toml:"stage" range:"[1,100]" doc:"the stages, in the order that they run: what is cut, how it is chosen, how the student recovers"`
+	Eval       EvalConfig       `toml:"eval" doc:"how a model is measured"`
+	Export     ExportConfig     `toml:"export" doc:"what the student is written as"`
+}
+
+// DataConfig names the pictures and questions: either a built-in source or the folder of a data set.
+type DataConfig struct {
+	Source     string `toml:"source" default:"" choices:"ads" example:"ads" doc:"pictures that the program draws"`
+	Root       string `toml:"root" default:"" form:"folder" example:"#pictures" doc:"your own pictures: a folder as docs/pictures.md describes"`
+	Size       int    `toml:"size" default:"48" range:"[8,8192]" doc:"side of the square picture that the model sees, pixels"`
+	Prompt     string `toml:"prompt" default:"" form:"prompt" example:"#Question: {question} Answer:" doc:"what a question becomes for a loaded teacher; without it, what the checkpoint says, or the question alone"`
+	RowTokens  int    `toml:"row_tokens" default:"0" range:"[0,1000000]" doc:"most tokens of one picture in a batch, query tokens included: more questions are divided; 0 chooses for each split"`
+	Train      int    `toml:"train" default:"0" ads:"12000" range:"[0,1000000000]" doc:"pictures to train on; 0 takes all"`
+	Validation int    `toml:"validation" default:"0" ads:"400" range:"[0,1000000000]" doc:"pictures that the gates look at; 0 takes all"`
+	Test       int    `toml:"test" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures that tables and claims come from; 0 takes all"`
+	OOD        int    `toml:"ood" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
+	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read: end the run, or leave the row out and list it in the report"`
+}
+
+// ImportanceConfig says what the scores are measured on.
+type ImportanceConfig struct {
+	Pictures int `toml:"pictures" default:"256" range:"[1,1000000000]" doc:"training pictures to compute the scores on"`
+	Batch    int `toml:"batch" default:"32" range:"[1,65536]" doc:"pictures in one gradient; a score is the mean over the batches"`
+}
+
+// TeacherConfig has exactly one of its fields set.
+type TeacherConfig struct {
+	Checkpoint string       `toml:"checkpoint" default:"" form:"folder" example:"#teacher" doc:"folder or file to load; instead of [teacher.train]"`
+	Train      *TrainConfig `toml:"train" doc:"a teacher that is trained first: its sizes and its training"`
+}
+
+// TrainConfig is a teacher trained from scratch: its architecture and its training.
+type TrainConfig struct {
+	PretrainSteps int      `toml:"pretrain_steps" default:"300" range:"[0,100000000]" doc:"steps of the vision tower and the Q-Former, with temporary heads"`
+	Steps         int      `toml:"steps" default:"600" range:"[1,100000000]" doc:"steps of the whole network"`
+	RefineSteps   int      `toml:"refine_steps" default:"400" range:"[0,100000000]" doc:"more of the same, with a new cosine schedule"`
+	Batch         int      `toml:"batch" default:"32" range:"[1,65536]" doc:"pictures a step, each with all its questions"`
+	LR            float64  `toml:"lr" default:"1e-3" range:"(0,1]" doc:"peak learning rate of AdamW"`
+	WeightDecay   float64  `toml:"weight_decay" default:"0.05" range:"[0,1]" doc:"weight decay of AdamW"`
+	Warmup        float64  `toml:"warmup" default:"0.05" range:"[0,1]" doc:"share of the steps in which the rate rises"`
+	Clip          float64  `toml:"clip" default:"1" range:"[0,)" doc:"largest norm of the gradient; 0 does not clip"`
+	Precision     string   `toml:"precision" inherit:"precision" choices:"fp32,bf16" doc:"what the training computes in"`
+	Accept        *float64 `toml:"accept" range:"[0,1]" example:"#0.93" doc:"the run stops when the teacher's validation accuracy is lower, a fraction; without it any teacher will do"`
+
+	Vision   VisionConfig   `toml:"vision" doc:"sizes of the vision tower; its width may differ from heads × head_size"`
+	QFormer  QFormerConfig  `toml:"qformer" doc:"sizes of the Q-Former"`
+	Language LanguageConfig `toml:"language" doc:"sizes of the language model"`
+}
+
+// VisionConfig is the vision tower; the hidden width is free of heads × head size.
+type VisionConfig struct {
+	Width    int `toml:"width" default:"160" range:"[1,65536]" doc:"width of the residual stream"`
+	Layers   int `toml:"layers" default:"4" range:"[1,512]" doc:"transformer blocks"`
+	Heads    int `toml:"heads" default:"5" range:"[1,1024]" doc:"attention heads of a block"`
+	HeadSize int `toml:"head_size" default:"32" range:"[1,4096]" doc:"width of a head"`
+	FFN      int `toml:"ffn" default:"640" range:"[1,262144]" doc:"width of the feed-forward network"`
+	Patch    int `toml:"patch" default:"8" range:"[1,8192]" doc:"side of a patch, pixels; it divides data.size"`
+}
+
+// QFormerConfig is the Q-Former; layers 0, CrossEvery, 2·CrossEvery … have cross-attention.
+type QFormerConfig struct {
+	Width      int `toml:"width" default:"128" range:"[1,65536]" doc:"width of the residual stream"`
+	Layers     int `toml:"layers" default:"4" range:"[1,512]" doc:"transformer blocks"`
+	Heads      int `toml:"heads" default:"4" range:"[1,1024]" doc:"attention heads of a block"`
+	HeadSize   int `toml:"head_size" default:"32" range:"[1,4096]" doc:"width of a head"`
+	FFN        int `toml:"ffn" default:"512" range:"[1,262144]" doc:"width of the feed-forward network"`
+	Queries    int `toml:"queries" default:"16" range:"[1,65536]" doc:"query tokens: what the language model sees of a picture"`
+	CrossEvery int `toml:"cross_every" default:"2" range:"[1,512]" doc:"every so many blocks one has cross-attention, from the first on"`
+}
+
+// LanguageConfig is the language model; Positions bounds query tokens + question + answer.
+type LanguageConfig struct {
+	Width     int `toml:"width" default:"128" range:"[1,65536]" doc:"width of the residual stream"`
+	Layers    int `toml:"layers" default:"4" range:"[1,512]" doc:"transformer blocks"`
+	Heads     int `toml:"heads" default:"4" range:"[1,1024]" doc:"attention heads of a block"`
+	HeadSize  int `toml:"head_size" default:"32" range:"[1,4096]" doc:"width of a head"`
+	FFN       int `toml:"ffn" default:"512" range:"[1,262144]" doc:"width of the feed-forward network"`
+	Positions int `toml:"positions" default:"40" range:"[1,1048576]" doc:"most tokens of a question: query tokens, question and answer"`
+}
+
+// StageConfig is one stage: what is cut, how it is chosen, how the student recovers, what it may lose.
+type StageConfig struct {
+	Name      string       `toml:"name" choices:"blocks,inner,hidden" example:"hidden" doc:"what is cut: whole transformer blocks, heads and FFN width inside the blocks, or the towers' widths"`
+	Criterion string       `toml:"criterion" default:"gradient" choices:"gradient,taylor,taylor-vector,taylor-sample,magnitude,random,last,cosine" doc:"how a unit is scored; last and cosine score blocks alone"`
+	Loss      string       `toml:"loss" default:"cross-entropy" choices:"cross-entropy,distillation,margin" doc:"the loss whose gradient the score is made of"`
+	Keep      Towers       `toml:"keep" doc:"what stays in each tower; a tower that is left out stays whole"`
+	Cuts      int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation"`
+	Alpha     float64      `toml:"alpha" default:"0.01" range:"[0,1]" doc:"accuracy that the student may lose against the teacher, a fraction"`
+	AlphaTask *float64     `toml:"alpha_task" range:"[0,1]" example:"#0.05" doc:"the same for each task alone; without it tasks are reported and not gated"`
+	Distil    DistilConfig `toml:"distil" doc:"how the student recovers; steps are those of the whole stage, shared among its cuts"`
+}
+
+// DistilConfig is the recovery of a stage. Its learning rate suits large pre-trained models.
+type DistilConfig struct {
+	Steps       int      `toml:"steps" default:"0" range:"[0,100000000]" example:"1000" doc:"steps of the whole stage; 0 does not distil"`
+	LR          float64  `toml:"lr" default:"3e-5" range:"(0,1]" doc:"peak learning rate of AdamW"`
+	Batch       int      `toml:"batch" default:"32" range:"[1,65536]" doc:"pictures in one forward pass, each with all its questions"`
+	Accumulate  int      `toml:"accumulate" default:"1" range:"[1,65536]" doc:"batches whose gradients make one step"`
+	KL          float64  `toml:"kl" default:"1" range:"[0,)" doc:"weight of the divergence from the teacher's distribution over the answer"`
+	Temperature float64  `toml:"temperature" default:"1" range:"(0,)" doc:"softens both distributions in kl"`
+	Pair        float64  `toml:"pair" default:"1" range:"[0,)" doc:"weight of the pairwise loss: it pushes the right token above its strongest rival"`
+	PairForm    string   `toml:"pair_form" default:"softplus" choices:"softplus,hinge,huber" doc:"form of the pairwise loss"`
+	Margin      float64  `toml:"margin" default:"0" range:"[0,)" doc:"distance in logits that the pairwise loss asks for"`
+	CE          float64  `toml:"ce" default:"0" range:"[0,)" doc:"weight of the cross entropy against the right answer"`
+	Freeze      []string `toml:"freeze" choices:"vision,qformer,language,embeddings" doc:"what is not trained: towers, or the language model's embeddings (tables, head, final norm)"`
+	Warmup      float64  `toml:"warmup" default:"0.05" range:"[0,1]" doc:"share of the steps in which the rate rises"`
+	WeightDecay float64  `toml:"weight_decay" default:"0.05" range:"[0,1]" doc:"weight decay of AdamW"`
+	Clip        float64  `toml:"clip" default:"1" range:"[0,)" doc:"largest norm of the gradient; 0 does not clip"`
+	Precision   string   `toml:"precision" inherit:"precision" choices:"fp32,bf16" doc:"what the distillation computes in"`
+}
+
+// EvalConfig says how a model is measured.
+type EvalConfig struct {
+	Batch           int `toml:"batch" default:"64" range:"[1,65536]" doc:"pictures that answer together when accuracy is measured"`
+	LatencyRuns     int `toml:"latency_runs" default:"300" range:"[1,10000000]" doc:"answers whose median is the latency: one picture, one question each"`
+	LatencyWarmup   int `toml:"latency_warmup" default:"20" range:"[0,10000000]" doc:"answers before that, which do not count"`
+	ThroughputBatch int `toml:"throughput_batch" default:"64" range:"[1,65536]" doc:"pictures that answer together when throughput is measured, each with all its questions"`
+	MaxAnswerTokens int `toml:"max_answer_tokens" default:"8" range:"[1,65536]" doc:"longest answer, tokens, its end included"`
+}
+
+// ExportConfig says what the student is written as.
+type ExportConfig struct {
+	Format string `toml:"format" default:"espalier" choices:"espalier,transformers" doc:"transformers fits the sizes to what plain transformers can load"`
+	DType  string `toml:"dtype" default:"teacher" choices:"teacher,float32,bfloat16,float16,float64" doc:"dtype of the student's weights; teacher is that of each of the teacher's"`
+}

@@ -1,0 +1,236 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// value reads, checks and writes a key that is no table.
+func (t *table) value(k *key, v reflect.Value) {
+	old := reflect.ValueOf(v.Interface())
+	given, ok := t.in[k.name]
+	if ok && !t.read(k, v, given) {
+		return
+	}
+	if k.inherit != "" && v.IsZero() {
+		v.Set(t.doc.top(k.inherit))
+	}
+	if k.ads > 0 && v.IsZero() && t.owner.(*DataConfig).Source == "ads" {
+		v.SetInt(int64(k.ads))
+	}
+	t.out[k.name] = plain(v)
+	if why := k.refuse(v); why != "" {
+		t.fault(k.name, "%s", why)
+		if ok {
+			v.Set(old) // what would follow from a wrong value is noise
+		}
+	}
+}
+
+// read puts a value of the file into a field, or reports that it is of another kind.
+func (t *table) read(k *key, v reflect.Value, given any) bool {
+	u := unitOf(k.of)
+	switch k.of.Kind() {
+	case reflect.Bool:
+		if b, ok := given.(bool); ok {
+			v.SetBool(b)
+			return true
+		}
+		t.wrongType(k.name, "true or false", given)
+	case reflect.String:
+		if s, ok := t.asText(k.name, given); ok {
+			v.SetString(s)
+			return true
+		}
+		t.wrongType(k.name, "a text", given)
+	case reflect.Slice:
+		list, ok := asTexts(given)
+		if ok {
+			v.Set(reflect.ValueOf(list))
+			return true
+		}
+		t.wrongType(k.name, `a list of texts as ["`+k.choices[0]+`"]`, given)
+	case reflect.Float64:
+		if n, ok := asNumber(given); ok {
+			v.SetFloat(n)
+			return true
+		}
+		t.wrongType(k.name, u.is, given)
+	case reflect.Int:
+		if n, ok := given.(int64); ok {
+			v.SetInt(n)
+			return true
+		}
+		t.wrongType(k.name, u.is, given)
+	default: // sizes and times are texts in the file
+		s, ok := t.asText(k.name, given)
+		if !ok {
+			t.wrongType(k.name, u.is, given)
+			return false
+		}
+		n, err := u.parse(s)
+		if err != nil {
+			t.fault(k.name, "%v", err)
+			return false
+		}
+		if why := k.within.refuse(n); why != "" { // before it is a whole number: beyond 2^63 it would be another
+			t.fault(k.name, "%s", why)
+			return false
+		}
+		v.SetInt(int64(n))
+		return true
+	}
+	return false
+}
+
+// refuse is the reason why a value may not be, or nothing.
+func (k *key) refuse(v reflect.Value) string {
+	switch v := v.Interface().(type) {
+	case int:
+		if why := k.within.refuse(float64(v)); why != "" {
+			return strconv.Itoa(v) + strings.TrimPrefix(why, wholes.show(float64(v))) // a float64 rounds beyond 2^53
+		}
+	case float64:
+		return k.within.refuse(v)
+	case Bytes:
+		return k.within.refuse(float64(v))
+	case time.Duration:
+		return k.within.refuse(float64(v))
+	case []string:
+		for _, item := range v {
+			if !slices.Contains(k.choices, item) {
+				return notAllowed(item, k.choices)
+			}
+		}
+	case string:
+		return k.refuseText(v)
+	}
+	return ""
+}
+
+func (k *key) refuseText(s string) string {
+	switch {
+	case s == "" && !k.required && k.fallback.String() == "":
+		return ""
+	case k.choices != nil && !slices.Contains(k.choices, s):
+		return notAllowed(s, k.choices)
+	case strings.Contains(s, "\x00") || len(s) > longest:
+		return fmt.Sprintf("%q is longer than %d bytes, or has a zero byte", short(s), longest)
+	case k.form != "":
+		return forms[k.form].refuse(s)
+	}
+	return ""
+}
+
+// longest is the longest text of a key, bytes.
+const longest = 4096
+
+// form is what a free text must look like.
+type form struct {
+	is     string // for docs/config.md
+	refuse func(string) string
+}
+
+var deviceName = regexp.MustCompile(`^(auto|cpu|cuda(:\d{1,3})?)$`)
+
+var forms = map[string]form{
+	"folder": {"a path", func(string) string { return "" }},
+	"store": {"`user` or a folder", func(s string) string {
+		if s != "" {
+			return ""
+		}
+		return `it is empty: give "user", or a folder`
+	}},
+	"device": {"`auto`, `cpu`, `cuda`, `cuda:1` …", func(s string) string {
+		if deviceName.MatchString(s) {
+			return ""
+		}
+		return fmt.Sprintf(`%q is not one of "auto", "cpu", "cuda", "cuda:1"`, short(s))
+	}},
+	"prompt": {"a text with `{question}`", func(s string) string {
+		if strings.Contains(s, "{question}") {
+			return ""
+		}
+		return fmt.Sprintf(`%q has no {question}, the place of the question`, short(s))
+	}},
+}
+
+// plain is a field's value as JSON and TOML have it.
+func plain(v reflect.Value) any {
+	switch x := v.Interface().(type) {
+	case Bytes:
+		return x.String()
+	case time.Duration:
+		return showDuration(x)
+	case []string:
+		return append([]string{}, x...) // [] in JSON, where nil would be null
+	default:
+		return x
+	}
+}
+
+// asText also takes -set output=7: on the command line a text has no quotes to tell it from a number.
+func (t *table) asText(key string, value any) (string, bool) {
+	s, ok := value.(string)
+	if _, isTable := value.(map[string]any); !ok && !isTable {
+		s, ok = t.doc.raw[join(t.path, key)]
+	}
+	return s, ok
+}
+
+func asTexts(value any) (texts []string, ok bool) {
+	list, ok := value.([]any)
+	for _, item := range list {
+		s, isText := item.(string)
+		texts, ok = append(texts, s), ok && isText
+	}
+	return texts, ok
+}
+
+func asNumber(value any) (float64, bool) {
+	switch v := value.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+func describe(value any) string {
+	switch v := value.(type) {
+	case string:
+		return fmt.Sprintf("the text %q", short(v))
+	case int64, float64:
+		return fmt.Sprintf("the number %v", v)
+	case bool:
+		return fmt.Sprint(v)
+	case time.Time:
+		return "a date"
+	case map[string]any:
+		return "a table"
+	case []map[string]any:
+		return "a list of tables"
+	}
+	return "a list"
+}
+
+func notAllowed(v string, allowed []string) string {
+	var quoted []string
+	for _, a := range allowed {
+		quoted = append(quoted, strconv.Quote(a))
+	}
+	if v == "" {
+		return "missing: give one of " + strings.Join(quoted, ", ")
+	}
+	text := fmt.Sprintf("%q is not one of %s", short(v), strings.Join(quoted, ", "))
+	if near := nearest(v, allowed); near != "" {
+		text += fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return text
+}

@@ -1,0 +1,99 @@
+package corpus
+
+import (
+	"context"
+
+	"espalier/pipeline/data"
+	"espalier/torch"
+)
+
+// Feed gives a training its batches by number: pictures in a new seeded order each epoch.
+type Feed struct {
+	c        *Corpus
+	ctx      context.Context
+	size     int
+	seed     uint64
+	answered bool
+
+	loader *data.Loader
+	number int // of the batch at hand
+	batch  *data.Batch
+}
+
+// Feed makes one with so many pictures a batch. Where only answers of the data's teach, answered passes over batches that
+// have none: their loss would have no gradient. A picture must have an answer then.
+func (c *Corpus) Feed(ctx context.Context, size int, seed uint64, answered bool) *Feed {
+	return &Feed{c: c, ctx: ctx, size: size, seed: seed, answered: answered, number: -1}
+}
+
+// Batch is the batch of a number, from 0. The next one, and the one at hand, cost the least.
+func (f *Feed) Batch(number int) (*data.Batch, error) {
+	if number == f.number {
+		return f.batch, nil
+	}
+	if f.loader == nil || number != f.number+1 {
+		f.Close()
+		f.loader = data.NewLoader(f.ctx, f.c.Split, data.Endless(f.c.Split.Len(), f.seed, f.start(number)), f.size)
+	}
+	for {
+		b, err := f.loader.Next()
+		if err != nil {
+			return nil, err
+		}
+		if !f.answered || f.c.Answered(b.Index...) {
+			f.number, f.batch = number, b
+			return b, nil
+		}
+	}
+}
+
+// start is the place of a batch in the endless order of pictures.
+func (f *Feed) start(number int) (pictures int) {
+	if !f.answered {
+		return number * f.size
+	}
+	var batch []int
+	for p := range data.Endless(f.c.Split.Len(), f.seed, 0) {
+		if number == 0 {
+			break
+		}
+		if batch = append(batch, p); len(batch) == f.size {
+			if f.c.Answered(batch...) {
+				number--
+			}
+			batch = batch[:0]
+			pictures += f.size
+		}
+	}
+	return pictures
+}
+
+// Close ends the reading ahead.
+func (f *Feed) Close() {
+	if f.loader != nil {
+		f.loader.Close()
+		f.loader = nil
+	}
+}
+
+// Piece is a piece of a batch, of so many; nil where the batch has too few pictures for it.
+func (c *Corpus) Piece(b *data.Batch, piece, pieces int) *data.Batch {
+	if pieces <= 1 {
+		return b
+	}
+	n := len(b.Index)
+	from, to := piece*n/pieces, (piece+1)*n/pieces
+	if from == to {
+		return nil
+	}
+	size := len(b.Pixels) / n
+	return &data.Batch{Index: b.Index[from:to], Pixels: b.Pixels[from*size : to*size], Questions: b.Questions[from:to]}
+}
+
+// Precision is the dtype of a forward, by its name in the configuration.
+func Precision(name string) torch.DType {
+	if name == "bf16" {
+		return torch.BFloat16
+	}
+	return torch.Float32
+}

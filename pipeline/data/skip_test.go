@@ -1,0 +1,51 @@
+package data
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// With Skip, rows that cannot be read are left out and listed with their lines; what is left is the data set without them.
+func TestSkippedRows(t *testing.T) {
+	good := line("../images/1.png", "which", "one") + line("../images/2.png", "which", "two")
+	bad := map[string]string{
+		"images/broken.png": "no picture",
+		"train/metadata.jsonl": line("../images/broken.png", "which", "x") + line("../images/1.png", "which", "one") + "{\n" +
+			line("../images/gone.png", "which", "y") + line("../images/2.png", "which", "two") + line("../images/broken.png", "odd", "z"),
+	}
+	for _, budget := range []int64{0, 1} {
+		root := folder(t, with(bad))
+		d, err := Open(Config{Root: root, Size: 2, Skip: true, MemoryBudget: budget})
+		require.NoError(t, err)
+		var places []string
+		for _, s := range d.Skipped {
+			rel, err := filepath.Rel(root, s.Place)
+			require.NoError(t, err)
+			places = append(places, rel)
+			assert.NotEmpty(t, s.Reason)
+		}
+		assert.ElementsMatch(t, []string{"train/metadata.jsonl:3", "train/metadata.jsonl:4", "train/metadata.jsonl:1", "train/metadata.jsonl:6"}, places)
+		want, err := Open(Config{Root: folder(t, with(map[string]string{"train/metadata.jsonl": good})), Size: 2, MemoryBudget: budget})
+		require.NoError(t, err)
+		assert.Equal(t, want.Hash(), d.Hash())
+		assert.Empty(t, want.Skipped)
+		assert.Equal(t, want.Tokenizer.Words(), d.Tokenizer.Words())
+		a, b := make([]uint8, 12), make([]uint8, 12)
+		for i := range want.Train.Len() {
+			require.NoError(t, want.Train.Pixels(i, a))
+			require.NoError(t, d.Train.Pixels(i, b))
+			assert.Equal(t, a, b)
+			assert.Equal(t, want.Train.Questions(i), d.Train.Questions(i))
+		}
+
+		_, err = Open(Config{Root: root, Size: 2, MemoryBudget: budget})
+		require.Error(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(root, "test", "metadata.jsonl"), []byte(line("gone.png", "which", "four")), 0o644))
+		_, err = Open(Config{Root: root, Size: 2, Skip: true, MemoryBudget: budget})
+		require.ErrorContains(t, err, "all rows of this split are at fault")
+	}
+}

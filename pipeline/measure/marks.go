@@ -1,0 +1,161 @@
+// Package measure says how good, how large and how fast a network is.
+package measure
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"espalier/pipeline/chain"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
+	"espalier/pipeline/network"
+	"espalier/pipeline/report"
+)
+
+// Marks are a network's answers to a split, right or wrong, and what their form tells.
+type Marks struct {
+	Right []string // a picture's questions in their order, "1" for each right answer and "0" for each wrong one
+	Form  Form
+}
+
+// Form counts the right answers that say the same as the data's in other tokens: then a student is taught words that its
+// teacher never says.
+type Form struct {
+	Same, Other       int
+	Picture, Question int   // of the first other one
+	IDs               []int // what the network says there
+}
+
+// markInput is all that marks depend on.
+type markInput struct {
+	Network   *network.Held
+	Questions *corpus.Corpus
+	Batch     int // pictures that answer together
+	MaxTokens int // of an answer, its end included
+}
+
+var markStep = chain.Step[markInput, Marks]{Name: "answers", Compute: mark}
+
+// mark answers every question of a split greedily and compares with the accepted answers.
+func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
+	n, err := in.Network.Get()
+	if err != nil {
+		return Marks{}, err
+	}
+	c := in.Questions
+	m := Marks{Right: make([]string, c.Split.Len())}
+	err = c.Each(ctx, in.Batch, func(b *data.Batch) error {
+		answers, err := c.Answers(n, b, in.MaxTokens)
+		if err != nil {
+			return err
+		}
+		for i, p := range b.Index {
+			for j, q := range c.Split.Questions(p) {
+				mark := "0"
+				if data.Correct(c.Words.Answers.Decode(answers[i][j]), q.Answers) {
+					mark = "1"
+				}
+				m.Right[p] += mark
+				m.Form.Hear(c, p, j, answers[i][j])
+			}
+		}
+		w.Events.Emit(c.Progress(b))
+		return ctx.Err()
+	})
+	return m, err
+}
+
+// Hear compares a network's ids with those of the answer to learn.
+func (f *Form) Hear(c *corpus.Corpus, p, j int, ids []int) {
+	q := c.Split.Questions(p)[j]
+	if len(q.Answers) == 0 || !data.Correct(c.Words.Answers.Decode(ids), q.Answers[:1]) {
+		return
+	}
+	if slices.Equal(ids, c.Learnt(p, j)) {
+		f.Same++
+		return
+	}
+	if f.Other++; f.Other == 1 {
+		f.Picture, f.Question, f.IDs = p, j, ids
+	}
+}
+
+// Note says what the student would be taught in another form than its teacher's; it is empty where nothing is.
+func (f Form) Note(c *corpus.Corpus) string {
+	if f.Other == 0 {
+		return ""
+	}
+	want, q := c.Learnt(f.Picture, f.Question), c.Split.Questions(f.Picture)[f.Question]
+	written := c.Words.Answers.Decode(want)
+	if !data.Correct(written, q.Answers[:1]) { // the tokenizer cannot write it
+		written = q.Answers[0]
+	}
+	first := fmt.Sprintf("%s: the teacher says %q (ids %v), the data %q (ids %v)", c.Split.Place(f.Picture, f.Question),
+		c.Words.Answers.Decode(f.IDs), f.IDs, written, want)
+	return fmt.Sprintf("%d of the teacher's %d right answers on %s differ from the data's in form alone, and students learn the data's; "+
+		"write the answers as the teacher does. The first: %s", f.Other, f.Other+f.Same, c.Split.Name, first)
+}
+
+func (m Marks) right(p, j int) bool { return m.Right[p][j] == '1' }
+
+// Accuracy sums marks up by task, over all categories and for each.
+func (m Marks) Accuracy(split *data.Split) (all report.Accuracy, byCategory map[string]report.Accuracy) {
+	type tally struct{ right, asked float64 }
+	sums := map[string]map[string]*tally{}
+	count := func(category, task string, right bool) {
+		if sums[category] == nil {
+			sums[category] = map[string]*tally{}
+		}
+		t := sums[category][task]
+		if t == nil {
+			t = &tally{}
+			sums[category][task] = t
+		}
+		t.asked++
+		if right {
+			t.right++
+		}
+	}
+	for p := range m.Right {
+		for j, q := range split.Questions(p) {
+			for _, task := range taskKeys(q.Task) {
+				count("", task, m.right(p, j))
+				if q.Category != "" {
+					count(q.Category, task, m.right(p, j))
+				}
+			}
+		}
+	}
+	byCategory = map[string]report.Accuracy{}
+	for category, tasks := range sums {
+		a := report.Accuracy{}
+		for task, t := range tasks {
+			a[task] = t.right / t.asked
+		}
+		if category == "" {
+			all = a
+		} else {
+			byCategory[category] = a
+		}
+	}
+	return all, byCategory
+}
+
+func taskKeys(task string) []string {
+	if task == "" || task == report.Overall {
+		return []string{report.Overall}
+	}
+	return []string{report.Overall, task}
+}
+
+// Pairs joins the marks of teacher and student for the gate.
+func Pairs(split *data.Split, teacher, student Marks) []report.Answer {
+	var out []report.Answer
+	for p := range teacher.Right {
+		for j, q := range split.Questions(p) {
+			out = append(out, report.Answer{Picture: split.Picture(p), Task: q.Task, Teacher: teacher.right(p, j), Student: student.right(p, j)})
+		}
+	}
+	return out
+}

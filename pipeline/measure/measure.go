@@ -1,0 +1,88 @@
+package measure
+
+import (
+	"context"
+	"strings"
+
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/event"
+	"espalier/pipeline/network"
+	"espalier/pipeline/report"
+)
+
+// Splits are those that networks are measured on.
+type Splits struct {
+	Validation, Test *corpus.Corpus
+	OOD              *corpus.Corpus // nil: there is none
+}
+
+// Subject is a network to measure, and how its work is named: At within the chain ("blocks/pruned"), the other two on the
+// terminal.
+type Subject struct {
+	Network   *network.Held
+	Stage, At string
+	When      event.When
+}
+
+func (s Subject) place(at, what string) chain.Place {
+	return chain.Place{At: s.At + " " + at, Phase: event.Phase{Stage: s.Stage, Name: "measure", Detail: strings.TrimSpace(string(s.When) + " " + what)}}
+}
+
+// MarksOf are the network's marks on a split; what is the split for the terminal.
+func MarksOf(ctx context.Context, c *chain.Chain, s Subject, on *corpus.Corpus, eval config.EvalConfig, what string) (chain.Kept[Marks], error) {
+	return chain.Do(ctx, c, s.place("on "+on.Split.Name, what), markStep,
+		markInput{Network: s.Network, Questions: on, Batch: eval.Batch, MaxTokens: eval.MaxAnswerTokens})
+}
+
+// Of gives a network's sizes and its accuracies on the test and ood splits, and, unless it was just cut, latency and
+// throughput. Seconds are what all of it took when it was computed.
+func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.EvalConfig) (m report.Model, seconds float64, err error) {
+	sized, err := chain.Do(ctx, c, chain.Place{At: s.At + " sizes"}, sizeStep, sizeInput{s.Network})
+	if err != nil {
+		return m, 0, err
+	}
+	m = sized.Value
+	test, err := MarksOf(ctx, c, s, on.Test, eval, "on test")
+	if err != nil {
+		return m, 0, err
+	}
+	seconds = sized.Seconds + test.Seconds
+	m.Accuracy, m.AccuracyByCategory = test.Value.Accuracy(on.Test.Split)
+	if on.OOD != nil {
+		ood, err := MarksOf(ctx, c, s, on.OOD, eval, "on ood")
+		if err != nil {
+			return m, 0, err
+		}
+		m.OOD, _ = ood.Value.Accuracy(on.OOD.Split)
+		seconds += ood.Seconds
+	}
+	if s.When == event.Pruned {
+		return m, seconds, nil
+	}
+	fast, err := chain.Do(ctx, c, s.place("speed", "speed"), speedStep, speedInput{Network: s.Network, Questions: on.Test, Runs: eval.LatencyRuns,
+		Warmup: eval.LatencyWarmup, Batch: eval.ThroughputBatch, MaxTokens: eval.MaxAnswerTokens})
+	m.LatencyMS, m.Throughput = fast.Value.Latency, fast.Value.Throughput
+	return m, seconds + fast.Seconds, err
+}
+
+type sizeInput struct{ Network *network.Held }
+
+var sizeStep = chain.Step[sizeInput, report.Model]{Name: "sizes", Compute: sizes}
+
+// sizes needs the network in memory: its bytes depend on the dtypes.
+func sizes(_ context.Context, _ *chain.Work, in sizeInput) (report.Model, error) {
+	n, err := in.Network.Get()
+	if err != nil {
+		return report.Model{}, err
+	}
+	parts := n.Store().CountByPart()
+	return report.Model{
+		Parameters: int64(n.Store().Count()), Bytes: int64(n.Store().Bytes()),
+		ParametersByPart: report.Parts{
+			Vision: int64(parts["vision"]), QFormer: int64(parts["qformer"]), Projection: int64(parts["projection"]),
+			LanguageBlocks: int64(parts["language_blocks"]), Embeddings: int64(parts["embeddings"]),
+		},
+	}, nil
+}

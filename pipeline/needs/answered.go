@@ -1,0 +1,39 @@
+package needs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"espalier/pipeline/config"
+)
+
+// checkAnswered finds what cannot learn from training questions without an answer: they have the teacher's word, which KL
+// alone takes.
+func (in Input) checkAnswered() error {
+	c := in.Train
+	without, any := -1, false // the first picture without an answer; whether any has one
+	for p := range c.Questions {
+		if c.Answered(p) {
+			any = true
+		} else if without < 0 {
+			without = p
+		}
+	}
+	if !any && in.Config.Teacher.Train != nil {
+		return errors.New("data: no training question has an answer, and a teacher that is trained here learns from nothing else; add answers")
+	}
+	var faults []error
+	for i, s := range in.Config.Stages {
+		scored := s.Loss == "distillation" && slices.Contains(config.ScoredByGradient, s.Criterion) // on fixed pictures, none of which can be passed over
+		switch {
+		case s.Distil.KL > 0 || without < 0:
+		case !any && (s.Distil.Steps > 0 || scored):
+			faults = append(faults, fmt.Errorf("%s.distil.kl is 0, and no training question has an answer: only KL learns from the teacher's; set it above 0", in.Config.StageKey(i)))
+		case scored:
+			faults = append(faults, fmt.Errorf(`%s.distil.kl is 0, and a picture has no answers: %s; its loss = "distillation" has no gradient there; `+
+				`set distil.kl above 0, or loss = "cross-entropy"`, in.Config.StageKey(i), c.Split.Place(without, 0)))
+		}
+	}
+	return errors.Join(faults...)
+}

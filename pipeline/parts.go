@@ -1,0 +1,144 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"espalier/model/tokenizer"
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
+	"espalier/pipeline/measure"
+	"espalier/pipeline/needs"
+	"espalier/pipeline/network"
+	"espalier/pipeline/report"
+	"espalier/pipeline/stage"
+	"espalier/pipeline/teacher"
+	"espalier/torch"
+
+	"espalier/pipeline/event"
+)
+
+// corpora are the splits as the teacher reads them.
+type corpora struct {
+	train *corpus.Corpus
+	measure.Splits
+}
+
+// tokenize makes the corpora and checks what they need.
+func (r *run) tokenize(set *data.Dataset, t *teacher.Teacher) (c corpora, err error) {
+	network := t.Declared().Config()
+	for _, s := range []struct {
+		split *data.Split
+		into  **corpus.Corpus
+	}{{set.Train, &c.train}, {set.Validation, &c.Validation}, {set.Test, &c.Test}, {set.OOD, &c.OOD}} {
+		if s.split == nil {
+			continue
+		}
+		if *s.into, err = corpus.New(s.split, t.Reading); err != nil {
+			return c, err
+		}
+		if note := (*s.into).Divide(r.cfg.Data.RowTokens, network.Queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
+			r.events.Note("%s", note)
+		}
+	}
+	return c, needs.Check(needs.Input{Config: r.cfg, Set: set, Network: network, Train: c.train, Validation: c.Validation, Test: c.Test, OOD: c.OOD, Events: r.events})
+}
+
+// keepTeacher leaves a complete checkpoint in the run's folder: a copy of a teacher that was trained here, a link to one that
+// was given.
+func (r *run) keepTeacher(t *teacher.Teacher) error {
+	if given := r.cfg.Teacher.Checkpoint; given != "" {
+		return r.chain.Link("teacher", given)
+	}
+	return r.chain.Copy("teacher", t.Trained.Print(), t.Trained.CopyFiles)
+}
+
+// hearTeacher marks the teacher's answers on validation, and says what is odd about them.
+func (r *run) hearTeacher(ctx context.Context, t *teacher.Teacher, on measure.Splits) (measure.Marks, error) {
+	marks, err := measure.MarksOf(ctx, r.chain, measure.Subject{Network: t.Held, Stage: "teacher", At: "teacher"}, on.Validation, r.cfg.Eval, "on validation")
+	if err != nil {
+		return marks.Value, err
+	}
+	if note := marks.Value.Form.Note(on.Validation); note != "" {
+		r.events.Note("%s", note)
+	}
+	all, _ := marks.Value.Accuracy(on.Validation.Split)
+	needs.TeacherDoubts(r.cfg, all, r.events)
+	return marks.Value, nil
+}
+
+// checkAccepted refuses a teacher that learnt too little: a student of it would prove nothing.
+func (r *run) checkAccepted(marks measure.Marks, on measure.Splits) error {
+	t := r.cfg.Teacher.Train
+	if t == nil || t.Accept == nil {
+		return nil
+	}
+	all, _ := marks.Accuracy(on.Validation.Split)
+	if got := all[report.Overall]; got < *t.Accept {
+		return fmt.Errorf("the teacher answers %.4f of the validation split, teacher.train.accept asks for %.4f; train longer or try another seed", got, *t.Accept)
+	}
+	return nil
+}
+
+// keepStudent writes the result as it was measured. transformers reads a word list, which no published checkpoint has, only
+// where a file tells it to.
+func (r *run) keepStudent(in stage.Input, student *network.Held) error {
+	stored := stage.Stored(r.cfg, in.Teacher, student)
+	defer stored.Free()
+	hub := r.cfg.Export.Format == config.FormatTransformers
+	return r.chain.Copy("student", chain.Of([]any{stored.Print(), hub}), func(folder string) error {
+		n, err := stored.Get()
+		if err != nil {
+			return err
+		}
+		if err := in.Teacher.Reading.Save(n, folder); err != nil {
+			return err
+		}
+		words, ok := in.Teacher.Reading.Words.Answers.(*tokenizer.WordLevel)
+		if !ok || !hub {
+			return nil
+		}
+		return words.SaveConfig(folder)
+	})
+}
+
+// finish writes the report.
+func (r *run) finish(out *report.Report) (*report.Report, error) {
+	r.chain.Finish()
+	out.Student = out.Teacher
+	for _, s := range out.Stages {
+		out.Student = s.Distilled
+	}
+	out.Ratio = report.RatioOf(out.Teacher, out.Student)
+	out.Seed, out.Threads, out.Config, out.Versions = r.cfg.Seed, r.cfg.Threads, r.resolved, versions(r.device)
+	out.Seconds = r.clock.seconds() - r.chain.Spent() + r.chain.Seconds()
+	out.PeakRSSBytes, out.Reused = r.chain.PeakRSS(), r.chain.Reused()
+	if err := out.Check(); err != nil {
+		return nil, err
+	}
+	if err := out.WritePlot(filepath.Join(r.cfg.Output, "accuracy.png")); err != nil {
+		return nil, err
+	}
+	if err := out.Write(filepath.Join(r.cfg.Output, "report.json")); err != nil {
+		return nil, err
+	}
+	r.events.Emit(event.Finished{Report: out})
+	return out, r.chain.Rechecked()
+}
+
+// clock tells how long a start of a run has taken.
+type clock struct{ began time.Time }
+
+func startClock() clock { return clock{time.Now()} }
+
+func (c clock) seconds() float64 { return time.Since(c.began).Seconds() }
+
+func versions(on torch.Device) map[string]string {
+	return map[string]string{"libtorch": torch.Version(), "go": strings.TrimPrefix(runtime.Version(), "go"), "device": on.String()}
+}

@@ -1,0 +1,249 @@
+// Package teacher opens or trains the network that students are cut from.
+package teacher
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"espalier/model"
+	"espalier/model/prompt"
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
+	"espalier/pipeline/network"
+	"espalier/torch"
+)
+
+// Teacher is a network to cut, and how it reads.
+type Teacher struct {
+	*network.Held
+	Reading corpus.Reading
+	Dtypes  model.Dtypes // of its weights
+	Trained chain.Result // of the training; empty where a checkpoint was given
+
+	head model.Network // the output head alone, once it was asked for
+}
+
+// Head maps hidden states to logits. It stays when the rest of the teacher is given back.
+func (t *Teacher) Head() (func(*torch.Tensor) *torch.Tensor, error) {
+	if t.head == nil {
+		n, err := t.Take()
+		if err != nil {
+			return nil, err
+		}
+		t.keepHead(n)
+	}
+	return t.head.Head, nil
+}
+
+func (t *Teacher) keepHead(n model.Network) {
+	if t.head != nil {
+		t.head.Store().Free()
+	}
+	n.Store().FreeBut(n.HeadParams()...)
+	t.head = n
+}
+
+// First is the student that the first stage starts from: the teacher's own memory. Of the teacher only the head is left then.
+func (t *Teacher) First() *network.Held {
+	return network.New(t.Print(), t.Declared(), nil, func() (model.Network, error) {
+		n, err := t.Take()
+		if err != nil {
+			return nil, err
+		}
+		shared, err := model.Share(n)
+		if err == nil {
+			t.keepHead(n)
+		}
+		return shared, err
+	})
+}
+
+// Free gives all memory back.
+func (t *Teacher) Free() {
+	t.Held.Free()
+	if t.head != nil {
+		t.head.Store().Free()
+		t.head = nil
+	}
+}
+
+// Options are what the teacher's room needs of a run.
+type Options struct {
+	Config *config.Config
+	Set    *data.Dataset
+	Device torch.Device
+	Events event.Events
+	Sum    func(path string) (string, error) // checksum of a file
+}
+
+// Open declares the teacher of a configuration, so that the run can be checked before anything is computed; weights are read
+// or trained when they are first needed.
+func Open(o Options) (*Teacher, error) {
+	if o.Config.Teacher.Checkpoint != "" {
+		return load(o, o.Config.Teacher.Checkpoint)
+	}
+	return declare(o)
+}
+
+// declare is the network of [teacher.train]; [Train] gives it its weights.
+func declare(o Options) (*Teacher, error) {
+	words := o.Set.Tokenizer
+	c, err := o.Config.Teacher.Train.ModelConfig(o.Set.Size, words)
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.New(c)
+	if err != nil {
+		return nil, err
+	}
+	dtypes := model.Dtypes{}
+	for _, p := range m.Store().Params() {
+		dtypes[model.DtypeKey(p.Name)] = torch.Float32
+	}
+	return &Teacher{
+		Held: network.New("", m, nil, nil),
+		Reading: corpus.Reading{Words: prompt.Words{Answers: words, Template: o.Config.Data.Prompt}, Pre: model.AdsPreprocessor(o.Set.Size),
+			Form: c.Form(), On: o.Device, Files: chain.Of(words.Words())},
+		Dtypes: dtypes,
+	}, nil
+}
+
+// load takes a checkpoint folder with its own vocabulary.
+func load(o Options, folder string) (*Teacher, error) {
+	m, files, err := model.Open(folder)
+	if err != nil {
+		return nil, &fault.InputError{Err: err}
+	}
+	defer files.Close()
+	for _, note := range m.Notes() {
+		o.Events.Note("%s", note)
+	}
+	t := &Teacher{Dtypes: model.Dtypes{}}
+	for _, p := range m.Store().Params() {
+		info, _ := files.Info(p.Name)
+		key := model.DtypeKey(p.Name)
+		if known, ok := t.Dtypes[key]; !ok || info.DType.Size() > known.Size() {
+			t.Dtypes[key] = info.DType
+		}
+	}
+	if t.Reading, err = reading(o, folder, m.Config()); err != nil {
+		return nil, err
+	}
+	m.Config().Prompt = t.Reading.Words.Template // students take it over
+	if t.Reading.Files, err = print(folder, o.Sum); err != nil {
+		return nil, &fault.InputError{Err: err}
+	}
+	template := m.Config().Prompt
+	open := func() (model.Network, error) {
+		n, err := model.Load(folder, o.Device)
+		if err != nil {
+			return nil, err
+		}
+		n.Config().Prompt = template
+		n.Store().SetRequiresGrad(false)
+		return n, nil
+	}
+	t.Held = network.New(chain.Of([]any{t.Reading.Files, template}), m, nil, open)
+	return t, t.takeHubForm(o)
+}
+
+// reading are the tokenizers and the preprocessing of a checkpoint, held against the data.
+func reading(o Options, folder string, c *model.Config) (r corpus.Reading, err error) {
+	r.On, r.Form = o.Device, c.Form()
+	if r.Words, err = prompt.Load(folder, c, o.Config.Data.Prompt); err != nil {
+		return r, &fault.InputError{Err: err}
+	}
+	// Published checkpoints round their vocabulary up.
+	if n := r.Words.Answers.Size(); n > c.Text.Vocabulary {
+		return r, fault.Inputf("%s: tokenizer.json has %d words, the language model %d; they are not of one checkpoint", folder, n, c.Text.Vocabulary)
+	}
+	if err := data.CheckVocabulary(r.Words.Answers, o.Set); err != nil {
+		return r, &fault.InputError{Err: err}
+	}
+	if r.Words.Template != o.Config.Data.Prompt {
+		o.Events.Note("questions are framed as %q, the checkpoint's espalier.prompt; data.prompt would say otherwise", r.Words.Template)
+	}
+	if r.Pre, err = model.LoadPreprocessorFor(folder, c); err != nil {
+		return r, &fault.InputError{Err: err}
+	}
+	if r.Pre.Crops() {
+		return r, fault.Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), which a run does not do: crop the pictures of the data "+
+			"to squares, and set do_center_crop to false and size to the network's height and width", folder)
+	}
+	if c.Vision.Image != o.Set.Size {
+		return r, fault.Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", o.Set.Size, folder, c.Vision.Image, c.Vision.Image)
+	}
+	return r, nil
+}
+
+// print is that of all files of a checkpoint folder.
+func print(folder string, sum func(path string) (string, error)) (chain.Print, error) {
+	files := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		if err == nil {
+			files[filepath.ToSlash(name)], err = sum(path)
+		}
+		return err
+	})
+	return chain.Of(files), err
+}
+
+// takeHubForm goes on with the teacher as transformers declares it, when the student is meant for transformers: so all
+// figures are those of the files that it reads.
+func (t *Teacher) takeHubForm(o Options) error {
+	if o.Config.Export.Format != config.FormatTransformers {
+		return nil
+	}
+	own := t.Held
+	hub, err := own.Declared().(config.HubNetwork).ForHub()
+	if err != nil || hub == own.Declared() {
+		return err
+	}
+	o.Events.Note("export: the table of positions gets two rows of zeros in front, as transformers' OPT has them: %d parameters more, which nothing reads",
+		hub.Store().Count()-own.Declared().Store().Count())
+	t.Held = network.New(chain.Of([]any{own.Print(), config.FormatTransformers}), hub, nil, func() (model.Network, error) {
+		n, err := own.Take()
+		if err != nil {
+			return nil, err
+		}
+		defer n.Store().Free()
+		return n.(config.HubNetwork).ForHub()
+	})
+	return nil
+}
+
+// Fetch makes sure that the weights are there to be read: it trains the teacher of [teacher.train], or finds it. seconds is
+// what that took.
+func (t *Teacher) Fetch(ctx context.Context, c *chain.Chain, o Options, train *corpus.Corpus) (seconds float64, err error) {
+	if o.Config.Teacher.Train == nil {
+		return 0, nil
+	}
+	kept, err := Train(ctx, c, o, train)
+	if err != nil {
+		return 0, err
+	}
+	t.Trained = kept.Result
+	var n model.Network
+	if kept.Live != nil {
+		n = kept.Live.(model.Network)
+	}
+	t.Held = network.New(kept.Print(), t.Declared(), n, func() (model.Network, error) {
+		n, err := model.Load(kept.Folder, o.Device)
+		if err != nil {
+			return nil, fmt.Errorf("teacher: %w", err)
+		}
+		n.Store().SetRequiresGrad(false)
+		return n, nil
+	})
+	return kept.Seconds, t.takeHubForm(o)
+}

@@ -1,0 +1,128 @@
+package teacher
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"espalier/distillation"
+	"espalier/model"
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
+	"espalier/pipeline/event"
+	"espalier/pipeline/random"
+	"espalier/torch"
+	"espalier/torch/optim"
+)
+
+// trainInput is all that a teacher's weights depend on.
+type trainInput struct {
+	Sizes  config.TrainConfig // what it must reach at least is left out
+	Train  *corpus.Corpus
+	Image  int      // side of the pictures
+	Tasks  []string // of the data
+	Init   uint64   // seed of the first values
+	Learn  uint64   // seeds of the order of the pictures
+	Refine uint64
+}
+
+// trained is what is told of a training.
+type trained struct {
+	Skipped int // steps whose loss or gradients were no numbers
+}
+
+var trainStep = chain.Step[trainInput, trained]{Name: "teacher", Compute: train}
+
+// Train gives the teacher of [teacher.train]: its folder is a checkpoint that stands alone.
+func Train(ctx context.Context, c *chain.Chain, o Options, train *corpus.Corpus) (chain.Kept[trained], error) {
+	in := trainInput{Sizes: *o.Config.Teacher.Train, Train: train, Image: o.Set.Size, Tasks: o.Set.Tasks,
+		Init: random.Stream(o.Config.Seed, "teacher", "init"), Learn: random.Stream(o.Config.Seed, "teacher", "learn"),
+		Refine: random.Stream(o.Config.Seed, "teacher", "refine")}
+	in.Sizes.Accept = nil
+	return chain.Do(ctx, c, chain.Place{At: "teacher/train"}, trainStep, in)
+}
+
+// train trains a network from its first values: first the visual side alone and then all of it, both with throw-away heads
+// that say at once what the language model would take long to ask for; then all of it without them.
+func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
+	c, err := in.Sizes.ModelConfig(in.Image, in.Train.Words.Answers)
+	if err != nil {
+		return trained{}, err
+	}
+	m, err := model.New(c)
+	if err != nil {
+		return trained{}, err
+	}
+	if err := m.Store().Init(in.Init, in.Train.On); err != nil {
+		return trained{}, err
+	}
+	r, err := trainBoth(ctx, w, in, m)
+	if err == nil {
+		err = model.CheckFinite(m)
+	}
+	if err != nil {
+		m.Store().Free()
+		return r, fmt.Errorf("teacher: %w", err)
+	}
+	m.Store().SetRequiresGrad(false)
+	w.Hold(m, m.Store().Free)
+	w.Files(func(folder string) error { return in.Train.Save(m, folder) })
+	return r, nil
+}
+
+func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r trained, err error) {
+	t := in.Sizes
+	heads, err := newPretraining(m, in.Train, in.Tasks)
+	if err != nil {
+		return r, err
+	}
+	defer heads.store.Free()
+	first := t.PretrainSteps + t.Steps
+	params := append(m.Store().Tensors(), heads.store.Tensors()...)
+	learnt, err := trainPhase(ctx, w, in, params, "learn", in.Learn, first, func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
+		return heads.loss(step, t.PretrainSteps, first, b, cast)
+	})
+	if err != nil {
+		return r, err
+	}
+	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, func(_ int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
+		packed, err := in.Train.Batch(b.Index, b.Pixels)
+		if err != nil {
+			return nil, err
+		}
+		var logits *torch.Tensor
+		cast(func() { logits = m.Logits(packed) })
+		return distillation.CrossEntropy(logits, packed.Targets), nil
+	})
+	return trained{Skipped: learnt.Skipped + refined.Skipped}, err
+}
+
+// finalRate is the share of the learning rate at the end of a phase.
+const finalRate = .02
+
+// trainPhase runs steps with a warm-up and a cosine of their own over freshly shuffled pictures. Its state is kept apart from
+// the other phase's; one that an interrupted run has finished is there with its last step.
+func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*torch.Tensor, name string, seed uint64, steps int,
+	loss func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error)) (distillation.Trained, error) {
+	t := in.Sizes
+	w.Events.Emit(event.Phase{Stage: "teacher", Name: "train", Detail: name})
+	feed := in.Train.Feed(ctx, t.Batch, seed, true)
+	defer feed.Close()
+	var mean event.Mean
+	o := distillation.Options{Steps: steps, LR: t.LR, Schedule: optim.WarmupCosine(steps, t.Warmup, finalRate),
+		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On,
+		Keep: distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
+		Note: func(text string) { w.Events.Note("teacher: %s", text) },
+		Progress: func(step int, loss float64) {
+			w.Events.Emit(event.Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.Add(loss)})
+		}}
+	return distillation.Train(ctx, params, o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
+		b, err := feed.Batch(at.Step)
+		if err != nil {
+			return nil, err
+		}
+		return loss(at.Step, b, cast)
+	})
+}
