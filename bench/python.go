@@ -51,7 +51,7 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 	}
 	key := sha256.Sum256(requirements)
 	folder := filepath.Join(cache, "espalier", "bench-"+hex.EncodeToString(key[:6]))
-	lock, err := disk.Lock(folder+".lock", disk.Exclusive, true)
+	lock, err := disk.LockContext(ctx, folder+".lock", disk.Exclusive)
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()

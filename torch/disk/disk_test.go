@@ -57,6 +57,12 @@ var (
 		"Copy":                   {map[string]string{"f": short, "g": "g"}, map[string]string{"f": "g", "g": "g"}, func(d string) error { return disk.Copy(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"Rename":                 {map[string]string{"f": "old", "g": "new"}, map[string]string{"f": "new"}, func(d string) error { return disk.Rename(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"RemoveAll":              {map[string]string{"m/": "", "m/f": "1", "m/g": "2"}, map[string]string{}, func(d string) error { return disk.RemoveAll(filepath.Join(d, "m")) }},
+		"CopyFolder": {map[string]string{"m/": "", "m/f": "1", "m/below/": "", "m/below/g": "2", "m/not": "3"},
+			map[string]string{"m/": "", "m/f": "1", "m/below/": "", "m/below/g": "2", "m/not": "3", "n/": "", "n/f": "1", "n/below/": "", "n/below/g": "2"},
+			func(d string) error {
+				return disk.ReplaceFolder(filepath.Join(d, "n"), func(tmp string) error { return disk.CopyFolder(filepath.Join(d, "m"), tmp, "not") })
+			}},
+		"Link": {map[string]string{"f": "1", "g": "2"}, map[string]string{"f": "2", "g": "2"}, func(d string) error { return disk.Link(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"a first folder": {map[string]string{}, map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new"},
 			func(d string) error { return disk.ReplaceFolder(filepath.Join(d, "m"), filled) }},
 		"ReplaceFolder": {map[string]string{"m/": "", "m/f": "old", "m/other": "old"}, map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new"},
