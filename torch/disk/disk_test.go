@@ -132,8 +132,19 @@ func TestEachChangeEndsAsItSays(t *testing.T) {
 	for name, c := range changes {
 		t.Run(name, func(t *testing.T) {
 			folder := c.prepare(t)
+			unsynced := map[string]bool{} // folders in which a name has changed since they were synced
+			defer disk.Intercept(func(op disk.Op, path string) error {
+				switch op {
+				case disk.OpRename:
+					unsynced[filepath.Dir(path)] = true
+				case disk.OpSync:
+					delete(unsynced, path)
+				}
+				return nil
+			})()
 			require.NoError(t, c.do(folder))
 			assert.Equal(t, c.after, tree(t, folder))
+			assert.Empty(t, unsynced)
 		})
 	}
 }
