@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
+
+	"espalier/torch/disk"
 )
 
 // jpegTail is how far from its end a JPEG's end marker is looked for: cameras append private data after it.
@@ -16,7 +17,7 @@ const jpegTail = 64 << 10
 // not where it should be, the whole picture is decoded, so that nothing readable is refused. Damage in the
 // middle of a whole file passes.
 func Check(path string) error {
-	f, err := os.Open(path)
+	f, _, err := disk.Open(path)
 	if err != nil {
 		return fmt.Errorf("image: cannot read: %w", err)
 	}

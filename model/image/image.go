@@ -5,7 +5,8 @@ package image
 import (
 	"bytes"
 	"fmt"
-	"os"
+
+	"espalier/torch/disk"
 )
 
 // RGB is a picture of 8 bits a channel, planar.
@@ -29,7 +30,7 @@ func (p *RGB) plane(c int) []uint8 {
 // processor do: turned as its notes say; an alpha channel dropped, not multiplied in; one transparent colour made
 // white. The kind follows from the content, not by the file's name. Errors name the path.
 func Load(path string) (*RGB, error) {
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("image: cannot read: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"espalier/model/image"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -157,7 +158,7 @@ type folderPictures struct {
 
 func (p *folderPictures) load(i int, dst []uint8) (string, error) {
 	path := p.files[i].path
-	data, err := os.ReadFile(path)
+	data, err := disk.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("the picture cannot be read: %w", err)
 	}

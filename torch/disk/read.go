@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -75,4 +76,16 @@ func sumOf(f *os.File) (sum string, size int64, err error) {
 		return "", 0, err
 	}
 	return hex.EncodeToString(h.Sum(nil)), size, nil
+}
+
+// ReadFile is the content of a regular file.
+func ReadFile(path string) ([]byte, error) {
+	f, info, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	out := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // room for all of it, and to see the end
+	_, err = out.ReadFrom(f)
+	return out.Bytes(), err
 }
