@@ -196,6 +196,7 @@ func (c *Chain) find(k *call) (Result, json.RawMessage, bool) {
 		}
 		if found, value, ok := c.open(s, k); ok {
 			c.hold(s, k.id(), held)
+			_ = disk.RemoveAll(s.work(k.id())) // a kill between keeping the result and this leaves it; at worst it stays
 			return found, value, true
 		}
 		if held != nil {

@@ -480,3 +480,20 @@ func TestLeftoversAreNoPartOfAResult(t *testing.T) {
 	assert.NoDirExists(t, old)
 	assert.DirExists(t, got.Folder)
 }
+
+// The work of a result that was kept goes, though the kill came between the two.
+func TestWorkOfAKeptResultGoes(t *testing.T) {
+	f, k := newFolders(t), &counted{}
+	do := func() (out chain.Kept[int]) {
+		f.with(t, nil, func(c *chain.Chain) {
+			var err error
+			out, err = chain.Do(context.Background(), c, at("a"), k.write(), input{Text: "x", Times: 1})
+			require.NoError(t, err)
+		})
+		return out
+	}
+	work := filepath.Join(f.shared, ".work", filepath.Base(do().Folder), "state")
+	require.NoError(t, os.MkdirAll(work, 0o755))
+	assert.True(t, do().Reused)
+	assert.NoDirExists(t, filepath.Dir(work))
+}
