@@ -19,11 +19,16 @@ var layerNumber = regexp.MustCompile(`\.\d+(\.|$)`)
 // DtypeKey is the name under which Dtypes knows a parameter.
 func DtypeKey(name string) string { return layerNumber.ReplaceAllString(name, ".*$1") }
 
-// DtypesOf is how a network holds its weights. Where layers differ, the widest dtype counts.
+// DtypesOf is how a network holds its weights.
 func DtypesOf(n Network) Dtypes {
+	return DtypesBy(n, func(p *nn.Param) torch.DType { return p.T().DType() })
+}
+
+// DtypesBy is how a network's weights are held, as of tells it of each. Where layers differ, the widest dtype counts.
+func DtypesBy(n Network, of func(*nn.Param) torch.DType) Dtypes {
 	out := Dtypes{}
 	for _, p := range n.Store().Params() {
-		key, d := DtypeKey(p.Name), p.T().DType()
+		key, d := DtypeKey(p.Name), of(p)
 		if known, ok := out[key]; !ok || d.Size() > known.Size() {
 			out[key] = d
 		}

@@ -13,6 +13,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/event"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
 	"espalier/pipeline/network"
@@ -20,8 +21,6 @@ import (
 	"espalier/pipeline/stage"
 	"espalier/pipeline/teacher"
 	"espalier/torch"
-
-	"espalier/pipeline/event"
 )
 
 // corpora are the splits as the teacher reads them.
@@ -117,7 +116,7 @@ func (r *run) finish(out *report.Report) (*report.Report, error) {
 	}
 	out.Ratio = report.RatioOf(out.Teacher, out.Student)
 	out.Seed, out.Threads, out.Config, out.Versions = r.cfg.Seed, r.cfg.Threads, r.resolved, versions(r.device)
-	out.Seconds = r.clock.seconds() - r.chain.Spent() + r.chain.Seconds()
+	out.Seconds = time.Since(r.began).Seconds() - r.chain.Spent() + r.chain.Seconds()
 	out.PeakRSSBytes, out.Reused = r.chain.PeakRSS(), r.chain.Reused()
 	if err := out.Check(); err != nil {
 		return nil, err
@@ -131,13 +130,6 @@ func (r *run) finish(out *report.Report) (*report.Report, error) {
 	r.events.Emit(event.Finished{Report: out})
 	return out, r.chain.Rechecked()
 }
-
-// clock tells how long a start of a run has taken.
-type clock struct{ began time.Time }
-
-func startClock() clock { return clock{time.Now()} }
-
-func (c clock) seconds() float64 { return time.Since(c.began).Seconds() }
 
 func versions(on torch.Device) map[string]string {
 	return map[string]string{"libtorch": torch.Version(), "go": strings.TrimPrefix(runtime.Version(), "go"), "device": on.String()}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
@@ -55,7 +56,7 @@ type run struct {
 	device   torch.Device
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
-	clock    clock
+	began    time.Time
 }
 
 // do is the recipe.
@@ -136,7 +137,7 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 // open makes the output folder, and the chain in it, before anything is computed.
 func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
-	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, clock: startClock()}
+	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now()}
 	var err error
 	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
 		return nil, &fault.InputError{Err: err}

@@ -20,7 +20,6 @@ import (
 	"espalier/pipeline/report"
 	"espalier/pipeline/teacher"
 	"espalier/torch"
-	"espalier/torch/disk"
 )
 
 // Verified is a network of a finished run, as its report says and as it is.
@@ -59,10 +58,7 @@ func Verify(ctx context.Context, folder string, events event.Events) (out []Veri
 	if err != nil {
 		return nil, err
 	}
-	t, err := teacher.Open(teacher.Options{Config: cfg, Set: set, Device: r.device, Events: events, Sum: func(path string) (string, error) {
-		sum, _, err := disk.Sum(path)
-		return sum, err
-	}})
+	t, err := teacher.Open(teacher.Options{Config: cfg, Set: set, Device: r.device, Events: events, Sum: r.index.Sum})
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,8 @@ type Words struct {
 	image *int  // the id that stands for the picture in transformers' input_ids; nil where there is none
 }
 
-// instructionFolder is where transformers keeps the Q-Former's tokenizer within a checkpoint.
-const instructionFolder = "qformer_tokenizer"
+// InstructionFolder is where transformers keeps the Q-Former's tokenizer within a checkpoint.
+const InstructionFolder = "qformer_tokenizer"
 
 // place is where the question stands in a template.
 const place = "{question}"
@@ -59,14 +59,14 @@ func Load(folder string, c *model.Config, template string) (v Words, err error) 
 	if !c.Instruct() {
 		return v, nil
 	}
-	inner := filepath.Join(folder, instructionFolder)
+	inner := filepath.Join(folder, InstructionFolder)
 	if _, err := os.Stat(inner); errors.Is(err, fs.ErrNotExist) { // one vocabulary for both, as networks made for a trial have
 		v.Instruction = v.Answers
 	} else if v.Instruction, err = tokenizer.Load(inner); err != nil {
 		return v, err
 	}
 	if n := v.Instruction.Size(); n > c.QFormer.Vocabulary {
-		return v, fmt.Errorf("%s: the Q-Former reads %d words, its tokenizer has %d; put its own into the folder %s", folder, c.QFormer.Vocabulary, n, instructionFolder)
+		return v, fmt.Errorf("%s: the Q-Former reads %d words, its tokenizer has %d; put its own into the folder %s", folder, c.QFormer.Vocabulary, n, InstructionFolder)
 	}
 	return v, nil
 }
@@ -108,5 +108,5 @@ func (v Words) Save(folder string) error {
 	if err := v.Answers.SaveTo(folder); err != nil || v.Instruction == nil || v.Instruction == v.Answers {
 		return err
 	}
-	return v.Instruction.SaveTo(filepath.Join(folder, instructionFolder))
+	return v.Instruction.SaveTo(filepath.Join(folder, InstructionFolder))
 }

@@ -123,7 +123,7 @@ type Place struct {
 // Do gives the result of a step for an input: the kept one, or else it is computed and kept.
 func Do[In, Out any](ctx context.Context, c *Chain, place Place, s Step[In, Out], in In) (Kept[Out], error) {
 	var out Kept[Out]
-	call := &call{at: place.At, phase: place.Phase, step: s.Name, own: s.Own, inputs: readable(in), environment: readable(c.Environment)}
+	call := newCall(place, s.Name, s.Own, readable(in), readable(c.Environment))
 	call.compute = func(ctx context.Context, w *Work) (json.RawMessage, error) {
 		value, err := s.Compute(ctx, w, in)
 		if err != nil {
@@ -148,11 +148,15 @@ type call struct {
 	phase               event.Phase
 	own                 bool
 	inputs, environment any
+	fingerprint         Print  // of step, inputs and environment
+	id                  string // the name of the result's folder
 	compute             func(ctx context.Context, w *Work) (json.RawMessage, error)
 }
 
-func (k *call) fingerprint() Print {
-	return Of(map[string]any{"step": k.step, "inputs": k.inputs, "environment": k.environment})
+func newCall(place Place, step string, own bool, inputs, environment any) *call {
+	print := Of(map[string]any{"step": step, "inputs": inputs, "environment": environment})
+	return &call{at: place.At, phase: place.Phase, step: step, own: own, inputs: inputs, environment: environment,
+		fingerprint: print, id: step + "-" + string(print[:32])}
 }
 
 // begin tells that the step is computed.
@@ -161,8 +165,6 @@ func (k *call) begin(events event.Events) {
 		events.Emit(k.phase)
 	}
 }
-
-func (k *call) id() string { return k.step + "-" + string(k.fingerprint()[:32]) }
 
 func (c *Chain) do(ctx context.Context, k *call) (Result, json.RawMessage, error) {
 	if err := ctx.Err(); err != nil {
@@ -187,22 +189,22 @@ func (c *Chain) do(ctx context.Context, k *call) (Result, json.RawMessage, error
 // find looks a result up and holds it until the chain is closed. A damaged one is named and taken away.
 func (c *Chain) find(k *call) (Result, json.RawMessage, bool) {
 	for _, s := range c.stores(k.own) {
-		if _, err := os.Stat(s.folder(k.id())); err != nil {
+		if _, err := os.Stat(s.folder(k.id)); err != nil {
 			continue
 		}
-		held, err := disk.Lock(s.lock(k.id()), disk.Shared, false)
+		held, err := disk.Lock(s.lock(k.id), disk.Shared, false)
 		if locked := (*disk.ErrLocked)(nil); errors.As(err, &locked) {
 			continue // it is being computed or removed
 		}
 		if found, value, ok := c.open(s, k); ok {
-			c.hold(s, k.id(), held)
-			_ = disk.RemoveAll(s.work(k.id())) // a kill between keeping the result and this leaves it; at worst it stays
+			c.hold(s, k.id, held)
+			_ = disk.RemoveAll(s.work(k.id)) // a kill between keeping the result and this leaves it; at worst it stays
 			return found, value, true
 		}
 		if held != nil {
 			_ = held.Unlock()
 		}
-		if err := s.remove(k.id()); err != nil {
+		if err := s.remove(k.id); err != nil {
 			c.o.Events.Note("%v", err)
 		}
 	}
@@ -211,9 +213,9 @@ func (c *Chain) find(k *call) (Result, json.RawMessage, bool) {
 
 // open reads a result that the caller has locked, and says so where it is damaged.
 func (c *Chain) open(s *store, k *call) (Result, json.RawMessage, bool) {
-	m, sums, err := s.open(k.id())
+	m, sums, err := s.open(k.id)
 	if err == nil {
-		return Result{Folder: s.folder(k.id()), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true}, m.Value, true
+		return Result{Folder: s.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true}, m.Value, true
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		c.o.Events.Note("%v: it is computed again", err)

@@ -28,14 +28,14 @@ func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, 
 		}
 		if found, value, ok := c.open(place, k); ok { // another process was faster
 			_ = held.Share()
-			c.hold(place, k.id(), held)
+			c.hold(place, k.id, held)
 			c.tell(k, true)
 			return found, value, nil
 		}
 		c.tell(k, false)
 		k.begin(c.o.Events)
 		began := time.Now()
-		w := &Work{Environment: c.Environment, Events: c.o.Events, KeepEvery: c.o.KeepEvery, folder: place.work(k.id())}
+		w := &Work{Environment: c.Environment, Events: c.o.Events, KeepEvery: c.o.KeepEvery, folder: place.work(k.id)}
 		value, err := k.compute(ctx, w)
 		if failed := (*disk.Error)(nil); errors.As(err, &failed) && i+1 < len(places) { // a file that is written as it is computed
 			_ = held.Unlock()
@@ -47,7 +47,7 @@ func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, 
 			_ = held.Unlock()
 			return Result{}, nil, err
 		}
-		m := &manifest{Step: k.step, Fingerprint: k.fingerprint(), Inputs: k.inputs, Environment: k.environment, Value: value,
+		m := &manifest{Step: k.step, Fingerprint: k.fingerprint, Inputs: k.inputs, Environment: k.environment, Value: value,
 			Seconds: time.Since(began).Seconds(), PeakRSS: peakRSS(), Made: began.UTC().Truncate(time.Second)}
 		c.spent += m.Seconds
 		r, err := c.keep(k, w, m, places[i:], held)
@@ -86,15 +86,15 @@ func (c *Chain) claim(ctx context.Context, s *store, k *call) (*disk.Held, error
 	if err := disk.MkdirAll(filepath.Join(s.root, ".locks")); err != nil {
 		return nil, err
 	}
-	held, err := disk.Lock(s.lock(k.id()), disk.Exclusive, false)
+	held, err := disk.Lock(s.lock(k.id), disk.Exclusive, false)
 	if locked := (*disk.ErrLocked)(nil); errors.As(err, &locked) {
 		c.o.Events.Note("%s: process %d computes it already; waiting for its result", k.at, locked.PID)
-		held, err = disk.LockContext(ctx, s.lock(k.id()), disk.Exclusive)
+		held, err = disk.LockContext(ctx, s.lock(k.id), disk.Exclusive)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return held, disk.MkdirAll(s.work(k.id()))
+	return held, disk.MkdirAll(s.work(k.id))
 }
 
 // keep writes a result into the first of some places where that is possible. The first one is where it was computed.
@@ -105,14 +105,14 @@ func (c *Chain) keep(k *call, w *Work, m *manifest, places []*store, held *disk.
 			continue
 		}
 		if i > 0 {
-			lock, err := disk.Lock(place.lock(k.id()), disk.Exclusive, false)
+			lock, err := disk.Lock(place.lock(k.id), disk.Exclusive, false)
 			if err != nil {
 				c.cannotKeep(place, k, err)
 				continue
 			}
 			defer lock.Unlock()
 		}
-		sums, err := w.write(place, k.id(), m)
+		sums, err := w.write(place, k.id, m)
 		if err != nil {
 			failed = err
 			c.cannotKeep(place, k, err)
@@ -120,7 +120,7 @@ func (c *Chain) keep(k *call, w *Work, m *manifest, places []*store, held *disk.
 		}
 		if i == 0 {
 			_ = held.Share()
-			c.hold(place, k.id(), held)
+			c.hold(place, k.id, held)
 		} else {
 			_ = held.Unlock()
 		}
@@ -128,9 +128,9 @@ func (c *Chain) keep(k *call, w *Work, m *manifest, places []*store, held *disk.
 			c.o.Events.Note("%s: its result is kept until the run ends, and lost then; free some space", k.at)
 		}
 		for _, p := range places {
-			_ = disk.RemoveAll(p.work(k.id())) // at worst it stays until the result is removed
+			_ = disk.RemoveAll(p.work(k.id)) // at worst it stays until the result is removed
 		}
-		return Result{Folder: place.folder(k.id()), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Live: w.live}, nil
+		return Result{Folder: place.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Live: w.live}, nil
 	}
 	_ = held.Unlock()
 	return Result{}, fmt.Errorf("chain: %s: its result cannot be kept: %w", k.at, failed)

@@ -56,7 +56,7 @@ func (r *record) entry(at string) *entry {
 
 // keepRecord notes the result of a step.
 func (c *Chain) keepRecord(k *call, found Result) {
-	now := entry{At: k.at, ID: k.id(), Folder: found.Folder, Content: found.Content, Inputs: k.inputs, Environment: k.environment}
+	now := entry{At: k.at, ID: k.id, Folder: found.Folder, Content: found.Content, Inputs: k.inputs, Environment: k.environment}
 	c.record.used[k.at] = true
 	c.seconds += found.Seconds
 	c.peak = max(c.peak, found.PeakRSS, peakRSS())
@@ -108,7 +108,7 @@ func (c *Chain) tell(k *call, reused bool) {
 	if old == nil {
 		return
 	}
-	if old.ID == k.id() {
+	if old.ID == k.id {
 		c.o.Events.Note("%s: its kept result is gone; it is computed again", k.at)
 		return
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"espalier/torch/disk"
-	"espalier/torch/textfile"
 )
 
 // store is a folder of kept results:
@@ -146,7 +145,7 @@ func filesIn(folder string) (names []string, err error) {
 }
 
 func readSums(path string) (map[string]string, error) {
-	text, err := textfile.Read(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &damaged{path, fmt.Sprintf("cannot be read (%v)", err)}
 	}

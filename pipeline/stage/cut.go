@@ -156,9 +156,8 @@ func (s *one) slice(ctx context.Context, c *chain.Chain, cut int, student *netwo
 	if err != nil {
 		return made, nil, err
 	}
-	var n model.Network
-	if made.Live != nil {
-		n = made.Live.(model.Network)
+	n, fresh := made.Live.(model.Network) // nil where the result was found
+	if fresh {
 		student.Free() // it is the largest thing in memory, and training needs more than all before
 		torch.TrimMemory()
 	}

@@ -59,10 +59,7 @@ func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *networ
 		return nil, err
 	}
 	s.report.Seconds.Distil += kept.Seconds
-	var n model.Network
-	if kept.Live != nil {
-		n = kept.Live.(model.Network)
-	}
+	n, _ := kept.Live.(model.Network) // nil where the result was found
 	return network.New(kept.Print(), after.Declared(), n, func() (model.Network, error) {
 		n, err := model.Load(kept.Folder, s.Train.On)
 		if err != nil {

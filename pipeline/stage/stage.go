@@ -87,7 +87,9 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student *network
 	s.Events.Emit(event.Cut{Stage: s.name, Cut: cut, Of: s.cfg.Cuts, Parameters: made.Value.Parameters, SliceMaskMaxDiff: made.Value.Diff,
 		Kept: keptText(plan, after.Declared())})
 	if cut == s.cfg.Cuts {
-		m, seconds, err := s.measure(ctx, c, after, event.Pruned)
+		subject := s.subject(after, event.Pruned)
+		m, seconds, err := s.measure(ctx, c, subject)
+		subject.Network.Free()
 		if err != nil {
 			return nil, err
 		}
@@ -102,24 +104,22 @@ func (s *one) subject(student *network.Held, when event.When) measure.Subject {
 	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.name + "/" + string(when), When: when}
 }
 
-func (s *one) measure(ctx context.Context, c *chain.Chain, student *network.Held, when event.When) (report.Model, float64, error) {
-	subject := s.subject(student, when)
-	defer subject.Network.Free()
+func (s *one) measure(ctx context.Context, c *chain.Chain, subject measure.Subject) (report.Model, float64, error) {
 	m, seconds, err := measure.Of(ctx, c, subject, s.Splits, s.Config.Eval)
 	if err == nil {
-		s.Events.Emit(event.StageMeasured{Stage: s.name, When: when, Model: m})
+		s.Events.Emit(event.StageMeasured{Stage: s.name, When: subject.When, Model: m})
 	}
 	return m, seconds, err
 }
 
 // judge measures the stage's student and lets the gate decide on the validation split.
 func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) error {
-	m, seconds, err := s.measure(ctx, c, student, event.Distilled)
+	subject := s.subject(student, event.Distilled)
+	defer subject.Network.Free()
+	m, seconds, err := s.measure(ctx, c, subject)
 	if err != nil {
 		return err
 	}
-	subject := s.subject(student, event.Distilled)
-	defer subject.Network.Free()
 	marks, err := measure.MarksOf(ctx, c, subject, s.Splits.Validation, s.Config.Eval, "the gate's validation split")
 	if err != nil {
 		return err

@@ -3,9 +3,12 @@ package teacher
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"espalier/model"
 	"espalier/model/prompt"
@@ -17,6 +20,7 @@ import (
 	"espalier/pipeline/fault"
 	"espalier/pipeline/network"
 	"espalier/torch"
+	"espalier/torch/nn"
 )
 
 // Teacher is a network to cut, and how it reads.
@@ -102,15 +106,11 @@ func declare(o Options) (*Teacher, error) {
 	if err != nil {
 		return nil, err
 	}
-	dtypes := model.Dtypes{}
-	for _, p := range m.Store().Params() {
-		dtypes[model.DtypeKey(p.Name)] = torch.Float32
-	}
 	return &Teacher{
 		Held: network.New("", m, nil, nil),
 		Reading: corpus.Reading{Words: prompt.Words{Answers: words, Template: o.Config.Data.Prompt}, Pre: model.AdsPreprocessor(o.Set.Size),
 			Form: c.Form(), On: o.Device, Files: chain.Of(words.Words())},
-		Dtypes: dtypes,
+		Dtypes: model.DtypesBy(m, func(*nn.Param) torch.DType { return torch.Float32 }),
 	}, nil
 }
 
@@ -124,14 +124,10 @@ func load(o Options, folder string) (*Teacher, error) {
 	for _, note := range m.Notes() {
 		o.Events.Note("%s", note)
 	}
-	t := &Teacher{Dtypes: model.Dtypes{}}
-	for _, p := range m.Store().Params() {
+	t := &Teacher{Dtypes: model.DtypesBy(m, func(p *nn.Param) torch.DType {
 		info, _ := files.Info(p.Name)
-		key := model.DtypeKey(p.Name)
-		if known, ok := t.Dtypes[key]; !ok || info.DType.Size() > known.Size() {
-			t.Dtypes[key] = info.DType
-		}
-	}
+		return info.DType
+	})}
 	if t.Reading, err = reading(o, folder, m.Config()); err != nil {
 		return nil, err
 	}
@@ -182,20 +178,26 @@ func reading(o Options, folder string, c *model.Config) (r corpus.Reading, err e
 	return r, nil
 }
 
-// print is that of all files of a checkpoint folder.
+// print is that of the files that a checkpoint consists of: those in its folder and those of the Q-Former's tokenizer. What
+// stands beside them, such as git's own folder or a run, is no part of it.
 func print(folder string, sum func(path string) (string, error)) (chain.Print, error) {
 	files := map[string]string{}
-	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+	for _, within := range []string{"", prompt.InstructionFolder} {
+		entries, err := os.ReadDir(filepath.Join(folder, within))
+		if err != nil && (within == "" || !errors.Is(err, fs.ErrNotExist)) {
+			return "", err
 		}
-		name, err := filepath.Rel(folder, path)
-		if err == nil {
-			files[filepath.ToSlash(name)], err = sum(path)
+		for _, e := range entries {
+			path := filepath.Join(folder, within, e.Name())
+			if info, err := os.Stat(path); strings.HasPrefix(e.Name(), ".") || err == nil && info.IsDir() {
+				continue
+			}
+			if files[within+"/"+e.Name()], err = sum(path); err != nil {
+				return "", err
+			}
 		}
-		return err
-	})
-	return chain.Of(files), err
+	}
+	return chain.Of(files), nil
 }
 
 // takeHubForm goes on with the teacher as transformers declares it, when the student is meant for transformers: so all
@@ -233,10 +235,7 @@ func (t *Teacher) Fetch(ctx context.Context, c *chain.Chain, o Options, train *c
 		return 0, err
 	}
 	t.Trained = kept.Result
-	var n model.Network
-	if kept.Live != nil {
-		n = kept.Live.(model.Network)
-	}
+	n, _ := kept.Live.(model.Network) // nil where the result was found
 	t.Held = network.New(kept.Print(), t.Declared(), n, func() (model.Network, error) {
 		n, err := model.Load(kept.Folder, o.Device)
 		if err != nil {
