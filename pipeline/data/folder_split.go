@@ -157,9 +157,9 @@ type folderPictures struct {
 
 func (p *folderPictures) load(i int, dst []uint8) (string, error) {
 	path := p.files[i].path
-	data, err := os.ReadFile(path)
+	data, err := image.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("the picture cannot be read: %w", err)
+		return "", err
 	}
 	picture, err := image.Decode(data)
 	if err != nil {
