@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"espalier/model/image"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -34,7 +35,7 @@ type pictureFile struct {
 // readSplit gives nil where the split is not there.
 func readSplit(root, name string, needAnswers bool, bad *faults) *folderSplit {
 	s := &folderSplit{name: name, path: filepath.Join(root, name, metadataName)}
-	data, err := textfile.Read(s.path)
+	data, err := textfile.ReadLong(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if csv := filepath.Join(root, name, "metadata.csv"); exists(csv) {
 			bad.add(csv, "tables are not read; write %s, a JSON object a line", metadataName)
@@ -87,10 +88,12 @@ func pictureFault(name, path string) string {
 	if filepath.IsAbs(name) {
 		return fmt.Sprintf("file_name %q is absolute; give it relative to the folder of this file", name)
 	}
-	info, err := os.Stat(path)
+	info, err := disk.Stat(path)
 	switch {
-	case err != nil:
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Sprintf("there is no picture %s; file_name is relative to the folder of this file", path)
+	case err != nil:
+		return fmt.Sprintf("the picture cannot be read: %v", err)
 	case info.IsDir():
 		return path + " is a folder; file_name names a picture"
 	}
