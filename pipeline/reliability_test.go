@@ -149,7 +149,7 @@ func TestEachOperationFails(t *testing.T) {
 	}
 	want, total, err := run(0)
 	require.NoError(t, err)
-	for n := 1; n <= total; n += sample(max(1, total/12)) {
+	for n := 1; n <= total; n += sample(max(1, total/8)) {
 		got, _, _ := run(n)
 		require.Equal(t, want, got, "operation %d of %d", n, total)
 	}
@@ -174,7 +174,7 @@ func TestDamagedRuns(t *testing.T) {
 		}))
 	}
 	for i, file := range files {
-		if i%sample(9) > 0 {
+		if i%sample(13) > 0 {
 			continue
 		}
 		text, err := os.ReadFile(file)

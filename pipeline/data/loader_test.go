@@ -130,3 +130,21 @@ func TestPixelsRefusesWrongRoom(t *testing.T) {
 }
 
 func (p *fakePictures) without([]bool) pictures { return p }
+
+// panicking is a decoder with a fault.
+type panicking struct{ fakePictures }
+
+func (p *panicking) load(int, []uint8) (string, error) { panic("index out of range") }
+
+// A panic on a loader's goroutine would end the process before anything is kept.
+func TestLoaderReturnsAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		split := fakeSplit(5, -1)
+		split.pictures = &panicking{}
+		l := NewLoader(context.Background(), split, slices.Values(Order(5, 1, 0)), 2)
+		_, err := l.Next()
+		require.ErrorContains(t, err, "a fault of this program: index out of range")
+		_, again := l.Next()
+		assert.Equal(t, err, again)
+	})
+}

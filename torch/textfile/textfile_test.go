@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"espalier/torch/textfile"
 )
@@ -44,4 +45,22 @@ func TestPointers(t *testing.T) {
 	assert.True(t, textfile.IsPointer([]byte(pointer[:12])))
 	assert.False(t, textfile.IsPointer([]byte("version http://example.org")))
 	assert.False(t, textfile.IsPointer([]byte("version")))
+}
+
+// Reading a pipe would wait for its writer for ever.
+func TestOnlyRegularFiles(t *testing.T) {
+	folder := t.TempDir()
+	pipe, link, file := filepath.Join(folder, "pipe"), filepath.Join(folder, "link"), filepath.Join(folder, "file")
+	require.NoError(t, unix.Mkfifo(pipe, 0o600))
+	for path, want := range map[string]string{pipe: "it is a pipe", folder: "it is a folder", "/dev/zero": "it is a device"} {
+		_, err := textfile.Read(path)
+		assert.ErrorContains(t, err, path+": "+want)
+	}
+	require.NoError(t, os.Symlink("file", link))
+	_, err := textfile.Read(link)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
+	got, err := textfile.Read(link)
+	require.NoError(t, err)
+	assert.Equal(t, "x", string(got))
 }
