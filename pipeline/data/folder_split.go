@@ -190,6 +190,9 @@ func (p *folderPictures) place(i, q int) string {
 	return fmt.Sprintf("%s:%d", p.metadata, p.files[i].lines[q])
 }
 
+// sound: a file may be broken, and that is found out before hours of training.
+func (p *folderPictures) sound() bool { return false }
+
 func (p *folderPictures) without(broken []bool) pictures {
 	kept := *p
 	kept.files = slices.Clone(p.files)

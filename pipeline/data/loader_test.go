@@ -33,6 +33,7 @@ func (p *fakePictures) load(i int, dst []uint8) (string, error) {
 	return "", nil
 }
 func (p *fakePictures) verify(int) (string, error) { return "", nil }
+func (p *fakePictures) sound() bool                { return false }
 func (p *fakePictures) place(int, int) string      { return "fake:1" }
 
 func fakeSplit(n, broken int) *Split {

@@ -15,8 +15,9 @@ type Split struct {
 	size      int
 	questions [][]Question // by picture
 	pictures  pictures
-	pixels    []uint8 // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
-	parts     []Part  // of a divided split, by picture; else nil
+	pixels    []uint8     // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
+	drawn     []sync.Once // of pixels whose pictures are drawn when they are first asked for, by picture; else nil
+	parts     []Part      // of a divided split, by picture; else nil
 	hash      string
 }
 
@@ -32,6 +33,8 @@ type pictures interface {
 	verify(i int) (fingerprint string, err error)
 	// place is where question q of picture i was written, for errors.
 	place(i, q int) string
+	// sound tells whether load cannot fail. Such pictures need not be made before they are asked for.
+	sound() bool
 	// without leaves some pictures out.
 	without(broken []bool) pictures
 }
@@ -77,7 +80,11 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 	}
 	picture := s.Picture(i)
 	if s.pixels != nil {
-		copy(dst, s.pixels[picture*n:])
+		kept := s.pixels[picture*n : (picture+1)*n]
+		if s.drawn != nil {
+			s.drawn[picture].Do(func() { _, _ = s.pictures.load(picture, kept) })
+		}
+		copy(dst, kept)
 		return nil
 	}
 	if _, err := s.pictures.load(picture, dst); err != nil {
@@ -88,16 +95,20 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 
 func (s *Split) pictureBytes() int { return 3 * s.size * s.size }
 
-// prepare loads all pictures, or verifies them, on all cores, and gives their fingerprints.
+// prepare loads all pictures, or verifies them, on all cores, and gives their fingerprints. Those that cannot be broken are
+// only loaded once they are asked for.
 func (s *Split) prepare(inMemory bool, bad *faults) (fingerprints []string) {
 	n := s.pictureBytes()
 	fingerprints = make([]string, s.Len())
 	errs := make([]error, s.Len())
 	if inMemory {
 		s.pixels = make([]uint8, s.Len()*n)
+		if s.pictures.sound() {
+			s.drawn = make([]sync.Once, s.Len())
+		}
 	}
 	parallel(s.Len(), func(i int) {
-		if inMemory {
+		if inMemory && s.drawn == nil {
 			fingerprints[i], errs[i] = s.pictures.load(i, s.pixels[i*n:(i+1)*n])
 		} else {
 			fingerprints[i], errs[i] = s.pictures.verify(i)
