@@ -138,7 +138,7 @@ func (s *folderSplit) holdOut() *folderSplit {
 }
 
 // take makes the split of the first `limit` pictures, or all with 0.
-func (s *folderSplit) take(limit, size int, sum func(string) (string, error)) *Split {
+func (s *folderSplit) take(limit int, cfg Config) *Split {
 	files := s.files
 	if limit > 0 && limit < len(files) {
 		files = files[:limit]
@@ -147,7 +147,7 @@ func (s *folderSplit) take(limit, size int, sum func(string) (string, error)) *S
 	for i, f := range files {
 		questions[i] = f.questions
 	}
-	return &Split{Name: s.name, size: size, questions: questions, pictures: &folderPictures{s.path, size, files, sum}}
+	return &Split{Name: s.name, size: cfg.Size, questions: questions, pictures: &folderPictures{s.path, cfg.Size, files, cfg.Sum, cfg.Skip}}
 }
 
 // folderPictures reads pictures from their files.
@@ -156,6 +156,7 @@ type folderPictures struct {
 	size     int
 	files    []*pictureFile
 	sum      func(path string) (string, error) // of a file's content
+	whole    bool                              // verify decodes all of it
 }
 
 func (p *folderPictures) load(i int, dst []uint8) (string, error) {
@@ -175,6 +176,9 @@ func (p *folderPictures) load(i int, dst []uint8) (string, error) {
 
 // verify gives the same fingerprint as load.
 func (p *folderPictures) verify(i int) (string, error) {
+	if p.whole {
+		return p.load(i, make([]uint8, 3*p.size*p.size))
+	}
 	path := p.files[i].path
 	if err := image.Check(path); err != nil {
 		return "", err

@@ -19,6 +19,7 @@ type Split struct {
 	drawn     []sync.Once // of pixels whose pictures are drawn when they are first asked for, by picture; else nil
 	parts     []Part      // of a divided split, by picture; else nil
 	hash      string
+	made      []string // what each picture was made from when the data set was opened
 }
 
 // Hash is a SHA-256, in hexadecimal, of everything that determines the pictures at their size, the questions and their order,
@@ -69,7 +70,8 @@ func (s *Split) Count(such func(Question) bool) (n int) {
 	return n
 }
 
-// Pixels writes picture i, planar RGB [3, Size, Size], into dst, which has exactly that length.
+// Pixels writes picture i, planar RGB [3, Size, Size], into dst, which has exactly that length. A picture that is not what it was
+// when the data set was opened is an error: results would be kept under the hash of another data set.
 func (s *Split) Pixels(i int, dst []uint8) error {
 	n := s.pictureBytes()
 	if i < 0 || i >= s.Len() {
@@ -87,8 +89,12 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 		copy(dst, kept)
 		return nil
 	}
-	if _, err := s.pictures.load(picture, dst); err != nil {
+	made, err := s.pictures.load(picture, dst)
+	if err != nil {
 		return fmt.Errorf("data: %s: %w", s.Place(i, 0), err)
+	}
+	if s.made != nil && made != s.made[picture] {
+		return fmt.Errorf("data: %s: the picture changed while the run used it; start the run again, which computes anew what depends on it", s.Place(i, 0))
 	}
 	return nil
 }
@@ -131,6 +137,7 @@ func (s *Split) prepare(inMemory bool, bad *faults) (fingerprints []string) {
 	if some && bad.skip {
 		fingerprints = s.leaveOut(broken, fingerprints)
 	}
+	s.made = fingerprints
 	return fingerprints
 }
 
