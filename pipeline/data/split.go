@@ -7,6 +7,10 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"espalier/pipeline/fault"
 )
 
 // Split is one part of a data set. Goroutines may share it.
@@ -161,18 +165,22 @@ func (s *Split) leaveOut(broken []bool, fingerprints []string) (left []string) {
 	return left
 }
 
-// parallel calls f(0) … f(n-1) on all cores and returns when all have returned.
+// parallel calls f(0) … f(n-1) on all cores and returns when all have returned. A panic in one is a panic here.
 func parallel(n int, f func(i int)) {
 	var next atomic.Int64
-	var workers sync.WaitGroup
+	var workers errgroup.Group
 	for range min(n, runtime.GOMAXPROCS(0)) {
-		workers.Go(func() {
+		workers.Go(func() (err error) {
+			defer fault.Caught(&err)
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				f(i)
 			}
+			return nil
 		})
 	}
-	workers.Wait()
+	if err := workers.Wait(); err != nil {
+		panic(err)
+	}
 }
 
 // writeTo adds to a hash what determines the split. Every text goes in with its length, so that different
