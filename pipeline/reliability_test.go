@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +26,7 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// every makes the tests here and in keys_test.go complete, which takes half an hour; without it they take a sample.
+// every makes the tests here, in damage_test.go and keys_test.go complete, which takes half an hour; without it they take a sample.
 var every = flag.Bool("every", false, "100 kills, each operation on the disk, each file, each key")
 
 // sample is every n-th of some numbers, or each one.
@@ -50,19 +52,37 @@ func TestMain(m *testing.M) {
 			}
 			return nil
 		})
-		cfg, err := config.Parse("tiny.toml", tiny, "output="+os.Getenv(killedOutput), "keep_every=1s")
+		cfg, err := config.Parse("tiny.toml", tiny, "output="+os.Getenv(killedOutput))
 		if err == nil {
-			_, err = Run(context.Background(), cfg, Options{Events: moments.event})
+			err = runKeenly(cfg, moments.event)
 		}
 		fmt.Println("moments:", moments.count)
 		if err != nil {
-			fmt.Println(err)
+			fmt.Printf("%T: %v\n", err, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
 	flag.Parse()
 	os.Exit(m.Run())
+}
+
+// runKeenly is a run whose trainings keep their state as often as they may, which is more often than keep_every allows: each
+// of tiny's does so once before its end.
+func runKeenly(given *config.Config, on event.Events) error {
+	cfg, err := given.Resolve()
+	if err != nil {
+		return err
+	}
+	cfg.KeepEvery = 1
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r, err := open(cfg, Options{Events: on})
+	if err != nil {
+		return err
+	}
+	_, err = r.do(context.Background())
+	return errors.Join(err, r.chain.Close())
 }
 
 // moments counts disk operations and events.
@@ -82,7 +102,10 @@ func newMoments(at func(count int, what string) error) *moments {
 
 func (m *moments) event(e event.Event) {
 	m.count++
-	_ = m.at(m.count, fmt.Sprintf("%T", e))
+	if n, ok := e.(event.Note); ok {
+		fmt.Println(n.Text)
+	}
+	_ = m.at(m.count, fmt.Sprintf("%T %+v", e, e))
 }
 
 // killedRun runs the job in a process of its own, which kills itself at the n-th moment.
@@ -106,8 +129,11 @@ func TestKilledRuns(t *testing.T) {
 	require.NoError(t, err)
 	want := outcome(t, whole)
 	kills := 10
-	if *every {
+	switch {
+	case *every:
 		kills = 100
+	case testing.Short():
+		kills = 3
 	}
 	for i := range kills {
 		n := 1 + (2*i+1)*total/(2*kills)
@@ -121,104 +147,58 @@ func TestKilledRuns(t *testing.T) {
 		ended := killedRun(t, output, cache, 1<<30)
 		require.NotContains(t, ended, "panic", said)
 		assert.Equal(t, want, outcome(t, output), "moment %d of %d, %s\n%s", n, total, said, ended)
+		assert.Empty(t, leftovers(t, output), "moment %d of %d, %s", n, total, said)
 	}
 }
 
-// Each operation on the disk made to fail once: the run ends right, or with an error, and then the next start does.
-func TestEachOperationFails(t *testing.T) {
-	torchtest.Setup(t)
-	run := func(n int) (map[string]string, int, error) {
-		output := filepath.Join(t.TempDir(), "run")
-		cfg := tinyConfig(t, output)
-		count, failed := 0, ""
-		restore := disk.Intercept(func(op disk.Op, path string) error {
-			if count++; count == n {
-				failed = op.String() + " " + path
-				return errors.New("made to fail")
-			}
-			return nil
-		})
-		_, err := runWith(context.Background(), cfg, nil)
-		restore()
-		if err != nil {
-			assert.ErrorContains(t, err, "made to fail", "operation %d, %s", n, failed)
-			_, err = runWith(context.Background(), cfg, nil)
-		}
-		require.NoError(t, err, "operation %d, %s", n, failed)
-		return outcome(t, output), count, err
-	}
-	want, total, err := run(0)
-	require.NoError(t, err)
-	for n := 1; n <= total; n += sample(max(1, total/8)) {
-		got, _, _ := run(n)
-		require.Equal(t, want, got, "operation %d of %d", n, total)
-	}
-}
-
-// A changed or missing half of any file of a finished run is found, and mended.
-func TestDamagedRuns(t *testing.T) {
+// A run in another process is told which one has the folder.
+func TestFolderOfAnotherProcess(t *testing.T) {
 	torchtest.Setup(t)
 	output := filepath.Join(t.TempDir(), "run")
-	cfg := tinyConfig(t, output)
-	cfg.Store = filepath.Join(t.TempDir(), "store")
-	_, err := runWith(context.Background(), cfg, nil)
+	r, err := open(tinyConfig(t, output), Options{})
 	require.NoError(t, err)
-	want := outcome(t, output)
-	var files []string
-	for _, root := range []string{output, cfg.Store} {
-		require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-			if err == nil && e.Type().IsRegular() && !strings.Contains(path, "/.lock") {
-				files = append(files, path)
-			}
-			return err
-		}))
-	}
-	for i, file := range files {
-		if i%sample(13) > 0 {
-			continue
+	said := killedRun(t, output, t.TempDir(), 1<<30)
+	assert.Contains(t, said, fmt.Sprintf("*fault.InputError: output = %q is in use by process %d", output, os.Getpid()))
+	require.NoError(t, r.chain.Close())
+	assert.NotContains(t, killedRun(t, output, t.TempDir(), 1<<30), "InputError", "it is free again")
+}
+
+// leftovers are the files and folders in a run's folder that nobody will read: of a writer, or of a step under way.
+func leftovers(t *testing.T, output string) (found []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(output, func(path string, e fs.DirEntry, err error) error {
+		if name := e.Name(); strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".aside") || name == "state" {
+			found = append(found, path)
 		}
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		if i%2 == 0 {
-			text = text[:len(text)/2]
-		} else {
-			text[len(text)/2] ^= 1
-		}
-		require.NoError(t, os.WriteFile(file, text, 0o644))
-		notes := ""
-		_, err = runWith(context.Background(), cfg, func(e event.Event) {
-			if n, ok := e.(event.Note); ok {
-				notes += n.Text + "\n"
-			}
-		})
-		require.NoError(t, err, file)
-		require.Equal(t, want, outcome(t, output), file)
-		if strings.Contains(file, "result.json") || strings.Contains(file, "SUMS") || strings.HasPrefix(file, cfg.Store) && !strings.HasSuffix(file, "files.json") {
-			assert.Contains(t, notes, filepath.Dir(file), "it is named")
-		}
-	}
+		return err
+	}))
+	return found
 }
 
 // timed are the keys of a report that may differ between equal runs.
 var timed = map[string]bool{"seconds": true, "teacher_seconds": true, "latency_ms": true, "throughput": true, "latency_p50": true,
 	"peak_rss_bytes": true, "energy": true, "reused": true}
 
-// outcome is what a run ends with: its student's files, and its report without times and without the folder's name.
+// outcome is what a run ends with: its teacher's and student's files, and its report without times and without the folder's name.
 func outcome(t *testing.T, output string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	entries, err := os.ReadDir(filepath.Join(output, "student"))
-	require.NoError(t, err)
-	for _, e := range entries {
-		text, err := os.ReadFile(filepath.Join(output, "student", e.Name()))
+	for _, folder := range []string{"teacher", "student"} {
+		entries, err := os.ReadDir(filepath.Join(output, folder))
 		require.NoError(t, err)
-		out[e.Name()] = string(text)
+		for _, e := range entries {
+			text, err := os.ReadFile(filepath.Join(output, folder, e.Name()))
+			require.NoError(t, err)
+			out[folder+"/"+e.Name()] = fmt.Sprintf("%d bytes, SHA-256 %x", len(text), sha256.Sum256(text)) // a difference is shown in a line
+		}
 	}
 	text, err := os.ReadFile(filepath.Join(output, "report.json"))
 	require.NoError(t, err)
 	var report map[string]any
 	require.NoError(t, json.Unmarshal(text, &report))
-	delete(report["config"].(map[string]any), "output")
+	for _, key := range []string{"output", "keep_every"} {
+		delete(report["config"].(map[string]any), key)
+	}
 	plain, err := json.Marshal(untimed(report))
 	require.NoError(t, err)
 	out["report.json"] = string(plain)

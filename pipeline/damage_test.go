@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/pipeline/chain"
+	"espalier/pipeline/event"
+	"espalier/torch/disk"
+	"espalier/torch/torchtest"
+)
+
+// Each operation on the disk made to fail once: the run ends right, or with an error that names the file, and then the next
+// start does.
+func TestEachOperationFails(t *testing.T) {
+	torchtest.Setup(t)
+	run := func(n int) (ends map[string]string, count int) {
+		output := filepath.Join(t.TempDir(), "run")
+		cfg := tinyConfig(t, output)
+		what, where := "", ""
+		restore := disk.Intercept(func(op disk.Op, path string) error {
+			if count++; count == n {
+				what, where = op.String(), path
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+		err := runKeenly(cfg, nil)
+		restore()
+		if err != nil {
+			assert.ErrorIs(t, err, syscall.ENOSPC, "operation %d, %s %s", n, what, where)
+			assert.ErrorContains(t, err, where, "operation %d, %s", n, what)
+			_, err = runWith(context.Background(), cfg, nil)
+		}
+		require.NoError(t, err, "operation %d, %s %s", n, what, where)
+		return outcome(t, output), count
+	}
+	want, total := run(0)
+	for n := 1; n <= total; n += sample(max(1, total/8)) {
+		got, _ := run(n)
+		require.Equal(t, want, got, "operation %d of %d", n, total)
+	}
+}
+
+// damages are what may happen to a file that was written.
+var damages = []struct {
+	name string
+	do   func(path string, text []byte) error
+}{
+	{"a flipped bit", func(path string, text []byte) error {
+		text[len(text)/2] ^= 1
+		return os.WriteFile(path, text, 0o644)
+	}},
+	{"a half", func(path string, text []byte) error { return os.Truncate(path, int64(len(text)/2)) }},
+	{"nothing", func(path string, _ []byte) error { return os.Truncate(path, 0) }},
+	{"gone", func(path string, _ []byte) error { return os.Remove(path) }},
+}
+
+// Damage to any file of a finished run is found, named where the file is a kept result's, and mended.
+func TestDamagedRuns(t *testing.T) {
+	torchtest.Setup(t)
+	output, store := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "store")
+	cfg := tinyConfig(t, output, "store="+store)
+	_, err := runWith(context.Background(), cfg, nil)
+	require.NoError(t, err)
+	want := outcome(t, output)
+	files := append(filesBelow(t, output), filesBelow(t, store)...)
+	for i := range len(files) * len(damages) {
+		if i%sample(29) > 0 {
+			continue
+		}
+		file, damage := files[i%len(files)], damages[i/len(files)]
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NoError(t, damage.do(file, text))
+		notes := ""
+		_, err = runWith(context.Background(), cfg, func(e event.Event) {
+			if n, ok := e.(event.Note); ok {
+				notes += n.Text + "\n"
+			}
+		})
+		require.NoError(t, err, "%s: %s", file, damage.name)
+		require.Equal(t, want, outcome(t, output), "%s: %s", file, damage.name)
+		if kept := filepath.Join(filepath.Dir(file), chain.ManifestName); exists(kept) {
+			assert.Contains(t, notes, filepath.Dir(file), damage.name)
+		}
+	}
+}
+
+// filesBelow are the files in a folder and in those below it, but for locks, which hold nothing.
+func filesBelow(t *testing.T, folder string) (files []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() && !strings.Contains(path, "/.lock") {
+			files = append(files, path)
+		}
+		return err
+	}))
+	require.NotEmpty(t, files)
+	return files
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
