@@ -51,8 +51,11 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 	}
 	key := sha256.Sum256(requirements)
 	folder := filepath.Join(cache, "espalier", "bench-"+hex.EncodeToString(key[:6]))
-	lock, err := disk.Lock(folder+".lock", disk.Exclusive, true)
+	lock, err := disk.LockContext(ctx, folder+".lock", disk.Exclusive)
 	if err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
 		return "", &noPeer{err.Error()}
 	}
 	defer lock.Unlock()
@@ -60,7 +63,7 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 	if _, err := os.Stat(whole); err == nil {
 		return python, nil
 	}
-	if err := os.RemoveAll(folder); err != nil { // what an interrupted run left
+	if err := disk.RemoveAll(folder); err != nil { // what an interrupted run left
 		return "", err
 	}
 	if _, err := exec.LookPath("python3"); err != nil {

@@ -2,8 +2,8 @@ package distillation_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +16,7 @@ import (
 	"espalier/model"
 	"espalier/model/modeltest"
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/torchtest"
 )
 
@@ -111,7 +112,7 @@ func TestDamagedStateIsNotUsed(t *testing.T) {
 	whole := newStepper(t)
 	_, err := whole.train(context.Background(), distillation.Options{Steps: 4})
 	require.NoError(t, err)
-	for _, damage := range []string{"flip", "cut", "place", "gone"} {
+	for _, damage := range []string{"flip", "cut", "place", "digit", "gone"} {
 		o := distillation.Options{Steps: 3, Keep: distillation.Keep{Folder: filepath.Join(t.TempDir(), "state"), Steps: 3}}
 		_, err := newStepper(t).train(context.Background(), o)
 		require.NoError(t, err)
@@ -126,6 +127,13 @@ func TestDamagedStateIsNotUsed(t *testing.T) {
 			require.NoError(t, os.WriteFile(file, text[:len(text)/2], 0o644))
 		case "place":
 			require.NoError(t, os.WriteFile(filepath.Join(o.Keep.Folder, "place.json"), []byte("{"), 0o644))
+		case "digit": // still JSON, and of another number of skipped steps
+			place := filepath.Join(o.Keep.Folder, "place.json")
+			text, err := os.ReadFile(place)
+			require.NoError(t, err)
+			other := strings.Replace(string(text), `"skipped":0`, `"skipped":1`, 1)
+			require.NotEqual(t, string(text), other)
+			require.NoError(t, os.WriteFile(place, []byte(other), 0o644))
 		case "gone":
 			require.NoError(t, os.Remove(file))
 		}
@@ -139,101 +147,70 @@ func TestDamagedStateIsNotUsed(t *testing.T) {
 	}
 }
 
-// A loss that is no number is named; its step leaves the weights as they are, and the training goes on.
-func TestStepsWithoutANumberAreSkipped(t *testing.T) {
+// A training whose state cannot be written goes on, and says so; one that can be keeps the newest alone, whatever its folder's
+// name.
+func TestStateThatCannotBeKept(t *testing.T) {
 	torchtest.Setup(t)
-	bad := func(steps ...int) func(distillation.At, *torch.Tensor) *torch.Tensor {
-		return func(at distillation.At, loss *torch.Tensor) *torch.Tensor {
-			for _, s := range steps {
-				if at.Step == s {
-					return loss.MulScalar(math.NaN())
-				}
-			}
-			return loss
+	whole := newStepper(t)
+	_, err := whole.train(context.Background(), distillation.Options{Steps: 4})
+	require.NoError(t, err)
+	folder := filepath.Join(t.TempDir(), "a[b", "state")
+	full := errors.New("disk full")
+	failing := func(op disk.Op, path string) error {
+		if op == disk.OpWrite && strings.HasSuffix(path, "weights-4.safetensors") {
+			return full
 		}
+		return nil
 	}
+	defer disk.Intercept(failing)()
 	s := newStepper(t)
-	s.hook = bad(0)
-	before := s.weights()
-	told, err := s.train(context.Background(), distillation.Options{Steps: 1})
-	var lost *distillation.Diverged
-	require.ErrorAs(t, err, &lost, "one of one is more than a tenth")
-	assert.Equal(t, 1, told.Skipped)
-	assert.True(t, before == s.weights())
-
-	s.hook = bad(4)
-	told, err = s.train(context.Background(), distillation.Options{Steps: 10})
+	_, err = s.train(context.Background(), distillation.Options{Steps: 4, Keep: distillation.Keep{Folder: folder, Steps: 1}})
 	require.NoError(t, err)
-	assert.Equal(t, 1, told.Skipped)
-	assert.Equal(t, []string{"step 5 is skipped: its loss is NaN, the norm of its gradients NaN (batch 4, counted from 0)"}, s.notes)
-	require.NoError(t, model.CheckFinite(s.n))
-
-	s.hook = bad(2, 7)
-	_, err = s.train(context.Background(), distillation.Options{Steps: 10})
-	require.ErrorAs(t, err, &lost)
-	assert.False(t, lost.InARow)
-	assert.ErrorContains(t, err, "2 steps were skipped until step 8, whose loss is NaN at a rate of 0.01")
-
-	s.hook = bad(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
-	_, err = s.train(context.Background(), distillation.Options{Steps: 1000})
-	require.ErrorAs(t, err, &lost)
-	assert.True(t, lost.InARow)
-}
-
-// Where memory is short a step is done again in more pieces, which add up to the same loss and gradients.
-func TestShortMemoryTakesPieces(t *testing.T) {
-	torchtest.Setup(t)
-	w := torch.From([]float64{1, -2, 3, .5}, torch.CPU)
-	defer w.Free()
-	run := func(fits int) (distillation.Trained, []float64, []string, error) {
-		w.CopyFrom(torch.From([]float64{1, -2, 3, .5}, torch.CPU))
-		var notes []string
-		o := distillation.Options{Steps: 3, LR: .1, Pieces: 4, Note: func(text string) { notes = append(notes, text) }}
-		told, err := distillation.Train(context.Background(), []*torch.Tensor{w}, o, func(at distillation.At, _ func(func())) (*torch.Tensor, error) {
-			n := 4 / at.Pieces
-			if n > fits {
-				panic(&torch.Error{Op: "matmul", Kind: torch.KindMemory, Message: "no room for 64 bytes"})
-			}
-			part := w.Slice(0, at.Piece*n, (at.Piece+1)*n)
-			return part.Mul(part).Sum(), nil
-		})
-		return told, w.Floats(), notes, err
+	assert.True(t, whole.weights() == s.weights())
+	require.Len(t, s.notes, 1)
+	assert.Contains(t, s.notes[0], "the state of step 4 cannot be kept")
+	assert.Contains(t, s.notes[0], full.Error())
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(folder)), "*", "state", "*"))
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(f))
 	}
-	told, want, notes, err := run(4)
-	require.NoError(t, err)
-	assert.Equal(t, 1, told.Pieces)
-	assert.Empty(t, notes)
-	told, got, notes, err := run(1)
-	require.NoError(t, err)
-	assert.Equal(t, 4, told.Pieces)
-	assert.InDeltaSlice(t, want, got, 1e-12)
-	require.Len(t, notes, 2)
-	assert.Contains(t, notes[0], "batches are computed in 2 pieces from now on")
-	_, _, _, err = run(0)
-	assert.ErrorContains(t, err, "not enough memory, even for one picture at a time")
-	assert.ErrorContains(t, err, "no room for 64 bytes")
+	assert.ElementsMatch(t, []string{"place.json", "weights-3.safetensors"}, names)
 }
 
-// The pieces of a batch add up to its loss, whatever rows have an answer of the data's.
-func TestPiecesAddUp(t *testing.T) {
-	torchtest.Run(t, func(*torch.Scope) {
-		g := torch.NewGenerator(3)
-		student, teacher := g.Randn(6, 5).To(torch.Float64).SetRequiresGrad(true), g.Randn(6, 5).To(torch.Float64)
-		targets := torch.From([]int64{0, 1, 2, 3, 4, 0}, torch.CPU)
-		l := distillation.Loss{KL: 1, Temperature: 2, Pair: .7, CE: .3}
-		labelled := torch.From([]int64{0, 2, 3}, torch.CPU)
-		whole := l.Of(student, teacher, targets, labelled)
-		whole.Backward()
-		want := torch.Values[float64](student.Grad())
-		student.SetGrad(nil)
-		var sum float64
-		for i, own := range [][]int64{{0}, {0, 1}, {}} { // of rows 0–1, 2–3, 4–5
-			piece := l.OfPiece(student.Slice(0, 2*i, 2*i+2), teacher.Slice(0, 2*i, 2*i+2), targets.Slice(0, 2*i, 2*i+2),
-				torch.From(own, torch.CPU, len(own)), distillation.Rows{All: 6, Labelled: 3})
-			piece.Backward()
-			sum += piece.Item()
+// A state of another training is not used, be it of more parameters or fewer.
+func TestStateOfAnotherTraining(t *testing.T) {
+	torchtest.Setup(t)
+	train := func(folder string, parameters, steps int) (out []float64, notes []string) {
+		var params []*torch.Tensor
+		for range parameters {
+			w := torch.From([]float32{1, -2}, torch.CPU)
+			defer w.Free()
+			params = append(params, w)
 		}
-		assert.InDelta(t, whole.Item(), sum, 1e-12)
-		assert.InDeltaSlice(t, want, torch.Values[float64](student.Grad()), 1e-12)
-	})
+		o := distillation.Options{Steps: steps, LR: .1, Keep: distillation.Keep{Folder: folder, Steps: 1}, Note: func(text string) { notes = append(notes, text) }}
+		_, err := distillation.Train(context.Background(), params, o, func(distillation.At, func(func())) (*torch.Tensor, error) {
+			loss := params[0].Mul(params[0]).Sum()
+			for _, p := range params[1:] {
+				loss = loss.Add(p.Sum())
+			}
+			return loss, nil
+		})
+		require.NoError(t, err)
+		return params[0].Floats(), notes
+	}
+	want, _ := train("", 1, 2)
+	for _, before := range []int{1, 2, 3} {
+		folder := t.TempDir()
+		train(folder, before, 1)
+		got, notes := train(folder, 2, 2)
+		assert.Equal(t, want, got)
+		require.Len(t, notes, 1)
+		if before == 2 {
+			assert.Equal(t, "the training goes on after step 1 of 2", notes[0])
+		} else {
+			assert.Contains(t, notes[0], "is of another training")
+		}
+	}
 }

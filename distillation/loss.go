@@ -21,42 +21,44 @@ type Loss struct {
 // Rows counts the scored rows of a whole batch, of which a loss may see a piece.
 type Rows struct{ All, Labelled int }
 
-// OfPiece is what a piece of a batch adds to the loss of the whole, which has so many rows; see [Loss.Of].
-func (l Loss) OfPiece(student, teacher, targets, labelled *torch.Tensor, whole Rows) *torch.Tensor {
-	rows := student.Size(0)
-	own := rows
-	if labelled != nil {
-		own = labelled.Count()
-	}
-	kl, others := Loss{KL: l.KL, Temperature: l.Temperature}, l
-	others.KL = 0
-	sum := kl.Of(student, teacher, targets, nil).MulScalar(float64(rows) / float64(max(1, whole.All)))
-	return sum.Add(others.Of(student, nil, targets, labelled).MulScalar(float64(own) / float64(max(1, whole.Labelled))))
-}
-
 // Of is the loss of the student's logits [n, vocabulary] against the teacher's (nil when KL is 0) and the right tokens
 // [n]. labelled lists the rows whose right token comes from the data, int64; nil means all. The others have only the
 // teacher's word: they count for KL alone.
 func (l Loss) Of(student, teacher, targets, labelled *torch.Tensor) *torch.Tensor {
+	whole := Rows{All: student.Size(0), Labelled: student.Size(0)}
+	if labelled != nil {
+		whole.Labelled = labelled.Count()
+	}
+	return l.OfPiece(student, teacher, targets, labelled, whole)
+}
+
+// OfPiece is what a piece of a batch adds to [Loss.Of] of the whole, which has so many rows. A piece without a row to learn
+// from adds 0, which has no gradient.
+func (l Loss) OfPiece(student, teacher, targets, labelled *torch.Tensor, whole Rows) *torch.Tensor {
 	student = float(student)
 	sum := torch.Zeros(nil, student.DType(), student.Device())
-	if l.KL != 0 {
-		sum = sum.Add(KL(student, float(teacher), l.Temperature).MulScalar(l.KL))
+	rows := student.Size(0)
+	if l.KL != 0 && rows > 0 {
+		sum = sum.Add(KL(student, float(teacher), l.Temperature).MulScalar(l.KL * share(rows, whole.All)))
 	}
 	if labelled != nil {
-		if labelled.Count() == 0 {
-			return sum
-		}
+		rows = labelled.Count()
 		student, targets = student.IndexSelect(0, labelled), targets.IndexSelect(0, labelled)
 	}
+	if rows == 0 {
+		return sum
+	}
 	if l.Pair != 0 {
-		sum = sum.Add(Pairwise(student, targets, l.Margin, l.PairForm).MulScalar(l.Pair))
+		sum = sum.Add(Pairwise(student, targets, l.Margin, l.PairForm).MulScalar(l.Pair * share(rows, whole.Labelled)))
 	}
 	if l.CE != 0 {
-		sum = sum.Add(CrossEntropy(student, targets).MulScalar(l.CE))
+		sum = sum.Add(CrossEntropy(student, targets).MulScalar(l.CE * share(rows, whole.Labelled)))
 	}
 	return sum
 }
+
+// share turns a mean over some rows into their part of the mean over all; it is exactly 1 for all.
+func share(rows, of int) float64 { return float64(rows) / float64(of) }
 
 // float lifts half precision to float32; float64 stays.
 func float(t *torch.Tensor) *torch.Tensor {

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"espalier/model"
 	"espalier/torch"
@@ -42,6 +41,8 @@ type outputsIndex struct {
 	Offsets []int  `json:"offsets"` // first row of each picture, and the number of all rows
 }
 
+func (i *outputsIndex) rowBytes() int64 { return int64(2 * i.Width) }
+
 // hiddenPays is how many times wider than the hidden states the logits must be before those are kept instead: making
 // logits of them again costs a matrix product at each step.
 const hiddenPays = 4
@@ -51,8 +52,8 @@ type outputsWriter struct {
 	index outputsIndex
 	rows  *disk.Appender
 	sum   hash.Hash
-	keep  Keep
-	last  time.Time
+
+	keeper keeper
 }
 
 // outputsPlace is how far an interrupted writer came.
@@ -65,25 +66,23 @@ type outputsPlace struct {
 // folder as they are computed: those of a half-precision teacher as they are, others as float16 (in which the logits'
 // differences matter less than the teacher's own errors). batches begins with the picture number from: an interrupted attempt
 // goes on after the last batch that it kept.
-func WriteOutputs(folder string, teacher model.Network, keep Keep, batches func(from int, yield func(*model.Batch) error) error) (err error) {
-	w := &outputsWriter{keep: keep, last: time.Now()}
+func WriteOutputs(folder string, teacher model.Network, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
+	w := &outputsWriter{keeper: newKeeper(keep, note)}
 	if err := w.open(folder); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.rows.Close()) }()
-	err = batches(len(w.index.Offsets)-1, func(b *model.Batch) error {
+	err = batches(w.pictures(), func(b *model.Batch) error {
 		if err := w.add(teacher, b); err != nil {
 			return err
 		}
-		if keep.Every > 0 && time.Since(w.last) >= keep.Every || keep.Steps > 0 && (len(w.index.Offsets)-1)%keep.Steps == 0 {
-			return w.save()
+		if w.keeper.due(w.pictures()) {
+			w.save()
 		}
 		return nil
 	})
 	if err != nil {
-		if w.index.Width > 0 {
-			err = errors.Join(err, w.save())
-		}
+		w.save()
 		return fmt.Errorf("distillation: teacher outputs: %w", err)
 	}
 	if err := w.rows.Sync(); err != nil {
@@ -96,26 +95,46 @@ func WriteOutputs(folder string, teacher model.Network, keep Keep, batches func(
 	return disk.Write(filepath.Join(folder, indexName), text)
 }
 
-// open goes on with the rows of an interrupted attempt where they are whole, or begins.
+// pictures is how many the rows are of so far.
+func (w *outputsWriter) pictures() int { return len(w.index.Offsets) - 1 }
+
+// open goes on with the rows of an interrupted attempt, or begins.
 func (w *outputsWriter) open(folder string) (err error) {
 	path := filepath.Join(folder, rowsName)
-	w.index.Offsets, w.sum = []int{0}, sha256.New()
-	size := int64(0)
-	if text, err := os.ReadFile(filepath.Join(w.keep.Folder, placeName)); err == nil {
-		var at outputsPlace
-		if err := json.Unmarshal(text, &at); err == nil && len(at.Index.Offsets) > 0 {
-			n := int64(at.Index.Offsets[len(at.Index.Offsets)-1]) * int64(2*at.Index.Width)
-			if f, err := os.Open(path); err == nil {
-				sum := sha256.New()
-				if _, err := io.CopyN(sum, f, n); err == nil && hex.EncodeToString(sum.Sum(nil)) == at.SHA256 {
-					w.index, w.sum, size = at.Index, sum, n
-				}
-				f.Close()
-			}
+	size, err := w.restore(path)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			w.keeper.note(fmt.Sprintf("the kept state in %s cannot be used (%v): the outputs are computed from the beginning", w.keeper.Folder, err))
 		}
+		w.index, w.sum, size = outputsIndex{Offsets: []int{0}}, sha256.New(), 0
 	}
 	w.rows, err = disk.Append(path, size)
 	return err
+}
+
+// restore takes over the place of an interrupted attempt and tells how many bytes of rows it had.
+func (w *outputsWriter) restore(path string) (size int64, err error) {
+	if w.keeper.Folder == "" {
+		return 0, fs.ErrNotExist
+	}
+	var at outputsPlace
+	if err := readPlace(w.keeper.Folder, &at); err != nil {
+		return 0, err
+	}
+	f, _, err := disk.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	w.index, w.sum = at.Index, sha256.New()
+	size = int64(w.index.Offsets[w.pictures()]) * w.index.rowBytes()
+	if _, err := io.CopyN(w.sum, f, size); err != nil {
+		return 0, fmt.Errorf("%s is cut short: %w", path, err)
+	}
+	if hex.EncodeToString(w.sum.Sum(nil)) != at.SHA256 {
+		return 0, fmt.Errorf("%s is not what was written: its checksum is another", path)
+	}
+	return size, nil
 }
 
 // add computes and writes the rows of a batch.
@@ -148,22 +167,16 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 }
 
 // save keeps how far the rows are whole.
-func (w *outputsWriter) save() error {
-	w.last = time.Now()
-	if w.keep.Folder == "" {
-		return nil
+func (w *outputsWriter) save() {
+	if w.pictures() == 0 {
+		return
 	}
-	if err := w.rows.Sync(); err != nil {
-		return err
-	}
-	text, err := json.Marshal(outputsPlace{w.index, hex.EncodeToString(w.sum.Sum(nil))})
-	if err != nil {
-		return err
-	}
-	if err := disk.MkdirAll(w.keep.Folder); err != nil {
-		return err
-	}
-	return disk.Write(filepath.Join(w.keep.Folder, placeName), text)
+	w.keeper.save(fmt.Sprintf("the state after %d pictures", w.pictures()), func() error {
+		if err := w.rows.Sync(); err != nil {
+			return err
+		}
+		return writePlace(w.keeper.Folder, outputsPlace{w.index, hex.EncodeToString(w.sum.Sum(nil))})
+	})
 }
 
 // OpenOutputs opens the outputs in a folder of [WriteOutputs]. Where they are hidden states, head gives the teacher's output
@@ -194,13 +207,11 @@ func OpenOutputs(folder string, head func() (func(*torch.Tensor) *torch.Tensor, 
 	if o.rows, info, err = disk.Open(filepath.Join(folder, rowsName)); err != nil {
 		return nil, fmt.Errorf("distillation: teacher outputs: %w", err)
 	}
-	if want := int64(o.index.Offsets[o.Pictures()]) * o.rowBytes(); info.Size() != want {
+	if want := int64(o.index.Offsets[o.Pictures()]) * o.index.rowBytes(); info.Size() != want {
 		return nil, errors.Join(fmt.Errorf("distillation: %s has %d bytes, and its index tells of %d", o.rows.Name(), info.Size(), want), o.rows.Close())
 	}
 	return o, nil
 }
-
-func (o *Outputs) rowBytes() int64 { return int64(2 * o.index.Width) }
 
 // Pictures is how many pictures the file covers.
 func (o *Outputs) Pictures() int { return len(o.index.Offsets) - 1 }
@@ -211,7 +222,7 @@ func (o *Outputs) Pictures() int { return len(o.index.Offsets) - 1 }
 func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
 	var raw []byte
 	for _, p := range pictures {
-		from, to := int64(o.index.Offsets[p])*o.rowBytes(), int64(o.index.Offsets[p+1])*o.rowBytes()
+		from, to := int64(o.index.Offsets[p])*o.index.rowBytes(), int64(o.index.Offsets[p+1])*o.index.rowBytes()
 		at := len(raw)
 		raw = append(raw, make([]byte, to-from)...)
 		if _, err := o.rows.ReadAt(raw[at:], from); err != nil {
@@ -219,7 +230,7 @@ func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
 				Message: fmt.Sprintf("%s cannot be read (%v): was it changed while the run used it? start again to compute it anew", o.rows.Name(), err)})
 		}
 	}
-	t := torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.rowBytes()), o.index.Width).To(torch.Float32)
+	t := torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.index.rowBytes()), o.index.Width).To(torch.Float32)
 	if o.head == nil {
 		return t
 	}

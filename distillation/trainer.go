@@ -2,7 +2,6 @@ package distillation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
@@ -26,14 +25,14 @@ type Options struct {
 	Precision   torch.DType // BFloat16 or Float16 casts the forward; Float32 does not
 	Recompute   bool        // blocks keep only their inputs for backward and are computed again there (torch.Recompute)
 	Device      torch.Device
-	Pieces      int // the most pieces that a batch can be computed in where memory is short; 0 means 1
+	Pieces      int // the most that a batch can be computed in where memory is short; 0 means 1
 	Keep        Keep
 	Progress    func(step int, loss float64) // after each step, counted from 1
 	Note        func(text string)            // of what went wrong and was got over
 }
 
 // At is what a loss is asked for: a piece of the batch number Step · Accumulate + Part. The losses of the pieces of a batch add
-// up to the batch's. A batch may be asked for more than once.
+// up to the batch's; nil stands for a piece that nothing is learnt from. A batch may be asked for more than once.
 type At struct{ Step, Part, Piece, Pieces int }
 
 // LossAt computes one scalar in the current scope. What it runs inside cast is computed in the options' precision, its blocks
@@ -46,40 +45,25 @@ type Trained struct {
 	Pieces  int // that a batch was computed in at the end; 1 where there was memory enough
 }
 
-// inARow is how many steps may be skipped one after another.
-const inARow = 10
-
-// Diverged says that too many losses or gradients were no numbers.
-type Diverged struct {
-	Step, Skipped int
-	InARow        bool // the weights may be lost: another start with a smaller rate may help
-	LR            float64
-	Loss          float64
-}
-
-func (e *Diverged) Error() string {
-	return fmt.Sprintf("%d steps were skipped until step %d, whose loss is %g at a rate of %.3g: the loss or its gradients are not finite numbers; "+
-		"a smaller lr or a longer warmup helps", e.Skipped, e.Step, e.Loss, e.LR)
-}
-
 // Train updates parameters with AdamW. It goes on from a state that [Keep] holds. When ctx ends, the state is kept and the
 // cause returned. The parameters ask for gradients afterwards as they did before.
 func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) (Trained, error) {
 	o.complete()
+	var adam *optim.AdamW
+	if err := torch.Run(func(*torch.Scope) error {
+		adam = optim.NewAdamW(params, o.WeightDecay, o.DecayAll)
+		return nil
+	}); lacksMemory(err) {
+		return Trained{}, fmt.Errorf("distillation: %w", &OutOfMemory{"the optimizer's state, two numbers a parameter", err})
+	} else if err != nil {
+		return Trained{}, fmt.Errorf("distillation: the optimizer's state: %w", err)
+	}
+	adam.Beta1, adam.Beta2 = o.Beta1, o.Beta2
 	asked := make([]bool, len(params))
 	for i, p := range params {
 		asked[i] = p.RequiresGrad()
 		p.SetRequiresGrad(true)
 	}
-	var adam *optim.AdamW
-	if err := torch.Run(func(*torch.Scope) error {
-		adam = optim.NewAdamW(params, o.WeightDecay, o.DecayAll)
-		return nil
-	}); err != nil {
-		return Trained{}, fmt.Errorf("distillation: the optimizer's state, two numbers a parameter: %w", err)
-	}
-	adam.Beta1, adam.Beta2 = o.Beta1, o.Beta2
-	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1}
 	defer func() {
 		adam.ZeroGrad()
 		adam.Close()
@@ -87,6 +71,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			p.SetRequiresGrad(asked[i])
 		}
 	}()
+	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1, keeper: newKeeper(o.Keep, o.Note)}
 	if err := t.restore(); err != nil {
 		return t.told(), err
 	}
@@ -107,7 +92,9 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		if o.Progress != nil {
 			o.Progress(t.step, total)
 		}
-		t.saveAtTimes()
+		if t.keeper.due(t.step) || o.Keep.Last && t.step == o.Steps {
+			t.save()
+		}
 	}
 	return t.told(), nil
 }
@@ -156,19 +143,18 @@ func (t *training) told() Trained { return Trained{Skipped: t.skipped, Pieces: t
 
 // take takes one step. Where memory is short, batches are computed in more pieces from then on.
 func (t *training) take() (total float64, err error) {
+	var bad string
 	for {
-		total, err = t.gradients()
-		var e *torch.Error
-		if !errors.As(err, &e) || e.Kind != torch.KindMemory {
+		if total, bad, err = t.gradients(); !lacksMemory(err) {
 			break
 		}
 		t.adam.ZeroGrad()
 		torch.TrimMemory()
 		if t.pieces >= t.o.Pieces {
-			return 0, fmt.Errorf("there is not enough memory, even for one picture at a time: %w; recompute = true or distil.freeze needs less", err)
+			return 0, &OutOfMemory{fmt.Sprintf("a batch in %d pieces", t.pieces), err}
 		}
 		t.pieces = min(2*t.pieces, t.o.Pieces)
-		t.o.Note(fmt.Sprintf("step %d: there is not enough memory for its batch (%s): batches are computed in %d pieces from now on", t.step+1, e.Message, t.pieces))
+		t.o.Note(fmt.Sprintf("step %d: there is not enough memory for its batch (%v): batches are computed in %d pieces from now on", t.step+1, err, t.pieces))
 	}
 	if err != nil {
 		return 0, err
@@ -184,7 +170,7 @@ func (t *training) take() (total float64, err error) {
 	rate := t.o.LR * t.o.Schedule(t.step)
 	if !finite(total) || !finite(norm) {
 		t.adam.ZeroGrad()
-		return total, t.skip(total, norm, rate)
+		return total, t.skip(total, norm, rate, bad)
 	}
 	t.row = 0
 	if err := t.adam.Step(rate); err != nil {
@@ -194,27 +180,15 @@ func (t *training) take() (total float64, err error) {
 	return total, nil
 }
 
-// skip counts a step that is not taken.
-func (t *training) skip(loss, norm, rate float64) error {
-	t.skipped++
-	t.row++
-	e := &Diverged{Step: t.step + 1, Skipped: t.skipped, InARow: t.row >= inARow, LR: rate, Loss: loss}
-	if e.InARow || 10*t.skipped > t.o.Steps {
-		return e
-	}
-	t.o.Note(fmt.Sprintf("step %d is skipped: its loss is %g, the norm of its gradients %g (batch %d, counted from 0)", t.step+1, loss, norm, t.step*t.o.Accumulate))
-	return nil
-}
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-// gradients computes the loss of a step, and adds its gradients up.
-func (t *training) gradients() (total float64, err error) {
+// gradients computes the loss of a step, and adds its gradients up. bad names the first batch whose loss is no number, or
+// where there is none all that the gradients are of.
+func (t *training) gradients() (total float64, bad string, err error) {
+	first := t.step * t.o.Accumulate
 	for part := range t.o.Accumulate {
 		for piece := range t.pieces {
 			err := torch.Run(func(*torch.Scope) error {
 				l, err := t.loss(At{t.step, part, piece, t.pieces}, t.o.cast)
-				if err != nil || l == nil { // a batch of fewer pictures has fewer pieces
+				if err != nil || l == nil { // nothing of the piece teaches
 					return err
 				}
 				if t.o.Accumulate > 1 {
@@ -225,9 +199,19 @@ func (t *training) gradients() (total float64, err error) {
 				return nil
 			})
 			if err != nil {
-				return 0, err
+				return 0, "", err
 			}
 		}
+		if bad == "" && !finite(total) {
+			bad = fmt.Sprintf("batch %d", first+part)
+		}
 	}
-	return total, nil
+	switch {
+	case bad != "":
+	case t.o.Accumulate == 1:
+		bad = fmt.Sprintf("batch %d", first)
+	default:
+		bad = fmt.Sprintf("batches %d to %d", first, first+t.o.Accumulate-1)
+	}
+	return total, bad, nil
 }

@@ -3,8 +3,6 @@ package distillation_test
 import (
 	"context"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -91,61 +89,15 @@ func TestTrainStops(t *testing.T) {
 	assert.False(t, w.RequiresGrad(), "as before")
 }
 
-func TestOutputsAreKeptOnce(t *testing.T) {
+// A training that cannot begin leaves the parameters as they were.
+func TestTrainingThatCannotBegin(t *testing.T) {
 	torchtest.Setup(t)
-	m, io := modeltest.RefTiny(t), modeltest.RefTinyFile(t, "io")
-	path := t.TempDir()
-	write := func(path string, keep distillation.Keep, stop error) error {
-		return distillation.WriteOutputs(path, m, keep, func(from int, yield func(*model.Batch) error) error {
-			return torch.Run(func(*torch.Scope) error {
-				for i := from; i < 4; i += 2 {
-					if i == 2 && stop != nil {
-						return stop
-					}
-					if err := yield(modeltest.RefTinyBatch(t, io, i, i+2, false)); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		})
-	}
-	require.NoError(t, write(path, distillation.Keep{}, nil))
-
-	// Interrupted between batches, the same files come out, and what was computed is not computed again.
-	again, keep := t.TempDir(), distillation.Keep{Folder: filepath.Join(t.TempDir(), "state")}
-	require.ErrorIs(t, write(again, keep, context.Canceled), context.Canceled)
-	require.ErrorIs(t, write(again, keep, context.Canceled), context.Canceled)
-	require.NoError(t, write(again, keep, nil))
-	for _, name := range []string{"outputs.rows", "outputs.json"} {
-		want, err := os.ReadFile(filepath.Join(path, name))
-		require.NoError(t, err)
-		got, err := os.ReadFile(filepath.Join(again, name))
-		require.NoError(t, err)
-		assert.Equal(t, want, got, name)
-	}
-
-	o, err := distillation.OpenOutputs(path, func() (func(*torch.Tensor) *torch.Tensor, error) { return m.Head, nil })
-	require.NoError(t, err)
-	defer o.Close()
-	assert.Equal(t, 4, o.Pictures())
-	require.NoError(t, torch.Run(func(*torch.Scope) error {
-		torch.NoGrad(func() {
-			third, second := modeltest.RefTinyBatch(t, io, 2, 3, false), modeltest.RefTinyBatch(t, io, 1, 2, false)
-			want := torch.Cat(0, m.Logits(third), m.Logits(second))
-			torchtest.Within(t, want, o.Logits([]int{2, 1}, torch.CPU), 1./1024, 0, "float16 rounds to 11 bits")
-		})
-		return nil
-	}))
-	// A file that shrinks under a run is an error that names it.
-	require.NoError(t, os.Truncate(filepath.Join(path, "outputs.rows"), 10))
-	err = torch.Run(func(*torch.Scope) error {
-		o.Logits([]int{3}, torch.CPU)
-		return nil
-	})
-	require.ErrorContains(t, err, "outputs.rows cannot be read")
-	_, err = distillation.OpenOutputs(path, nil)
-	require.ErrorContains(t, err, "has 10 bytes")
+	w, gone := torch.From([]float32{1}, torch.CPU), torch.From([]float32{1}, torch.CPU)
+	defer w.Free()
+	gone.Free()
+	_, err := distillation.Train(context.Background(), []*torch.Tensor{w, gone}, distillation.Options{Steps: 1}, nil)
+	require.ErrorContains(t, err, "the optimizer's state")
+	assert.False(t, w.RequiresGrad())
 }
 
 func second[T any](_ T, err error) error { return err }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/distillation"
 	"espalier/model"
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
@@ -240,6 +241,29 @@ func TestAChangedKeyMovesWhatReadsIt(t *testing.T) {
 	_, err = runWith(context.Background(), tinyConfig(t, fresh, "stage.hidden.distil.lr=2e-3"), nil)
 	require.NoError(t, err)
 	assert.Equal(t, student(t, fresh), changed)
+}
+
+// A distillation whose losses are no numbers starts again with half the rate, once; then the run ends and names the stage, the
+// loss and the rate.
+func TestDivergedDistillation(t *testing.T) {
+	torchtest.Setup(t)
+	var notes []string
+	cfg := tinyConfig(t, filepath.Join(t.TempDir(), "run"), "stage.blocks.distil.steps=1000", "stage.blocks.distil.warmup=0")
+	r, err := open(cfg, Options{Events: func(e event.Event) {
+		if n, ok := e.(event.Note); ok {
+			notes = append(notes, n.Text)
+		}
+	}})
+	require.NoError(t, err)
+	r.cfg.Stages[0].Distil.LR = 1e30 // more than a configuration may ask for
+	_, err = r.do(context.Background())
+	var lost *distillation.Diverged
+	require.ErrorAs(t, err, &lost)
+	assert.ErrorContains(t, err, "stage blocks: distillation: step 11: 10 steps were skipped until step 11, whose loss is NaN at a rate of 5e+29")
+	text := strings.Join(notes, "\n")
+	assert.Contains(t, text, "whose loss is NaN at a rate of 1e+30")
+	assert.Equal(t, 1, strings.Count(text, "the distillation starts again with half the rate"))
+	require.NoError(t, r.chain.Close())
 }
 
 // After a failed gate, a raised alpha goes on from the stage that failed.

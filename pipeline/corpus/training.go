@@ -76,18 +76,21 @@ func (f *Feed) Close() {
 	}
 }
 
-// Piece is a piece of a batch, of so many; nil where the batch has too few pictures for it.
-func (c *Corpus) Piece(b *data.Batch, piece, pieces int) *data.Batch {
-	if pieces <= 1 {
-		return b
+// Piece is a piece of a batch, of so many, and the batch. Nil stands for a piece that no answer of the data's is in where
+// those alone teach, or no answer at all.
+func (f *Feed) Piece(number, piece, pieces int) (b, whole *data.Batch, err error) {
+	whole, err = f.Batch(number)
+	if err != nil || pieces == 1 {
+		return whole, whole, err
 	}
-	n := len(b.Index)
+	n := len(whole.Index)
 	from, to := piece*n/pieces, (piece+1)*n/pieces
-	if from == to {
-		return nil
+	all, labelled := f.c.Rows(whole.Index[from:to]...)
+	if all == 0 || labelled == 0 && f.answered {
+		return nil, whole, nil
 	}
-	size := len(b.Pixels) / n
-	return &data.Batch{Index: b.Index[from:to], Pixels: b.Pixels[from*size : to*size], Questions: b.Questions[from:to]}
+	size := len(whole.Pixels) / n
+	return &data.Batch{Index: whole.Index[from:to], Pixels: whole.Pixels[from*size : to*size], Questions: whole.Questions[from:to]}, whole, nil
 }
 
 // Precision is the dtype of a forward, by its name in the configuration.

@@ -91,6 +91,9 @@ func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, er
 			continue
 		case err != nil:
 			n.Store().Free()
+			if short := (*distillation.OutOfMemory)(nil); errors.As(err, &short) {
+				err = fmt.Errorf("%w; recompute = true, distil.freeze or a smaller data.row_tokens needs less", err)
+			}
 			return r, fmt.Errorf("%s: %w", in.What, err)
 		}
 		if err := model.CheckFinite(n); err != nil {
@@ -130,14 +133,15 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}
-	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
-		whole, err := feed.Batch(at.Step*max(1, d.Accumulate) + at.Part)
-		if err != nil {
+	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, lossAt(in, student, outputs, feed))
+}
+
+// lossAt is the loss of a piece of a batch.
+func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs, feed *corpus.Feed) distillation.LossAt {
+	return func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
+		b, whole, err := feed.Piece(at.Step*max(1, in.Distil.Accumulate)+at.Part, at.Piece, at.Pieces)
+		if err != nil || b == nil {
 			return nil, err
-		}
-		b := in.Train.Piece(whole, at.Piece, at.Pieces)
-		if b == nil {
-			return nil, nil
 		}
 		packed, err := in.Train.Batch(b.Index, b.Pixels)
 		if err != nil {
@@ -145,13 +149,10 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 		}
 		var logits *torch.Tensor
 		cast(func() { logits = student.Logits(packed) })
-		kept, labelled := outputs.Logits(b.Index, in.Train.On), in.Train.Labelled(b.Index)
-		if at.Pieces == 1 {
-			return lossOf(d).Of(logits, kept, packed.Targets, labelled), nil
-		}
-		all, own := in.Train.Rows(whole.Index...)
-		return lossOf(d).OfPiece(logits, kept, packed.Targets, labelled, distillation.Rows{All: all, Labelled: own}), nil
-	})
+		var rows distillation.Rows
+		rows.All, rows.Labelled = in.Train.Rows(whole.Index...)
+		return lossOf(in.Distil).OfPiece(logits, outputs.Logits(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows), nil
+	}
 }
 
 func lossOf(d config.DistilConfig) distillation.Loss {

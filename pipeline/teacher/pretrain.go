@@ -51,14 +51,19 @@ func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pret
 	return p, store.Init(0, train.On)
 }
 
-// loss is that of a step: the language model rests during the first ones, the heads fade out later.
-func (p *pretraining) loss(step, rest, steps int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
+// loss is that of a step, or what a piece of its batch adds: the language model rests during the first ones, the heads fade out
+// later.
+func (p *pretraining) loss(step, rest, steps int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
 	packed, err := p.train.Batch(b.Index, b.Pixels)
 	if err != nil {
 		return nil, err
 	}
-	fading := float64(step) < pretrainEnd*float64(steps)
+	at, words := p.slots(b.Index)
+	fading := len(at) > 0 && float64(step) < pretrainEnd*float64(steps)
 	resting := step < rest
+	if resting && !fading {
+		return nil, nil
+	}
 	var vision, qformer, logits *torch.Tensor
 	cast(func() {
 		x := p.m.Vision(packed.Pictures)
@@ -73,14 +78,16 @@ func (p *pretraining) loss(step, rest, steps int, b *data.Batch, cast func(func(
 	})
 	loss := torch.Zeros(nil, torch.Float32, p.train.On)
 	if logits != nil {
-		loss = loss.Add(distillation.CrossEntropy(logits, packed.Targets))
+		loss = loss.Add(answersLoss(p.train, logits, packed, whole))
 	}
 	if fading {
 		weight := float64(pretrainGain)
 		if !resting {
 			weight = 1 - float64(step)/(pretrainEnd*float64(steps))
 		}
-		rows, targets := p.targets(b.Index)
+		all, _ := p.slots(whole.Index)
+		weight *= float64(len(at)) / float64(len(all))
+		rows, targets := torch.FromInts(at, p.train.On), torch.FromInts(words, p.train.On)
 		both := p.words(vision, rows, targets).Add(p.words(qformer, rows, targets))
 		loss = loss.Add(both.MulScalar(weight))
 	}
@@ -93,9 +100,8 @@ func (p *pretraining) words(out, rows, targets *torch.Tensor) *torch.Tensor {
 	return distillation.CrossEntropy(logits, targets)
 }
 
-// targets are the first words of each picture's answers and their slots. Of two questions of one task the first counts.
-func (p *pretraining) targets(pictures []int) (rows, targets *torch.Tensor) {
-	var at, words []int
+// slots are those of the first words of each picture's answers, and the words. Of two questions of one task the first counts.
+func (p *pretraining) slots(pictures []int) (at, words []int) {
 	slots := max(1, len(p.tasks)) * pretrainWords
 	for i, picture := range pictures {
 		seen := map[int]bool{}
@@ -111,5 +117,5 @@ func (p *pretraining) targets(pictures []int) (rows, targets *torch.Tensor) {
 			}
 		}
 	}
-	return torch.FromInts(at, p.train.On, len(at)), torch.FromInts(words, p.train.On, len(words))
+	return at, words
 }

@@ -2,6 +2,7 @@ package teacher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -31,6 +32,7 @@ type trainInput struct {
 // trained is what is told of a training.
 type trained struct {
 	Skipped int // steps whose loss or gradients were no numbers
+	Pieces  int // that a batch was computed in; 1 where there was memory enough
 }
 
 var trainStep = chain.Step[trainInput, trained]{Name: "teacher", Compute: train}
@@ -64,7 +66,13 @@ func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
 	}
 	if err != nil {
 		m.Store().Free()
+		if short := (*distillation.OutOfMemory)(nil); errors.As(err, &short) {
+			err = fmt.Errorf("%w; a smaller network in [teacher.train] needs less", err)
+		}
 		return r, fmt.Errorf("teacher: %w", err)
+	}
+	if r.Pieces > 1 {
+		w.Alone()
 	}
 	m.Store().SetRequiresGrad(false)
 	w.Hold(m, m.Store().Free)
@@ -81,22 +89,29 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 	defer heads.store.Free()
 	first := t.PretrainSteps + t.Steps
 	params := append(m.Store().Tensors(), heads.store.Tensors()...)
-	learnt, err := trainPhase(ctx, w, in, params, "learn", in.Learn, first, func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
-		return heads.loss(step, t.PretrainSteps, first, b, cast)
+	learnt, err := trainPhase(ctx, w, in, params, "learn", in.Learn, first, func(step int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
+		return heads.loss(step, t.PretrainSteps, first, b, whole, cast)
 	})
 	if err != nil {
 		return r, err
 	}
-	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, func(_ int, b *data.Batch, cast func(func())) (*torch.Tensor, error) {
+	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, func(_ int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
 		packed, err := in.Train.Batch(b.Index, b.Pixels)
 		if err != nil {
 			return nil, err
 		}
 		var logits *torch.Tensor
 		cast(func() { logits = m.Logits(packed) })
-		return distillation.CrossEntropy(logits, packed.Targets), nil
+		return answersLoss(in.Train, logits, packed, whole), nil
 	})
-	return trained{Skipped: learnt.Skipped + refined.Skipped}, err
+	return trained{Skipped: learnt.Skipped + refined.Skipped, Pieces: max(learnt.Pieces, refined.Pieces)}, err
+}
+
+// answersLoss is the cross entropy of a batch's answers, or what a piece of it adds.
+func answersLoss(train *corpus.Corpus, logits *torch.Tensor, b *model.Batch, whole *data.Batch) *torch.Tensor {
+	var rows distillation.Rows
+	rows.All, rows.Labelled = train.Rows(whole.Index...)
+	return distillation.Loss{CE: 1}.OfPiece(logits, nil, b.Targets, nil, rows)
 }
 
 // finalRate is the share of the learning rate at the end of a phase.
@@ -105,24 +120,24 @@ const finalRate = .02
 // trainPhase runs steps with a warm-up and a cosine of their own over freshly shuffled pictures. Its state is kept apart from
 // the other phase's; one that an interrupted run has finished is there with its last step.
 func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*torch.Tensor, name string, seed uint64, steps int,
-	loss func(step int, b *data.Batch, cast func(func())) (*torch.Tensor, error)) (distillation.Trained, error) {
+	loss func(step int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error)) (distillation.Trained, error) {
 	t := in.Sizes
 	w.Events.Emit(event.Phase{Stage: "teacher", Name: "train", Detail: name})
 	feed := in.Train.Feed(ctx, t.Batch, seed, true)
 	defer feed.Close()
 	var mean event.Mean
 	o := distillation.Options{Steps: steps, LR: t.LR, Schedule: optim.WarmupCosine(steps, t.Warmup, finalRate),
-		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On,
+		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Pieces: t.Batch,
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
 		Note: func(text string) { w.Events.Note("teacher: %s", text) },
 		Progress: func(step int, loss float64) {
 			w.Events.Emit(event.Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.Add(loss)})
 		}}
 	return distillation.Train(ctx, params, o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
-		b, err := feed.Batch(at.Step)
-		if err != nil {
+		b, whole, err := feed.Piece(at.Step, at.Piece, at.Pieces)
+		if err != nil || b == nil {
 			return nil, err
 		}
-		return loss(at.Step, b, cast)
+		return loss(at.Step, b, whole, cast)
 	})
 }

@@ -1,6 +1,11 @@
 package disk
 
-import "os"
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
 
 // Appender is a file that grows in its place while it is computed, so that an interrupted work can go on with it. What counts
 // of it says a file that is written after Sync.
@@ -8,11 +13,12 @@ type Appender struct{ f *os.File }
 
 // Append opens a file to go on behind its first size bytes; what follows them is cut off. A missing file is made.
 func Append(path string, size int64) (*Appender, error) {
+	if err := replaceable(path); err != nil {
+		return nil, err
+	}
+	_, missing := os.Stat(path)
 	var f *os.File
 	err := do(OpCreate, path, func() (err error) {
-		if err := replaceable(path); err != nil {
-			return err
-		}
 		if f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 			return err
 		}
@@ -26,6 +32,12 @@ func Append(path string, size int64) (*Appender, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if errors.Is(missing, fs.ErrNotExist) { // the name of a new file is on the disk only when its folder is
+		if err := syncPath(filepath.Dir(path), filepath.Dir(path)); err != nil {
+			f.Close()
+			return nil, err
+		}
 	}
 	return &Appender{f}, nil
 }

@@ -2,8 +2,6 @@ package disk_test
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -53,9 +51,16 @@ var (
 		"Write a first file":     {map[string]string{}, map[string]string{"f": long}, func(d string) error { return disk.Write(filepath.Join(d, "f"), content("n")) }},
 		"Write over a file":      {map[string]string{"f": short}, map[string]string{"f": long}, func(d string) error { return disk.Write(filepath.Join(d, "f"), content("n")) }},
 		"WriteNamed over a file": {map[string]string{"f": short}, map[string]string{"f": "new"}, func(d string) error { return disk.WriteNamed(filepath.Join(d, "f"), plainly("new")) }},
+		"Create and Commit":      {map[string]string{"f": short}, map[string]string{"f": "new"}, func(d string) error { return streamed(filepath.Join(d, "f")) }},
 		"Copy":                   {map[string]string{"f": short, "g": "g"}, map[string]string{"f": "g", "g": "g"}, func(d string) error { return disk.Copy(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"Rename":                 {map[string]string{"f": "old", "g": "new"}, map[string]string{"f": "new"}, func(d string) error { return disk.Rename(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"RemoveAll":              {map[string]string{"m/": "", "m/f": "1", "m/g": "2"}, map[string]string{}, func(d string) error { return disk.RemoveAll(filepath.Join(d, "m")) }},
+		"CopyFolder": {map[string]string{"m/": "", "m/f": "1", "m/below/": "", "m/below/g": "2", "m/not": "3"},
+			map[string]string{"m/": "", "m/f": "1", "m/below/": "", "m/below/g": "2", "m/not": "3", "n/": "", "n/f": "1", "n/below/": "", "n/below/g": "2"},
+			func(d string) error {
+				return disk.ReplaceFolder(filepath.Join(d, "n"), func(tmp string) error { return disk.CopyFolder(filepath.Join(d, "m"), tmp, "not") })
+			}},
+		"Link": {map[string]string{"f": "1", "g": "2"}, map[string]string{"f": "2", "g": "2"}, func(d string) error { return disk.Link(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"a first folder": {map[string]string{}, map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new"},
 			func(d string) error { return disk.ReplaceFolder(filepath.Join(d, "m"), filled) }},
 		"ReplaceFolder": {map[string]string{"m/": "", "m/f": "old", "m/other": "old"}, map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new"},
@@ -70,6 +75,25 @@ var (
 
 func filled(tmp string) error {
 	return errors.Join(disk.Write(filepath.Join(tmp, "f"), []byte("new")), disk.Write(filepath.Join(tmp, "below", "g"), []byte("new")))
+}
+
+// streamed writes as who keeps a file open for long does, and leaves the cleaning to Commit.
+func streamed(path string) error {
+	f, err := disk.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write([]byte("ne")); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		f.Abort()
+		return err
+	}
+	if _, err := f.Write([]byte("w")); err != nil {
+		return err
+	}
+	return f.Commit()
 }
 
 // plainly writes a file without this package, as a library of others does.
@@ -106,8 +130,19 @@ func TestEachChangeEndsAsItSays(t *testing.T) {
 	for name, c := range changes {
 		t.Run(name, func(t *testing.T) {
 			folder := c.prepare(t)
+			unsynced := map[string]bool{} // folders in which a name has changed since they were synced
+			defer disk.Intercept(func(op disk.Op, path string) error {
+				switch op {
+				case disk.OpRename:
+					unsynced[filepath.Dir(path)] = true
+				case disk.OpSync:
+					delete(unsynced, path)
+				}
+				return nil
+			})()
 			require.NoError(t, c.do(folder))
 			assert.Equal(t, c.after, tree(t, folder))
+			assert.Empty(t, unsynced)
 		})
 	}
 }
@@ -157,92 +192,33 @@ func keys(m map[string]string) (names []string) {
 	return names
 }
 
-func TestAWriterThatFailsOrPanics(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "f")
-	require.NoError(t, disk.Write(path, []byte("old")))
-	broken := errors.New("broken")
-	assert.ErrorIs(t, disk.WriteWith(path, func(w io.Writer) error { fmt.Fprint(w, "half"); return broken }), broken)
-	assert.ErrorIs(t, disk.WriteNamed(path, func(tmp string) error { return errors.Join(plainly("half")(tmp), broken) }), broken)
-	assert.ErrorIs(t, disk.ReplaceFolder(filepath.Join(folder, "m"), func(tmp string) error { return errors.Join(filled(tmp), broken) }), broken)
-	assert.Panics(t, func() { _ = disk.WriteWith(path, func(w io.Writer) error { fmt.Fprint(w, "half"); panic("x") }) })
-	assert.Panics(t, func() { _ = disk.ReplaceFolder(filepath.Join(folder, "m"), func(string) error { panic("x") }) })
-	f, err := disk.Create(path)
-	require.NoError(t, err)
-	_, err = f.Write([]byte("half"))
-	require.NoError(t, err)
-	require.NoError(t, f.Sync())
-	f.Abort()
-	f.Abort()
-	assert.Equal(t, map[string]string{"f": "old"}, tree(t, folder))
-}
-
-// Whoever may read the folder may read its files; os.CreateTemp's files are their owner's alone.
-func TestModes(t *testing.T) {
-	before := unix.Umask(0o022)
-	defer unix.Umask(before)
-	folder := filepath.Join(t.TempDir(), "a", "b")
-	require.NoError(t, disk.ReplaceFolder(folder, func(tmp string) error { return disk.Write(filepath.Join(tmp, "f"), nil) }))
-	for path, want := range map[string]fs.FileMode{folder: 0o755, filepath.Dir(folder): 0o755, filepath.Join(folder, "f"): 0o644} {
-		info, err := os.Stat(path)
-		require.NoError(t, err)
-		assert.Equal(t, want, info.Mode().Perm(), path)
-	}
-}
-
-// A rename would put a file in the place of /dev/null.
-func TestWhatIsNoFileIsNotReplaced(t *testing.T) {
-	folder := t.TempDir()
-	pipe, file := filepath.Join(folder, "pipe"), filepath.Join(folder, "file")
-	require.NoError(t, unix.Mkfifo(pipe, 0o600))
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	assert.ErrorContains(t, disk.Write(pipe, nil), pipe+": it is there and is a pipe")
-	assert.ErrorContains(t, disk.Write(folder, nil), "is a folder")
-	assert.ErrorContains(t, disk.WriteNamed("/dev/null", plainly("")), "is a device")
-	assert.ErrorContains(t, disk.ReplaceFolder(file, filled), "it is a file, not a folder")
-	assert.ErrorContains(t, disk.Write(filepath.Join(file, "below"), nil), "mkdir "+file)
-	assert.Equal(t, []string{"file", "pipe"}, listing(t, folder))
-}
-
-func listing(t *testing.T, folder string) (names []string) {
-	entries, err := os.ReadDir(folder)
-	require.NoError(t, err)
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
-}
-
-// The link of a folder stays and leads to the new one.
-func TestReplaceFolderThroughALink(t *testing.T) {
-	folder := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(folder, "real"), 0o755))
-	link := filepath.Join(folder, "link")
-	require.NoError(t, os.Symlink("real", link))
-	require.NoError(t, disk.ReplaceFolder(link, filled))
-	data, err := os.ReadFile(filepath.Join(folder, "real", "f"))
-	require.NoError(t, err)
-	assert.Equal(t, "new", string(data))
-	assert.Equal(t, []string{"link", "real"}, listing(t, folder))
-}
-
-// A name of 255 bytes is the longest that file systems take.
-func TestALongName(t *testing.T) {
-	path := filepath.Join(t.TempDir(), strings.Repeat("x", 255))
-	require.NoError(t, disk.Write(path, []byte("x")))
-	require.NoError(t, disk.Write(path, []byte("y")))
-}
-
-// Each folder that a rename changes is synced after it, and each file before it.
-func TestOrderOfSyncs(t *testing.T) {
+// Each file is synced before its rename, and the folder after it. A folder loses its name before its content.
+func TestOrderOfOperations(t *testing.T) {
 	folder := t.TempDir()
 	var log []string
-	restore := disk.Intercept(func(op disk.Op, path string) error {
+	defer disk.Intercept(func(op disk.Op, path string) error {
 		name, _ := filepath.Rel(folder, path)
 		log = append(log, op.String()+" "+name)
 		return nil
-	})
-	defer restore()
+	})()
 	require.NoError(t, disk.Write(filepath.Join(folder, "a", "f"), []byte("x")))
 	assert.Equal(t, []string{"mkdir a", "sync .", "create a/f", "write a/f", "sync a/f", "rename a/f", "sync a"}, log)
+	log = nil
+	require.NoError(t, disk.RemoveAll(filepath.Join(folder, "a")))
+	assert.Equal(t, []string{"rename a", "remove a", "sync ."}, log)
+	require.NoError(t, disk.RemoveAll(filepath.Join(folder, "a")), "there is nothing")
+}
+
+// A Sweep of another process while a folder is out of its place does not put it back.
+func TestASweepWhileFoldersChangePlaces(t *testing.T) {
+	c := changes["ReplaceFolder without exchange"]
+	folder := c.prepare(t)
+	defer disk.Intercept(func(op disk.Op, path string) error {
+		if op == disk.OpRename && path == filepath.Join(folder, "m") {
+			return disk.Sweep(folder)
+		}
+		return nil
+	})()
+	require.NoError(t, c.do(folder))
+	assert.Equal(t, c.after, tree(t, folder))
 }

@@ -216,12 +216,15 @@ func Link(to, path string) error {
 	if there, err := os.Readlink(path); err == nil && there == target {
 		return nil
 	}
-	tmp := newName(path, endWritten)
+	folder, err := besideFolder(path) // which a Sweep knows and a link alone, which cannot be locked, would not be
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	defer discard(folder.Name())
+	tmp := filepath.Join(folder.Name(), filepath.Base(path))
 	if err := do(OpCreate, path, func() error { return os.Symlink(target, tmp) }); err != nil {
 		return err
 	}
-	if err := Rename(tmp, path); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return nil
+	return rename(tmp, path)
 }

@@ -79,12 +79,12 @@ func (x *Index) Sum(path string) (string, error) {
 		return sum, nil
 	}
 	begun := now()
-	sum, _, err := sumOf(f, path)
+	sum, _, err := sumOf(f)
 	if err != nil {
 		return "", err
 	}
 	if info, err = f.Stat(); err != nil {
-		return "", failed("read", path, err)
+		return "", err
 	}
 	settled := begun.Add(-racy).UnixNano()
 	x.mu.Lock()

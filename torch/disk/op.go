@@ -34,7 +34,8 @@ func (o Op) String() string {
 var intercepted atomic.Pointer[func(Op, string) error]
 
 // Intercept is for tests: ask is called before every operation of this package, on the goroutine that does it, with the path
-// that the caller gave, or the temporary name for what is removed. An error from it takes the place of the operation. restore ends that.
+// that the caller gave, or the temporary name for what is removed. An error from it takes the place of the operation. restore
+// ends that.
 func Intercept(ask func(op Op, path string) error) (restore func()) {
 	before := intercepted.Swap(&ask)
 	return func() { intercepted.Store(before) }

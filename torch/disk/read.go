@@ -62,7 +62,7 @@ func regular(path string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
 	}
-	return failed("open", path, errors.New("it is "+kind(info.Mode())+", not a regular file"))
+	return &fs.PathError{Op: "open", Path: path, Err: errors.New("it is " + kind(info.Mode()) + ", not a regular file")}
 }
 
 // kind is what something on the disk is, in words.
@@ -89,13 +89,13 @@ func Sum(path string) (sum string, size int64, err error) {
 		return "", 0, err
 	}
 	defer f.Close()
-	return sumOf(f, path)
+	return sumOf(f)
 }
 
-func sumOf(f *os.File, path string) (sum string, size int64, err error) {
+func sumOf(f *os.File) (sum string, size int64, err error) {
 	h := sha256.New()
 	if size, err = io.Copy(h, f); err != nil {
-		return "", 0, failed("read", path, err)
+		return "", 0, err
 	}
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }

@@ -1,0 +1,94 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/distillation"
+	"espalier/model"
+	"espalier/model/prompt"
+	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+// The pieces of a batch have its loss and gradients, whatever answers are the data's; a piece that nothing is learnt from is
+// left out.
+func TestPiecesOfABatchEqualIt(t *testing.T) {
+	torchtest.Setup(t)
+	set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 3, Validation: 1, Test: 1, OOD: 1})
+	require.NoError(t, err)
+	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
+	require.NoError(t, err)
+	for p, own := range [][]bool{{true, false, true, false, false}, {true, true, true, true, true}, {false, false, false, true, false}} {
+		require.Len(t, train.Own[p], len(own))
+		copy(train.Own[p], own)
+	}
+	student, err := model.Convert(smallNetwork(t), torch.Float64, torch.CPU)
+	require.NoError(t, err)
+	defer student.Store().Free()
+	student.Store().SetRequiresGrad(true)
+	folder := t.TempDir()
+	teacher := smallNetwork(t)
+	require.NoError(t, teacher.Store().Init(2, torch.CPU))
+	require.NoError(t, distillation.WriteOutputs(folder, teacher, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
+		return torch.Run(func(*torch.Scope) error {
+			b, err := train.Read([]int{0, 1, 2})
+			if err != nil {
+				return err
+			}
+			return yield(b)
+		})
+	}))
+	outputs, err := distillation.OpenOutputs(folder, func() (func(*torch.Tensor) *torch.Tensor, error) { return teacher.Head, nil })
+	require.NoError(t, err)
+	defer outputs.Close()
+
+	for _, d := range []config.DistilConfig{{KL: 1, Temperature: 2, Pair: .5, CE: .25}, {Pair: 1, CE: .5}} {
+		feed := train.Feed(context.Background(), 3, 1, d.KL == 0)
+		loss := lossAt(distilInput{Train: train, Distil: d}, student, outputs, feed)
+		of := func(pieces int) (sum float64, grads [][]float64, computed int) {
+			for piece := range pieces {
+				require.NoError(t, torch.Run(func(*torch.Scope) error {
+					l, err := loss(distillation.At{Piece: piece, Pieces: pieces}, func(f func()) { f() })
+					if err != nil || l == nil {
+						return err
+					}
+					l.Backward()
+					sum += l.Item()
+					computed++
+					return nil
+				}))
+			}
+			for _, p := range student.Store().Params() {
+				var g []float64
+				if p.T().Grad() != nil {
+					g = torch.Values[float64](p.T().Grad())
+				}
+				grads = append(grads, g)
+				p.T().SetGrad(nil)
+			}
+			return sum, grads, computed
+		}
+		want, grads, _ := of(1)
+		for _, pieces := range []int{2, 3} {
+			name := fmt.Sprintf("KL %g in %d pieces", d.KL, pieces)
+			got, ofPieces, computed := of(pieces)
+			assert.InDelta(t, want, got, 1e-9*want, name)
+			if d.KL == 0 && pieces == 3 {
+				assert.Equal(t, 2, computed, "the second picture has no answer of the data's")
+			}
+			for i, p := range student.Store().Params() {
+				require.Len(t, ofPieces[i], len(grads[i]), p.Name)
+				require.InDeltaSlice(t, grads[i], ofPieces[i], 1e-9, "%s: %s", name, p.Name)
+			}
+		}
+		feed.Close()
+	}
+}
