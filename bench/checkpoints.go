@@ -14,6 +14,7 @@ import (
 	"espalier/model"
 	"espalier/model/tokenizer"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 	"espalier/torch"
 )
@@ -178,7 +179,10 @@ func (s *subject) answerTogether(ctx context.Context, workers int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range workers {
 		from, to := i*throughputBatch/workers, (i+1)*throughputBatch/workers
-		group.Go(func() error { return errors.Join(ctx.Err(), s.generate(from, to, s.prompts[from:to])) })
+		group.Go(func() (err error) {
+			defer fault.Caught(&err)
+			return errors.Join(ctx.Err(), s.generate(from, to, s.prompts[from:to]))
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return err

@@ -87,6 +87,9 @@ var (
 
 // ParseConfig reads a config.json and checks that this program computes what it describes.
 func ParseConfig(data []byte) (*Config, error) {
+	if err := checkJSON(data); err != nil {
+		return nil, err
+	}
 	c := &Config{}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber() // 1.0 must not come out as 1: transformers refuses it

@@ -1,6 +1,9 @@
 package model
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // The most that a config.json may ask for. They are far above any network of this kind that there is; a file beyond them is
 // damaged or made to use up the memory, and is refused before anything is allocated for it.
@@ -9,7 +12,34 @@ const (
 	mostWidth      = 1 << 20
 	mostRows       = 1 << 24 // words of a vocabulary, positions
 	mostParameters = 1 << 44
+
+	mostBytes = 16 << 20 // in memory a file can take twenty times its size
+	mostDepth = 64       // of lists and objects; a file that is written again is indented
 )
+
+// checkJSON bounds what a config.json may cost, before it is parsed. It counts brackets outside of texts; the parser finds
+// out whether they match.
+func checkJSON(data []byte) error {
+	if len(data) > mostBytes {
+		return fmt.Errorf("the file has %d bytes, at most %d are read; is it a config.json?", len(data), mostBytes)
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && (c == '[' || c == '{'):
+			if depth++; depth > mostDepth {
+				return fmt.Errorf("lists and objects lie %d deep in each other, at most %d are read; is it a config.json?", depth, mostDepth)
+			}
+		case !quoted && (c == ']' || c == '}'):
+			depth--
+		}
+	}
+	return nil
+}
 
 // checkBounds refuses sizes that no network has, and sizes whose products are too large.
 func (c *Config) checkBounds(fault func(format string, args ...any)) {

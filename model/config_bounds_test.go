@@ -2,11 +2,14 @@ package model
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"espalier/torch/nn"
 )
 
 // A damaged or hostile config.json is refused before anything of its size is made.
@@ -48,4 +51,47 @@ func TestConfigProducts(t *testing.T) {
 	_, err := ParseConfig([]byte(`{"text_config": {"model_type": "opt", "hidden_size": 1000000, "ffn_dim": 1000000, "num_hidden_layers": 4000}}`))
 	require.ErrorContains(t, err, "parameters, at most")
 	assert.Equal(t, 1, strings.Count(err.Error(), "\n")+1)
+}
+
+func TestConfigText(t *testing.T) {
+	within := func(depth int) error {
+		_, err := ParseConfig([]byte(`{"text_config": {"model_type": "opt"}, "a \"[[": ` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}`))
+		return err
+	}
+	assert.NoError(t, within(mostDepth-1))
+	assert.ErrorContains(t, within(mostDepth), "lists and objects lie 65 deep in each other, at most 64 are read")
+	_, err := ParseConfig([]byte(`{"text_config": {"model_type": "opt"}, "a": "` + strings.Repeat("[", mostBytes) + `"}`))
+	assert.ErrorContains(t, err, "bytes, at most 16777216 are read")
+}
+
+// A structure states sizes too: those of a network that was cut, so none can be beyond the sizes that the other keys state.
+func TestStructureBounds(t *testing.T) {
+	var config map[string]any
+	require.NoError(t, json.Unmarshal([]byte(`{"vision_config": {"num_hidden_layers": 1}, "qformer_config": {"num_hidden_layers": 1},
+		"text_config": {"model_type": "opt", "num_hidden_layers": 1}}`), &config))
+	whole := func() *Config {
+		data, err := json.Marshal(config)
+		require.NoError(t, err)
+		c, err := ParseConfig(data)
+		require.NoError(t, err)
+		return c
+	}
+	m, err := New(whole())
+	require.NoError(t, err)
+	sound := m.Store().Structure()
+	for axis, units := range sound.Axes {
+		for _, n := range []int{units + 1, 1_000_000_000, 1<<63 - 1, 0, -1 << 63} {
+			c := whole()
+			s := sound
+			s.Axes = maps.Clone(sound.Axes)
+			s.Axes[axis], c.Structure = n, &s
+			_, err := New(c)
+			assert.ErrorContains(t, err, "axis "+axis+" has ", "%d", n)
+		}
+	}
+	c := whole()
+	c.Structure = &nn.Structure{Version: nn.StructureVersion}
+	_, err = New(c)
+	require.Error(t, err)
+	assert.Less(t, strings.Count(err.Error(), "\n"), 30, "a screen at most")
 }

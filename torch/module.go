@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -65,9 +64,11 @@ func NewModule(class string, parameters map[string]*Tensor) (*Module, error) {
 
 // LoadModule reads a TorchScript file and brings its tensors to a device.
 func LoadModule(file string, on Device) (*Module, error) {
-	if _, err := os.Stat(file); err != nil {
+	whole, _, err := disk.Open(file) // libtorch's reader would wait for a pipe
+	if err != nil {
 		return nil, fmt.Errorf("torch: module: %w", err)
 	}
+	whole.Close()
 	m := &Module{}
 	name := C.CString(file)
 	defer C.free(unsafe.Pointer(name))

@@ -50,6 +50,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil && *path != "" {
 		err = write(*path, result)
 	}
+	shell.Raise(err)
 	var checkpoint *bench.CheckpointError
 	report, compared := result.(*bench.Report)
 	switch {

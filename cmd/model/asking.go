@@ -45,7 +45,7 @@ func (a asking) load(folder string) (*image.RGB, error) {
 }
 
 func readAsked(file string, first int) ([]asking, error) {
-	data, err := textfile.Read(file)
+	data, err := textfile.ReadLong(file)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"espalier/cmd/shell"
 	"espalier/pipeline"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/fault"
@@ -47,7 +48,7 @@ func kept(args []string, stdout *os.File, stderr io.Writer) int {
 			if err != nil {
 				return &fault.InputError{Err: err}
 			}
-			fmt.Fprintf(stdout, "removed %s, %s\n", gone.Folder, report.Bytes(gone.Bytes))
+			fmt.Fprintf(shell.Writer(stdout), "removed %s, %s\n", gone.Folder, report.Bytes(gone.Bytes))
 			return nil
 		}
 		return list(stdout, folder)
@@ -77,7 +78,7 @@ func list(stdout *os.File, folder string) error {
 	if err := drawTable(stdout, t, tableWidth(stdout), bold(isTerminal(stdout))); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "  %d results, %s; pipeline kept -rm ID %s removes one; %s in each says what it was computed from\n",
+	_, err = fmt.Fprintf(shell.Writer(stdout), "  %d results, %s; pipeline kept -rm ID %s removes one; %s in each says what it was computed from\n",
 		len(all), report.Bytes(total), filepath.Clean(folder), chain.ManifestName)
 	return err
 }

@@ -68,6 +68,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 			err = e
 		}
 	}
+	shell.Raise(err)
 	err = cause(ctx, err)
 	switch {
 	case errors.Is(err, context.Canceled):

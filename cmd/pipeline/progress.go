@@ -133,7 +133,7 @@ func newBar(out io.Writer, t *tracker, now func() time.Time) *bar {
 		return decor.Any(func(s decor.Statistics) string {
 			t.Lock()
 			defer t.Unlock()
-			return of(s.AvailableWidth)
+			return shell.Escape(of(s.AvailableWidth))
 		})
 	}
 	style := mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("╸").Padding(" ").Build()

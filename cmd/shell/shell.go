@@ -3,28 +3,35 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"espalier/pipeline/fault"
 	"espalier/torch/disk"
 )
 
 // Fault is the exit status of a fault of the program itself.
 const Fault = 70
 
-// Main runs a command and gives its exit status. A panic is told in a line, with the file that its stack is in.
+// Main runs a command and gives its exit status. A panic, also one that was caught as a *fault.Panic and is raised again, is told
+// in a line, with the file that its stack is in.
 func Main(name string, stderr io.Writer, command func() int) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
-			text := fmt.Sprintf("%s: a fault of the program: %v", name, r)
+			text, stack := fmt.Sprintf("%s: a fault of the program: %v", name, r), debug.Stack()
+			if p, ok := r.(*fault.Panic); ok {
+				text, stack = fmt.Sprintf("%s: %v", name, p), p.Stack
+			}
 			where := "its stack could not be written"
-			if file, err := writeStack(name, text); err == nil {
+			if file, err := writeStack(name, text, stack); err == nil {
 				where = "its stack is in " + file
 			}
 			fmt.Fprintf(stderr, "%s; %s: please report it with that file, as README.md says. Started again, a run goes on from what it has kept\n", Escape(text), where)
@@ -34,13 +41,21 @@ func Main(name string, stderr io.Writer, command func() int) (status int) {
 	return command()
 }
 
-func writeStack(name, text string) (file string, err error) {
+// Raise raises a panic again that was caught elsewhere, so that Main tells it. Other errors, and nil, are left alone.
+func Raise(err error) {
+	var p *fault.Panic
+	if errors.As(err, &p) {
+		panic(p)
+	}
+}
+
+func writeStack(name, text string, stack []byte) (file string, err error) {
 	f, err := os.MkdirTemp("", "espalier-"+name+"-*")
 	if err != nil {
 		return "", err
 	}
 	file = f + "/stack.txt"
-	return file, disk.Write(file, []byte(text+"\n\n"+string(debug.Stack())))
+	return file, disk.Write(file, []byte(text+"\n\n"+string(stack)))
 }
 
 // Escape shows control characters, characters that turn the direction of writing, and bytes that are no UTF-8 as Go would
@@ -58,6 +73,9 @@ func Escape(text string) string {
 			out.WriteString(text[:size])
 		} else {
 			quoted := strconv.QuoteRuneToASCII(r)
+			if r == 0x7f {
+				quoted = `'\u007f'` // JSON writes the others as Go does, or has escaped them itself
+			}
 			out.WriteString(quoted[1 : len(quoted)-1])
 		}
 		text = text[size:]
@@ -86,13 +104,24 @@ func shown(r rune) bool {
 	return r == '\n' || r == '\t' || !unicode.IsControl(r) && !turning(r) && r != 0x2028 && r != 0x2029
 }
 
-// Writer escapes what is written to w.
-func Writer(w io.Writer) io.Writer { return writer{w} }
+// Writer escapes what is written to w. A letter that ends in the next write waits for it, as behind a buffer.
+func Writer(w io.Writer) io.Writer { return &writer{w: w} }
 
-type writer struct{ w io.Writer }
+type writer struct {
+	w    io.Writer
+	rest []byte // of a letter
+}
 
-func (w writer) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(w.w, Escape(string(p))); err != nil {
+func (w *writer) Write(p []byte) (int, error) {
+	text := append(w.rest, p...)
+	end := len(text)
+	for at := max(0, end-utf8.UTFMax+1); at < end; at++ {
+		if utf8.RuneStart(text[at]) && !utf8.FullRune(text[at:]) {
+			end = at
+		}
+	}
+	w.rest = slices.Clone(text[end:])
+	if _, err := io.WriteString(w.w, Escape(string(text[:end]))); err != nil {
 		return 0, err
 	}
 	return len(p), nil

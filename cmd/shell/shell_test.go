@@ -2,14 +2,18 @@ package shell_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"espalier/cmd/shell"
+	"espalier/pipeline/fault"
 )
 
 func TestEscape(t *testing.T) {
@@ -20,7 +24,7 @@ func TestEscape(t *testing.T) {
 		"\u009b31m":                      `\u009b31m`,
 		"photo\u202egnp.exe":             `photo\u202egnp.exe`,
 		"\xff\xfe":                       `\xff\xfe`,
-		"\x7f":                           `\x7f`,
+		"\x7f":                           `\u007f`,
 	} {
 		assert.Equal(t, want, shell.Escape(text))
 		var out bytes.Buffer
@@ -28,6 +32,21 @@ func TestEscape(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, len(text), n)
 		assert.Equal(t, want, out.String())
+	}
+}
+
+// Buffers cut letters in two.
+func TestWriterJoinsLetters(t *testing.T) {
+	const text = "größer – 图 🖼 \x1b\u202e\xff \xe2\x80 end\n"
+	for size := 1; size < 6; size++ {
+		var out bytes.Buffer
+		w := shell.Writer(&out)
+		for part := range slices.Chunk([]byte(text), size) {
+			n, err := w.Write(part)
+			require.NoError(t, err)
+			assert.Equal(t, len(part), n)
+		}
+		assert.Equal(t, shell.Escape(text), out.String(), "%d bytes at a time", size)
 	}
 }
 
@@ -42,5 +61,17 @@ func TestFaultsOfTheProgram(t *testing.T) {
 	stack, err := os.ReadFile(file[1])
 	require.NoError(t, err)
 	assert.Contains(t, string(stack), "TestFaultsOfTheProgram")
+
+	out.Reset()
+	assert.Equal(t, shell.Fault, shell.Main("pipeline", &out, func() int {
+		shell.Raise(nil)
+		shell.Raise(errors.New("failed"))
+		shell.Raise(fmt.Errorf("stage hidden: %w", &fault.Panic{Value: "elsewhere", Stack: []byte("its own stack")}))
+		return 0
+	}))
+	assert.Regexp(t, `^pipeline: a fault of the program: elsewhere; its stack is in `, out.String())
+	stack, err = os.ReadFile(regexp.MustCompile(`is in (\S+stack\.txt)`).FindStringSubmatch(out.String())[1])
+	require.NoError(t, err)
+	assert.Contains(t, string(stack), "its own stack")
 	assert.Equal(t, 3, shell.Main("pipeline", &out, func() int { return 3 }))
 }

@@ -12,12 +12,12 @@ import (
 // jpegTail is how far from its end a JPEG's end marker is looked for: cameras append private data after it.
 const jpegTail = 64 << 10
 
-// Check finds out whether Load would succeed, at the cost of two small reads: it parses the header and looks
-// for the end of the picture, since a file that was cut short is by far the commonest fault. Where the end is
-// not where it should be, the whole picture is decoded, so that nothing readable is refused. Damage in the
-// middle of a whole file passes.
+// Check finds out whether Load would succeed, at the cost of two small reads, or of the whole file of a TIFF or a progressive
+// JPEG: it parses the header and looks for the end of the picture, since a file that was cut short is by far the commonest
+// fault. Where the end is not where it should be, the whole picture is decoded, so that nothing readable is refused. Damage
+// in the middle of a whole file passes.
 func Check(path string) error {
-	f, _, err := disk.Open(path)
+	f, info, err := disk.Open(path)
 	if err != nil {
 		return fmt.Errorf("image: cannot read: %w", err)
 	}
@@ -31,11 +31,10 @@ func Check(path string) error {
 	if err != nil {
 		return fmt.Errorf("image: %s: %w", path, err)
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("image: cannot read: %w", err)
+	if err := checkBytes(info.Size()); err != nil {
+		return fmt.Errorf("image: %s: %w", path, err)
 	}
-	if err := k.checkHeader(io.NewSectionReader(f, 0, info.Size())); err != nil {
+	if _, err := k.checkHeader(io.NewSectionReader(f, 0, info.Size()), info.Size()); err != nil {
 		return fmt.Errorf("image: %s: %w", path, err)
 	}
 	if whole(k, f, info.Size(), head) {

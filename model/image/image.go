@@ -5,8 +5,6 @@ package image
 import (
 	"bytes"
 	"fmt"
-
-	"espalier/torch/disk"
 )
 
 // RGB is a picture of 8 bits a channel, planar.
@@ -30,9 +28,9 @@ func (p *RGB) plane(c int) []uint8 {
 // processor do: turned as its notes say; an alpha channel dropped, not multiplied in; one transparent colour made
 // white. The kind follows from the content, not by the file's name. Errors name the path.
 func Load(path string) (*RGB, error) {
-	data, err := disk.ReadFile(path)
+	data, err := ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("image: cannot read: %w", err)
+		return nil, err
 	}
 	p, err := Decode(data)
 	if err != nil {
@@ -47,9 +45,11 @@ func Decode(data []byte) (*RGB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.checkHeader(bytes.NewReader(data)); err != nil {
+	pixels, err := k.checkHeader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
 		return nil, err
 	}
+	defer reserve(pixels)()
 	p, err := k.decode(data)
 	if err != nil {
 		return nil, k.fault(err)

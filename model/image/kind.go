@@ -16,9 +16,6 @@ import (
 	"espalier/torch/textfile"
 )
 
-// MaxPixels caps width × height: a forged header must not take all memory. It is PIL's own limit.
-const MaxPixels = 178_956_970
-
 // kind is one file format.
 type kind struct {
 	name   string
@@ -29,7 +26,7 @@ type kind struct {
 
 var (
 	pngKind  = &kind{"PNG", png.DecodeConfig, decodePNG, pngNotes}
-	jpegKind = &kind{"JPEG", jpeg.DecodeConfig, decodeJPEG, jpegNotes}
+	jpegKind = &kind{"JPEG", jpegConfig, decodeJPEG, jpegNotes}
 	webpKind = &kind{"WebP", webp.DecodeConfig, decodeWebP, webpNotes}
 	gifKind  = &kind{"GIF", gifConfig, decodeGIF, noNotes}
 	bmpKind  = &kind{"BMP", bmpConfig, decodeBMP, noNotes}
@@ -100,23 +97,14 @@ func (u unread) Error() string {
 	return string(u) + " is not read by this program; convert the picture to PNG"
 }
 
-// checkHeader refuses what cannot be decoded or would take too much memory, before any is taken for it.
-func (k *kind) checkHeader(r io.Reader) error {
+// checkHeader refuses what cannot be decoded or would cost too much, before it does, and gives the number of pixels. r reads a
+// file of so many bytes.
+func (k *kind) checkHeader(r io.Reader, size int64) (pixels int, err error) {
 	c, err := k.header(r)
 	if err != nil {
-		return k.fault(err)
+		return 0, k.fault(err)
 	}
-	return k.checkSize(c.Width, c.Height)
-}
-
-func (k *kind) checkSize(width, height int) error {
-	if width <= 0 || height <= 0 {
-		return fmt.Errorf("the %s picture has no pixels (%dx%d); replace it", k.name, width, height)
-	}
-	if width > MaxPixels/height {
-		return fmt.Errorf("the %s picture has %dx%d pixels, more than the cap of %d; make it smaller", k.name, width, height, MaxPixels)
-	}
-	return nil
+	return c.Width * c.Height, k.checkSize(c.Width, c.Height, size)
 }
 
 // fault says what is wrong: the file, or only that this program does not read such files.

@@ -70,5 +70,7 @@ func (p *adPictures) verify(i int) (string, error) {
 
 func (p *adPictures) place(i, _ int) string { return fmt.Sprintf("ads/%s picture %d", p.split.name, i) }
 
+func (p *adPictures) sound() bool { return true }
+
 // without: a drawing cannot be broken.
 func (p *adPictures) without([]bool) pictures { return p }

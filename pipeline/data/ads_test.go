@@ -132,6 +132,36 @@ func TestAdsAtAnotherSize(t *testing.T) {
 	assert.NotEqual(t, whole.Hash(), d.Hash())
 }
 
+// Drawings are made when they are first asked for, once, by whichever goroutine comes first, and are the same bytes as those
+// that are never kept.
+func TestAdsAreDrawnAtFirstUse(t *testing.T) {
+	cfg := Config{Source: "ads", Train: 6, Validation: 1, Test: 1, OOD: 2}
+	kept, err := Open(cfg)
+	require.NoError(t, err)
+	assert.Equal(t, make([]uint8, len(kept.Train.pixels)), kept.Train.pixels, "nothing is drawn yet")
+	cfg.MemoryBudget = 1
+	fresh, err := Open(cfg)
+	require.NoError(t, err)
+	require.Nil(t, fresh.Train.pixels)
+	for k, s := range kept.Splits() {
+		n := s.pictureBytes()
+		got := make([]uint8, 4*s.Len()*n)
+		parallel(4*s.Len(), func(i int) { assert.NoError(t, s.Pixels(i/4, got[i*n:(i+1)*n])) })
+		want := make([]uint8, n)
+		for i := range 4 * s.Len() {
+			require.NoError(t, fresh.Splits()[k].Pixels(i/4, want))
+			require.Equal(t, want, got[i*n:(i+1)*n])
+		}
+		divided := s.Divide([]Part{{0, 0, 2}, {0, 2, 5}})
+		require.NoError(t, divided.Pixels(1, got[:n]))
+		require.NoError(t, fresh.Splits()[k].Pixels(0, want))
+		assert.Equal(t, want, got[:n], "parts share their picture's drawing")
+		clear(s.pixels)
+		require.NoError(t, s.Pixels(0, got[:n]))
+		assert.Equal(t, make([]uint8, n), got[:n], "drawn once")
+	}
+}
+
 func BenchmarkOpenAds(b *testing.B) {
 	for b.Loop() {
 		if _, err := Open(Config{Source: "ads"}); err != nil {

@@ -47,7 +47,8 @@ type Config struct {
 	// use. 0: 2 GiB.
 	MemoryBudget int64
 
-	// Skip leaves rows out that cannot be read, and lists them, instead of refusing the data set.
+	// Skip leaves rows out that cannot be read, and lists them, instead of refusing the data set. To find damage in the middle of
+	// pictures it decodes all of them once, also beyond the budget.
 	Skip bool
 
 	// Sum is the SHA-256 of a file's content, in hexadecimal; nil reads the file. An index may know it without.

@@ -29,7 +29,7 @@ func (f *faults) row(place, format string, args ...any) {
 		f.add(place, format, args...)
 		return
 	}
-	f.skipped = append(f.skipped, Skipped{place, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")})
+	f.skipped = append(f.skipped, Skipped{place, oneLine(fmt.Sprintf(format, args...))})
 }
 
 // add notes a fault, on one line. The place is a file, or a file and a line; the text says what is wrong and what
@@ -39,8 +39,17 @@ func (f *faults) add(place, format string, args ...any) {
 		f.more++
 		return
 	}
-	line := fmt.Sprintf("data: %s: %s", place, fmt.Sprintf(format, args...))
-	f.lines = append(f.lines, strings.ReplaceAll(line, "\n", " "))
+	f.lines = append(f.lines, fmt.Sprintf("data: %s: %s", place, oneLine(fmt.Sprintf(format, args...))))
+}
+
+// oneLine is the text on one line, and not all of it where it quotes data without end.
+func oneLine(text string) string {
+	const most = 500 // letters
+	text = strings.ReplaceAll(text, "\n", " ")
+	if letters := []rune(text); len(letters) > most {
+		text = string(letters[:most/2]) + " … " + string(letters[len(letters)-most/2:])
+	}
+	return text
 }
 
 func (f *faults) count() int { return len(f.lines) + f.more }

@@ -43,13 +43,13 @@ func openFolder(cfg Config) (*Dataset, error) {
 	d := &Dataset{
 		Name:       filepath.Base(filepath.Clean(cfg.Root)),
 		Size:       cfg.Size,
-		Train:      train.take(cfg.Train, cfg.Size, cfg.Sum),
-		Validation: validation.take(cfg.Validation, cfg.Size, cfg.Sum),
-		Test:       test.take(cfg.Test, cfg.Size, cfg.Sum),
+		Train:      train.take(cfg.Train, cfg),
+		Validation: validation.take(cfg.Validation, cfg),
+		Test:       test.take(cfg.Test, cfg),
 		HeldOut:    heldOut,
 	}
 	if ood != nil {
-		d.OOD = ood.take(cfg.OOD, cfg.Size, cfg.Sum)
+		d.OOD = ood.take(cfg.OOD, cfg)
 	}
 	d.Skipped = bad.skipped
 	if err := d.prepare(cfg.MemoryBudget, cfg.Skip); err != nil {

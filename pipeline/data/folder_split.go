@@ -35,7 +35,7 @@ type pictureFile struct {
 // readSplit gives nil where the split is not there.
 func readSplit(root, name string, needAnswers bool, bad *faults) *folderSplit {
 	s := &folderSplit{name: name, path: filepath.Join(root, name, metadataName)}
-	data, err := textfile.Read(s.path)
+	data, err := textfile.ReadLong(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if csv := filepath.Join(root, name, "metadata.csv"); exists(csv) {
 			bad.add(csv, "tables are not read; write %s, a JSON object a line", metadataName)
@@ -88,10 +88,12 @@ func pictureFault(name, path string) string {
 	if filepath.IsAbs(name) {
 		return fmt.Sprintf("file_name %q is absolute; give it relative to the folder of this file", name)
 	}
-	info, err := os.Stat(path)
+	info, err := disk.Stat(path)
 	switch {
-	case err != nil:
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Sprintf("there is no picture %s; file_name is relative to the folder of this file", path)
+	case err != nil:
+		return fmt.Sprintf("the picture cannot be read: %v", err)
 	case info.IsDir():
 		return path + " is a folder; file_name names a picture"
 	}
@@ -136,7 +138,7 @@ func (s *folderSplit) holdOut() *folderSplit {
 }
 
 // take makes the split of the first `limit` pictures, or all with 0.
-func (s *folderSplit) take(limit, size int, sum func(string) (string, error)) *Split {
+func (s *folderSplit) take(limit int, cfg Config) *Split {
 	files := s.files
 	if limit > 0 && limit < len(files) {
 		files = files[:limit]
@@ -145,7 +147,7 @@ func (s *folderSplit) take(limit, size int, sum func(string) (string, error)) *S
 	for i, f := range files {
 		questions[i] = f.questions
 	}
-	return &Split{Name: s.name, size: size, questions: questions, pictures: &folderPictures{s.path, size, files, sum}}
+	return &Split{Name: s.name, size: cfg.Size, questions: questions, pictures: &folderPictures{s.path, cfg.Size, files, cfg.Sum, cfg.Skip}}
 }
 
 // folderPictures reads pictures from their files.
@@ -154,13 +156,14 @@ type folderPictures struct {
 	size     int
 	files    []*pictureFile
 	sum      func(path string) (string, error) // of a file's content
+	whole    bool                              // verify decodes all of it
 }
 
 func (p *folderPictures) load(i int, dst []uint8) (string, error) {
 	path := p.files[i].path
-	data, err := disk.ReadFile(path)
+	data, err := image.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("the picture cannot be read: %w", err)
+		return "", err
 	}
 	picture, err := image.Decode(data)
 	if err != nil {
@@ -173,6 +176,9 @@ func (p *folderPictures) load(i int, dst []uint8) (string, error) {
 
 // verify gives the same fingerprint as load.
 func (p *folderPictures) verify(i int) (string, error) {
+	if p.whole {
+		return p.load(i, make([]uint8, 3*p.size*p.size))
+	}
 	path := p.files[i].path
 	if err := image.Check(path); err != nil {
 		return "", err
@@ -187,6 +193,9 @@ func (p *folderPictures) verify(i int) (string, error) {
 func (p *folderPictures) place(i, q int) string {
 	return fmt.Sprintf("%s:%d", p.metadata, p.files[i].lines[q])
 }
+
+// sound: a file may be broken, and that is found out before hours of training.
+func (p *folderPictures) sound() bool { return false }
 
 func (p *folderPictures) without(broken []bool) pictures {
 	kept := *p

@@ -6,7 +6,8 @@ import (
 	"io"
 	"iter"
 	"runtime"
-	"runtime/debug"
+
+	"espalier/pipeline/fault"
 )
 
 // Batch is some pictures with their questions.
@@ -91,11 +92,7 @@ func chunks(order iter.Seq[int], size int) iter.Seq[[]int] {
 
 // fill reads one batch. A panic is its error, since on this goroutine nobody else could catch it.
 func fill(ctx context.Context, split *Split, index []int) (_ *Batch, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("data: reading pictures panicked, which is a fault of this program: %v\n%s", p, debug.Stack())
-		}
-	}()
+	defer fault.Caught(&err)
 	n := split.pictureBytes()
 	b := &Batch{Index: index, Pixels: make([]uint8, len(index)*n), Questions: make([][]Question, len(index))}
 	for k, i := range index {

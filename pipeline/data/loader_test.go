@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"espalier/pipeline/fault"
 )
 
 // fakePictures fills picture i with the value i, and may fail at one.
@@ -33,6 +35,7 @@ func (p *fakePictures) load(i int, dst []uint8) (string, error) {
 	return "", nil
 }
 func (p *fakePictures) verify(int) (string, error) { return "", nil }
+func (p *fakePictures) sound() bool                { return false }
 func (p *fakePictures) place(int, int) string      { return "fake:1" }
 
 func fakeSplit(n, broken int) *Split {
@@ -143,7 +146,9 @@ func TestLoaderReturnsAPanic(t *testing.T) {
 		split.pictures = &panicking{}
 		l := NewLoader(context.Background(), split, slices.Values(Order(5, 1, 0)), 2)
 		_, err := l.Next()
-		require.ErrorContains(t, err, "a fault of this program: index out of range")
+		var p *fault.Panic
+		require.ErrorAs(t, err, &p)
+		assert.ErrorContains(t, err, "index out of range")
 		_, again := l.Next()
 		assert.Equal(t, err, again)
 	})

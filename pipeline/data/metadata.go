@@ -19,6 +19,9 @@ type row struct {
 	line     int // from 1
 }
 
+// maxLine is the most bytes of a row.
+const maxLine = 1 << 20
+
 // parseMetadata reads the lines of a metadata.jsonl. path is for errors; needAnswers: a row without an answer is
 // a fault.
 func parseMetadata(path string, data []byte, needAnswers bool, bad *faults) []row {
@@ -31,6 +34,10 @@ func parseMetadata(path string, data []byte, needAnswers bool, bad *faults) []ro
 	for text := range bytes.Lines(data) {
 		line++
 		if len(bytes.TrimSpace(text)) == 0 {
+			continue
+		}
+		if len(text) > maxLine {
+			bad.row(fmt.Sprintf("%s:%d", path, line), "the line has %d bytes, at most %d are read; is this one question?", len(text), maxLine)
 			continue
 		}
 		r, err := parseRow(text, needAnswers)

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,4 +49,45 @@ func TestSkippedRows(t *testing.T) {
 		_, err = Open(Config{Root: root, Size: 2, Skip: true, MemoryBudget: budget})
 		require.ErrorContains(t, err, "all rows of this split are at fault")
 	}
+}
+
+// Damage in the middle of a file shows only when all of it is decoded.
+func TestSkippedDamage(t *testing.T) {
+	files := with(nil)
+	damaged := []byte(flat(t, 20))
+	damaged[bytes.Index(damaged, []byte("IDAT"))+6] ^= 0xff
+	files["images/2.png"] = string(damaged)
+	for _, budget := range []int64{0, 1} {
+		d, err := Open(Config{Root: folder(t, files), Size: 2, Skip: true, MemoryBudget: budget})
+		require.NoError(t, err)
+		assert.Equal(t, 1, d.Train.Len())
+		require.Len(t, d.Skipped, 1)
+		assert.Contains(t, d.Skipped[0].Reason, "broken PNG picture")
+	}
+}
+
+// A picture that changes or breaks under a run ends it, also with Skip: what is computed would not be that of the hash. Opened
+// again, the data set is without it.
+func TestPicturesThatChangeUnderARun(t *testing.T) {
+	root := folder(t, small())
+	cfg := Config{Root: root, Size: 2, Skip: true, MemoryBudget: 1}
+	d, err := Open(cfg)
+	require.NoError(t, err)
+	pixels := make([]uint8, 12)
+	require.NoError(t, d.Train.Pixels(1, pixels))
+	path := filepath.Join(root, "images", "2.png")
+
+	require.NoError(t, os.WriteFile(path, []byte(flat(t, 21)), 0o644))
+	assert.ErrorContains(t, d.Train.Pixels(1, pixels), "train/metadata.jsonl:2: the picture changed while the run used it; start the run again")
+	again, err := Open(cfg)
+	require.NoError(t, err)
+	assert.NoError(t, again.Train.Pixels(1, pixels))
+	assert.NotEqual(t, d.Train.Hash(), again.Train.Hash())
+	assert.Equal(t, d.Test.Hash(), again.Test.Hash())
+
+	require.NoError(t, os.WriteFile(path, []byte("no picture"), 0o644))
+	assert.ErrorContains(t, d.Train.Pixels(1, pixels), "2.png: not a picture")
+	without, err := Open(cfg)
+	require.NoError(t, err)
+	assert.Equal(t, 1, without.Train.Len())
 }

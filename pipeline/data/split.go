@@ -7,6 +7,10 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"espalier/pipeline/fault"
 )
 
 // Split is one part of a data set. Goroutines may share it.
@@ -15,9 +19,11 @@ type Split struct {
 	size      int
 	questions [][]Question // by picture
 	pictures  pictures
-	pixels    []uint8 // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
-	parts     []Part  // of a divided split, by picture; else nil
+	pixels    []uint8     // [pictures, 3, size, size]; nil: each is drawn or decoded when it is asked for
+	drawn     []sync.Once // of pixels whose pictures are drawn when they are first asked for, by picture; else nil
+	parts     []Part      // of a divided split, by picture; else nil
 	hash      string
+	made      []string // what each picture was made from when the data set was opened
 }
 
 // Hash is a SHA-256, in hexadecimal, of everything that determines the pictures at their size, the questions and their order,
@@ -32,6 +38,8 @@ type pictures interface {
 	verify(i int) (fingerprint string, err error)
 	// place is where question q of picture i was written, for errors.
 	place(i, q int) string
+	// sound tells whether load cannot fail. Such pictures need not be made before they are asked for.
+	sound() bool
 	// without leaves some pictures out.
 	without(broken []bool) pictures
 }
@@ -66,7 +74,8 @@ func (s *Split) Count(such func(Question) bool) (n int) {
 	return n
 }
 
-// Pixels writes picture i, planar RGB [3, Size, Size], into dst, which has exactly that length.
+// Pixels writes picture i, planar RGB [3, Size, Size], into dst, which has exactly that length. A picture that is not what it was
+// when the data set was opened is an error: results would be kept under the hash of another data set.
 func (s *Split) Pixels(i int, dst []uint8) error {
 	n := s.pictureBytes()
 	if i < 0 || i >= s.Len() {
@@ -77,27 +86,39 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 	}
 	picture := s.Picture(i)
 	if s.pixels != nil {
-		copy(dst, s.pixels[picture*n:])
+		kept := s.pixels[picture*n : (picture+1)*n]
+		if s.drawn != nil {
+			s.drawn[picture].Do(func() { _, _ = s.pictures.load(picture, kept) })
+		}
+		copy(dst, kept)
 		return nil
 	}
-	if _, err := s.pictures.load(picture, dst); err != nil {
+	made, err := s.pictures.load(picture, dst)
+	if err != nil {
 		return fmt.Errorf("data: %s: %w", s.Place(i, 0), err)
+	}
+	if s.made != nil && made != s.made[picture] {
+		return fmt.Errorf("data: %s: the picture changed while the run used it; start the run again, which computes anew what depends on it", s.Place(i, 0))
 	}
 	return nil
 }
 
 func (s *Split) pictureBytes() int { return 3 * s.size * s.size }
 
-// prepare loads all pictures, or verifies them, on all cores, and gives their fingerprints.
+// prepare loads all pictures, or verifies them, on all cores, and gives their fingerprints. Those that cannot be broken are
+// only loaded once they are asked for.
 func (s *Split) prepare(inMemory bool, bad *faults) (fingerprints []string) {
 	n := s.pictureBytes()
 	fingerprints = make([]string, s.Len())
 	errs := make([]error, s.Len())
 	if inMemory {
 		s.pixels = make([]uint8, s.Len()*n)
+		if s.pictures.sound() {
+			s.drawn = make([]sync.Once, s.Len())
+		}
 	}
 	parallel(s.Len(), func(i int) {
-		if inMemory {
+		if inMemory && s.drawn == nil {
 			fingerprints[i], errs[i] = s.pictures.load(i, s.pixels[i*n:(i+1)*n])
 		} else {
 			fingerprints[i], errs[i] = s.pictures.verify(i)
@@ -120,6 +141,7 @@ func (s *Split) prepare(inMemory bool, bad *faults) (fingerprints []string) {
 	if some && bad.skip {
 		fingerprints = s.leaveOut(broken, fingerprints)
 	}
+	s.made = fingerprints
 	return fingerprints
 }
 
@@ -143,18 +165,22 @@ func (s *Split) leaveOut(broken []bool, fingerprints []string) (left []string) {
 	return left
 }
 
-// parallel calls f(0) … f(n-1) on all cores and returns when all have returned.
+// parallel calls f(0) … f(n-1) on all cores and returns when all have returned. A panic in one is a panic here.
 func parallel(n int, f func(i int)) {
 	var next atomic.Int64
-	var workers sync.WaitGroup
+	var workers errgroup.Group
 	for range min(n, runtime.GOMAXPROCS(0)) {
-		workers.Go(func() {
+		workers.Go(func() (err error) {
+			defer fault.Caught(&err)
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				f(i)
 			}
+			return nil
 		})
 	}
-	workers.Wait()
+	if err := workers.Wait(); err != nil {
+		panic(err)
+	}
 }
 
 // writeTo adds to a hash what determines the split. Every text goes in with its length, so that different

@@ -11,6 +11,7 @@ import (
 	"espalier/model"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/corpus"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/network"
 	"espalier/pipeline/report"
 	"espalier/torch"
@@ -115,8 +116,9 @@ func throughput(ctx context.Context, n model.Network, in speedInput, threads int
 		start := time.Now()
 		var group errgroup.Group
 		for _, share := range shares {
-			group.Go(func() error {
-				_, err := c.Answers(n, share, in.MaxTokens)
+			group.Go(func() (err error) {
+				defer fault.Caught(&err)
+				_, err = c.Answers(n, share, in.MaxTokens)
 				return err
 			})
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -54,7 +55,7 @@ func openFolder(path, key string) (*Folder, error) {
 func (f *Folder) find() error {
 	for _, name := range []string{SingleFile, IndexFile, oldSingleFile, oldIndexFile} {
 		path := filepath.Join(f.Path, name)
-		switch _, err := os.Stat(path); {
+		switch _, err := disk.Stat(path); {
 		case errors.Is(err, os.ErrNotExist):
 		case err != nil:
 			return err

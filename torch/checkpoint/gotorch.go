@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 )
 
 // gobFile is an open checkpoint of github.com/wangkuiyi/gotorch: the gob of a module's StateDict, a map of names to
@@ -27,16 +28,12 @@ var _ Source = (*gobFile)(nil)
 // openGob maps a file and checks the description of every tensor in it: a known dtype, and elements that lie within its
 // storage. What it allocates is bounded by the file's size, whatever the file claims. No code of the pickles is run.
 func openGob(path string) (Source, error) {
-	f, err := os.Open(path)
+	f, info, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() < 1 || !info.Mode().IsRegular() {
+	if info.Size() < 1 {
 		return nil, fmt.Errorf("%s: %d bytes are no gotorch checkpoint; is the download complete?", path, info.Size())
 	}
 	mapped, err := syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_PRIVATE)

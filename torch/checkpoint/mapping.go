@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"espalier/torch/disk"
 )
 
 // mapping is an open file in memory. The file stays open beside it: what is read through it takes no pages of the mapping.
@@ -16,13 +18,12 @@ type mapping struct {
 }
 
 func openMapping(path string) (*mapping, error) {
-	f, err := os.Open(path)
+	f, info, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	m := &mapping{file: f}
-	info, err := f.Stat()
-	if err == nil && info.Size() > 0 {
+	if info.Size() > 0 {
 		if m.data, err = syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_PRIVATE); err != nil {
 			err = fmt.Errorf("map into memory: %w", err)
 		}

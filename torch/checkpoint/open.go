@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -33,15 +33,12 @@ var formats = []format{
 // "." is all of it. Without a key, a state dict is taken as it is, and of a training checkpoint the one part that holds
 // tensors beside the optimizer; when there are several, the error lists them.
 func Open(path, key string) (Source, error) {
-	info, err := os.Stat(path)
+	info, err := disk.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
 		return openFolder(path, key)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a file", path)
 	}
 	head, err := readHead(path)
 	if err != nil {
@@ -59,7 +56,7 @@ func Open(path, key string) (Source, error) {
 }
 
 func readHead(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, _, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}

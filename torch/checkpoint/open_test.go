@@ -187,7 +187,7 @@ func TestOpenSaysWhatElseAFileIs(t *testing.T) {
 		require.ErrorContains(t, err, message)
 	}
 	_, err := checkpoint.Open("/dev/null", "")
-	require.ErrorContains(t, err, "not a file")
+	require.ErrorContains(t, err, "it is a device, not a regular file")
 	_, err = checkpoint.Open("nowhere", "")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
 
@@ -35,15 +36,11 @@ type Info struct {
 // OpenSafeTensors maps a file and checks its header: every tensor must have a known dtype, the bytes that its shape
 // needs, and a place inside the file; together they fill it without overlap, as the format demands.
 func OpenSafeTensors(path string) (*SafeTensors, error) {
-	f, err := os.Open(path)
+	f, info, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
 	if head := make([]byte, 64); info.Size() < 1024 { // a pointer's size; a file of this name is not always opened by Open
 		if n, _ := f.ReadAt(head, 0); textfile.IsPointer(head[:n]) {
 			return nil, fmt.Errorf("%s %s", path, textfile.Pointer)

@@ -1,13 +1,14 @@
 package disk
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +16,7 @@ import (
 // Open opens a regular file for reading, through links. Folders, pipes and devices are refused before they are opened,
 // because opening a pipe waits for its writer.
 func Open(path string) (*os.File, fs.FileInfo, error) {
-	info, err := os.Stat(path)
+	info, err := Stat(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,6 +35,27 @@ func Open(path string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	return f, info, nil
+}
+
+// Stat is os.Stat, but a link that leads nowhere is another error than a path where nothing is: what is optional may be
+// missing, and a link shows that somebody put it there.
+func Stat(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return info, err
+	}
+	for at, below := path, ""; at != below; at, below = filepath.Dir(at), at {
+		link, absent := os.Lstat(at)
+		if absent != nil {
+			continue
+		}
+		if _, broken := os.Stat(at); link.Mode()&fs.ModeSymlink != 0 && broken != nil {
+			to, _ := os.Readlink(at)
+			return nil, failed("open", at, fmt.Errorf("the link leads to %s, which is not there", to))
+		}
+		break
+	}
+	return nil, err
 }
 
 func regular(path string, info fs.FileInfo) error {
@@ -76,16 +98,4 @@ func sumOf(f *os.File) (sum string, size int64, err error) {
 		return "", 0, err
 	}
 	return hex.EncodeToString(h.Sum(nil)), size, nil
-}
-
-// ReadFile is the content of a regular file.
-func ReadFile(path string) ([]byte, error) {
-	f, info, err := Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	out := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // room for all of it, and to see the end
-	_, err = out.ReadFrom(f)
-	return out.Bytes(), err
 }

@@ -16,6 +16,9 @@ type Builder struct {
 	layer int
 }
 
+// mostFaults is how many faults of a declaration are told.
+const mostFaults = 20
+
 type root struct {
 	store     *Store
 	structure *Structure
@@ -70,6 +73,9 @@ func Declare(structure *Structure, declare func(b *Builder), omitted ...Omission
 			r.faults = append(r.faults, fmt.Errorf("the structure has %s, the network does not", u))
 		}
 	}
+	if more := len(r.faults) - mostFaults; more > 0 {
+		r.faults = append(r.faults[:mostFaults], fmt.Errorf("and %d more", more))
+	}
 	if len(r.faults) > 0 {
 		return nil, fmt.Errorf("nn: %w", errors.Join(r.faults...))
 	}
@@ -116,6 +122,8 @@ func (b *Builder) Axis(name string, kind Kind, units int) *Axis {
 			r.faults = append(r.faults, fmt.Errorf("the structure has no axis %s", a.Name))
 		case n < 1:
 			r.faults = append(r.faults, fmt.Errorf("axis %s has %d units, at least 1 is needed", a.Name, n))
+		case n > units: // a cut takes units away; a number of any size would take all memory
+			r.faults = append(r.faults, fmt.Errorf("axis %s has %d units, the network that was cut had %d", a.Name, n, units))
 		default:
 			a.units = n
 		}

@@ -12,16 +12,30 @@ import (
 	"espalier/torch/disk"
 )
 
+// The most bytes that are read of a file. The largest tokenizer.json in use have about 35 MB.
+const (
+	most     = 64 << 20
+	mostLong = 1 << 30
+)
+
 // Read reads a text file as UTF-8. Editors on Windows begin files with a byte-order mark, which no JSON may have, and
 // PowerShell writes UTF-16: both become plain UTF-8. Line ends stay as they are. Git LFS's pointers are refused,
-// and so is what is no regular file, because reading a pipe waits for its writer.
-func Read(path string) ([]byte, error) {
-	f, _, err := disk.Open(path)
+// and so is what is no regular file, because reading a pipe waits for its writer, and what has more than 64 MiB.
+func Read(path string) ([]byte, error) { return read(path, most) }
+
+// ReadLong is Read for a list that grows with the data; it may have 1 GiB.
+func ReadLong(path string) ([]byte, error) { return read(path, mostLong) }
+
+func read(path string, most int64) ([]byte, error) {
+	f, info, err := disk.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(f)
+	if info.Size() > most {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are read of such a file; is it the right one?", path, info.Size(), most)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, most))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,39 @@
+package disk_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/torch/disk"
+)
+
+// A link that leads nowhere is no missing file, also where it is a folder on the way.
+func TestStatTellsBrokenLinks(t *testing.T) {
+	folder := t.TempDir()
+	at := func(name string) string { return filepath.Join(folder, name) }
+	require.NoError(t, os.WriteFile(at("file"), nil, 0o600))
+	require.NoError(t, os.Symlink("file", at("good")))
+	require.NoError(t, os.Symlink(".", at("here")))
+	require.NoError(t, os.Symlink("gone", at("broken")))
+
+	for _, name := range []string{"file", "good", "here/good"} {
+		_, err := disk.Stat(at(name))
+		assert.NoError(t, err, name)
+	}
+	for _, name := range []string{"none", "none/below", "here/none", "here/none/below"} {
+		_, err := disk.Stat(at(name))
+		assert.ErrorIs(t, err, fs.ErrNotExist, name)
+	}
+	for _, name := range []string{"broken", "broken/below/deeper"} {
+		_, err := disk.Stat(at(name))
+		assert.ErrorContains(t, err, at("broken")+": the link leads to gone, which is not there")
+		assert.NotErrorIs(t, err, fs.ErrNotExist)
+		_, _, err = disk.Open(at(name))
+		assert.ErrorContains(t, err, "the link leads to gone")
+	}
+}
