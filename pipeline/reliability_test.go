@@ -27,7 +27,7 @@ import (
 )
 
 // every makes the tests here, in damage_test.go and keys_test.go complete, which takes half an hour; without it they take a sample.
-var every = flag.Bool("every", false, "100 kills, each operation on the disk, each file, each key")
+var every = flag.Bool("every", false, "100 kills, each kind of operation on the disk, each file, each key")
 
 // sample is every n-th of some numbers, or each one.
 func sample(n int) int {
