@@ -29,16 +29,19 @@ import (
 // every makes the tests here, in damage_test.go and keys_test.go complete, which takes half an hour; without it they take a sample.
 var every = flag.Bool("every", false, "100 kills, each kind of operation on the disk, each file, each key")
 
-// sample is every n-th of some numbers, or each one.
+// sample is n where a test takes every n-th of its cases; more with -short, and each of them with -every.
 func sample(n int) int {
-	if *every {
+	switch {
+	case *every:
 		return 1
+	case testing.Short():
+		return 3 * n
 	}
 	return n
 }
 
-// killed is the job that TestKilledRuns starts in another process: it counts disk operations and events, and kills itself at
-// the n-th.
+// These variables make the test binary a run that counts its disk operations and events and kills itself at the n-th; see
+// killedRun.
 const killedAt, killedOutput = "ESPALIER_TEST_KILL_AT", "ESPALIER_TEST_OUTPUT"
 
 func TestMain(m *testing.M) {
