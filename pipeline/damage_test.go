@@ -52,7 +52,7 @@ func TestEachOperationFails(t *testing.T) {
 		return outcome(t, output)
 	}
 	want := run(0)
-	for i := 0; i < len(kinds); i += sample(max(1, len(kinds)/12)) {
+	for i := 0; i < len(kinds); i += sample(max(1, len(kinds)/8)) {
 		require.Equal(t, want, run(kinds[i]), "operation %d", kinds[i])
 	}
 }

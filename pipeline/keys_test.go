@@ -84,7 +84,7 @@ func TestEveryKeyMovesAFingerprint(t *testing.T) {
 		if !assert.True(t, known, "%s: say in this test how it is changed", k.Path()) {
 			continue
 		}
-		if i%sample(5) > 0 && k.Moves && !slices.Contains(judges, k.Path()) {
+		if i%sample(9) > 0 && k.Moves && !slices.Contains(judges, k.Path()) {
 			continue
 		}
 		ids, got := run(set...)
