@@ -66,6 +66,7 @@ type Chain struct {
 	lock        *disk.Held
 	own         *store
 	shared      *store // nil: there is none
+	closed      bool   // a result could not be kept in the shared folder: it is read, and not tried again
 	temporary   string // a folder of results that could not be kept elsewhere; made when it is needed
 	used        map[string]*disk.Held
 	record      *record
@@ -93,6 +94,9 @@ func Open(e Environment, o Options) (*Chain, error) {
 	c.record = readRecord(filepath.Join(o.Folder, recordName))
 	if o.Shared != "" {
 		c.shared = &store{o.Shared}
+		if err := disk.Sweep(o.Shared); err != nil { // it may be another's to write
+			o.Events.Note("%v", err)
+		}
 	}
 	return c, nil
 }
@@ -102,7 +106,7 @@ func (c *Chain) Close() error {
 	for _, held := range c.used {
 		_ = held.Unlock()
 	}
-	if c.shared != nil && c.o.Limit > 0 {
+	if c.shared != nil && !c.closed && c.o.Limit > 0 {
 		for _, err := range c.shared.trim(c.o.Limit) {
 			c.o.Events.Note("%v", err)
 		}

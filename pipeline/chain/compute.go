@@ -62,7 +62,7 @@ func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, 
 // places are the folders to keep a result in, the best one first.
 func (c *Chain) places(own bool) []*store {
 	out := []*store{c.own}
-	if c.shared != nil && !own {
+	if c.shared != nil && !c.closed && !own {
 		out = []*store{c.shared, c.own}
 	}
 	return append(out, c.spare())
@@ -138,8 +138,9 @@ func (c *Chain) keep(k *call, w *Work, m *manifest, places []*store, held *disk.
 
 func (c *Chain) cannotKeep(s *store, k *call, err error) {
 	c.o.Events.Note("%s: cannot be kept in %s: %v", k.at, s.root, err)
-	if s == c.shared && errors.Is(err, os.ErrPermission) {
-		c.shared = nil
+	if s == c.shared && !c.closed {
+		c.closed = true
+		c.o.Events.Note("this run keeps its results in %s from here on", c.own.root)
 	}
 }
 
