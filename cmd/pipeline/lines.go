@@ -83,6 +83,8 @@ func result(e event.Event) string {
 	case event.Cut:
 		cut := report.Cut{Parameters: e.Parameters, SliceMaskMaxDiff: e.SliceMaskMaxDiff}
 		return line(e.Stage, fmt.Sprintf("cut %d/%d", e.Cut, e.Of), joined(cut.Line(), e.Kept))
+	case event.Chosen:
+		return line(e.Stage, "chosen", report.Choice(e.Candidates))
 	case event.StageMeasured:
 		return line(e.Stage, string(e.When), e.Model.Line())
 	case event.GateResult:

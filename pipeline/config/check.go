@@ -45,19 +45,12 @@ func (d *DataConfig) check(t *table) {
 
 func (s *StageConfig) check(t *table) {
 	d := s.Distil
-	if slices.Contains([]string{"last", "cosine"}, s.Criterion) && s.Name != "blocks" && s.Name != "" {
-		t.fault("criterion", `%q scores whole blocks: a stage named %q needs another`, s.Criterion, s.Name)
-	}
+	s.checkScores(t)
 	switch {
 	case s.Keep == (Towers{}):
 		t.fault("keep", "nothing is cut: say what stays in at least one tower, as keep = { vision = 2 }")
 	case s.Keep.Whole() && d.Steps == 0:
 		t.fault("keep", idleStage)
-	}
-	// The first stage scores the teacher itself, whose KL from the teacher is zero wherever one looks.
-	if t.index == 0 && s.Loss == "distillation" && d.Pair == 0 && d.CE == 0 && slices.Contains(ScoredByGradient, s.Criterion) {
-		t.fault("loss", `"distillation" is KL alone here, and an uncut student's KL has no gradient: `+
-			`set distil.pair or distil.ce above 0, or loss = "cross-entropy"`)
 	}
 	if d.Steps > 0 && d.KL == 0 && d.Pair == 0 && d.CE == 0 {
 		t.fault("distil.kl", "kl, pair and ce are all 0: the student would learn nothing; set one above 0, or steps = 0")

@@ -116,14 +116,16 @@ type LanguageConfig struct {
 
 // StageConfig is one stage: what is cut, how it is chosen, how the student recovers, what it may lose.
 type StageConfig struct {
-	Name      string       `toml:"name" choices:"blocks,inner,hidden" example:"hidden" doc:"what is cut: whole transformer blocks, heads and FFN width inside the blocks, or the towers' widths"`
-	Criterion string       `toml:"criterion" default:"gradient" choices:"gradient,taylor,taylor-vector,taylor-sample,magnitude,random,last,cosine" doc:"how a unit is scored; last and cosine score blocks alone"`
-	Loss      string       `toml:"loss" default:"cross-entropy" choices:"cross-entropy,distillation,margin" doc:"the loss whose gradient the score is made of"`
-	Keep      Towers       `toml:"keep" doc:"what stays in each tower; a tower that is left out stays whole"`
-	Cuts      int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation"`
-	Alpha     float64      `toml:"alpha" default:"0.01" range:"[0,1]" doc:"accuracy that the student may lose against the teacher, a fraction"`
-	AlphaTask *float64     `toml:"alpha_task" range:"[0,1]" example:"#0.05" doc:"the same for each task alone; without it tasks are reported and not gated"`
-	Distil    DistilConfig `toml:"distil" doc:"how the student recovers; steps are those of the whole stage, shared among its cuts"`
+	Name           string       `toml:"name" choices:"blocks,inner,hidden" example:"hidden" doc:"what is cut: whole transformer blocks, heads and FFN width inside the blocks, or the towers' widths"`
+	Criterion      string       `toml:"criterion" default:"gradient" choices:"gradient,taylor,taylor-vector,taylor-sample,magnitude,random,last,cosine" doc:"how a unit is scored; last and cosine score blocks alone"`
+	Loss           string       `toml:"loss" default:"cross-entropy" choices:"cross-entropy,distillation,margin" doc:"the loss whose gradient the score is made of"`
+	Candidates     *[]string    `toml:"candidates" form:"candidate" example:"#taylor-sample/margin" doc:"other ways to score than criterion and loss, as \"criterion/loss\": each is tried for a short while and the best one cuts; without the key two that suit the stage, [] tries none"`
+	CandidateSteps int          `toml:"candidate_steps" default:"0" range:"[0,100000000]" doc:"steps of distillation for each way to score that is tried, out of distil.steps; 0 shares a third of these"`
+	Keep           Towers       `toml:"keep" doc:"what stays in each tower; a tower that is left out stays whole"`
+	Cuts           int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation"`
+	Alpha          float64      `toml:"alpha" default:"0.01" range:"[0,1]" doc:"accuracy that the student may lose against the teacher, a fraction"`
+	AlphaTask      *float64     `toml:"alpha_task" range:"[0,1]" example:"#0.05" doc:"the same for each task alone; without it tasks are reported and not gated"`
+	Distil         DistilConfig `toml:"distil" doc:"how the student recovers; steps are those of the whole stage, shared among its cuts"`
 }
 
 // DistilConfig is the recovery of a stage. Its learning rate suits large pre-trained models.

@@ -114,7 +114,11 @@ func tomlText(v reflect.Value) string {
 	case time.Duration:
 		return strconv.Quote(showDuration(x))
 	case []string:
-		return "[" + strings.Join(x, ", ") + "]"
+		quoted := make([]string, len(x))
+		for i, text := range x {
+			quoted[i] = strconv.Quote(text)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
 	case float64:
 		return floats.show(x)
 	default:
@@ -196,6 +200,8 @@ func (k Key) example() string {
 	text := strings.TrimPrefix(k.key.example, "#")
 	_, err := strconv.ParseFloat(text, 64)
 	switch {
+	case k.key.hasExample && k.key.of.Kind() == reflect.Slice:
+		return tomlText(reflect.ValueOf([]string{text}))
 	case k.key.hasExample && err == nil:
 		return text
 	case k.key.hasExample:

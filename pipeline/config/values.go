@@ -54,7 +54,7 @@ func (t *table) read(k *key, v reflect.Value, given any) bool {
 			v.Set(reflect.ValueOf(list))
 			return true
 		}
-		t.wrongType(k.name, `a list of texts as ["`+k.choices[0]+`"]`, given)
+		t.wrongType(k.name, `a list of texts as ["`+k.item()+`"]`, given)
 	case reflect.Float64:
 		if n, ok := asNumber(given); ok {
 			v.SetFloat(n)
@@ -102,9 +102,12 @@ func (k *key) refuse(v reflect.Value) string {
 	case time.Duration:
 		return k.within.refuse(float64(v))
 	case []string:
+		if len(v) > mostItems {
+			return fmt.Sprintf("a list of %d, more than %d", len(v), mostItems)
+		}
 		for _, item := range v {
-			if !slices.Contains(k.choices, item) {
-				return notAllowed(item, k.choices)
+			if why := k.refuseText(item); why != "" {
+				return why
 			}
 		}
 	case string:
@@ -127,8 +130,19 @@ func (k *key) refuseText(s string) string {
 	return ""
 }
 
-// longest is the longest text of a key, bytes.
-const longest = 4096
+// longest is the longest text of a key, bytes, and mostItems what a list holds at most.
+const (
+	longest   = 4096
+	mostItems = 100
+)
+
+// item is what a list of texts may hold.
+func (k *key) item() string {
+	if k.choices != nil {
+		return k.choices[0]
+	}
+	return strings.TrimPrefix(k.example, "#")
+}
 
 // form is what a free text must look like.
 type form struct {
@@ -152,6 +166,7 @@ var forms = map[string]form{
 		}
 		return fmt.Sprintf(`%q is not one of "auto", "cpu", "cuda", "cuda:1"`, short(s))
 	}},
+	"candidate": {"`criterion/loss`, or `criterion` alone", func(string) string { return "" }}, // see checkScores
 	"prompt": {"a text with `{question}`", func(s string) string {
 		if strings.Contains(s, "{question}") {
 			return ""

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"espalier/model"
 	"espalier/model/prompt"
@@ -131,7 +132,12 @@ func (c *Corpus) Each(ctx context.Context, batch int, f func(b *data.Batch) erro
 
 // EachFrom is Each from a picture on.
 func (c *Corpus) EachFrom(ctx context.Context, from, batch int, f func(b *data.Batch) error) error {
-	l := data.NewLoader(ctx, c.Split, data.Sequence(from, c.Split.Len()), batch)
+	return c.EachOf(ctx, data.Sequence(from, c.Split.Len()), batch, f)
+}
+
+// EachOf is Each of some pictures, in the order given.
+func (c *Corpus) EachOf(ctx context.Context, pictures iter.Seq[int], batch int, f func(b *data.Batch) error) error {
+	l := data.NewLoader(ctx, c.Split, pictures, batch)
 	defer l.Close()
 	for {
 		b, err := l.Next()

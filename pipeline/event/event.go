@@ -49,6 +49,12 @@ type Cut struct {
 	Kept             string // what is left, as "vision 116, qformer 92, language 92"
 }
 
+// Chosen tells which way to score a stage takes, of those that it tried.
+type Chosen struct {
+	Stage      string
+	Candidates []report.Candidate
+}
+
 // When says which side of a stage's distillation a measurement was made on.
 type When string
 
@@ -81,6 +87,7 @@ func (Phase) event()           {}
 func (Progress) event()        {}
 func (TeacherMeasured) event() {}
 func (Cut) event()             {}
+func (Chosen) event()          {}
 func (StageMeasured) event()   {}
 func (GateResult) event()      {}
 func (Note) event()            {}

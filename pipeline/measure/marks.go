@@ -15,7 +15,7 @@ import (
 
 // Marks are a network's answers to a split, right or wrong, and what their form tells.
 type Marks struct {
-	Right []string // a picture's questions in their order, "1" for each right answer and "0" for each wrong one
+	Right []string // a picture's questions in their order, "1" for each right answer and "0" for each wrong one; empty where it was not asked
 	Form  Form
 }
 
@@ -31,8 +31,9 @@ type Form struct {
 type markInput struct {
 	Network   *network.Held
 	Questions *corpus.Corpus
-	Batch     int // pictures that answer together
-	MaxTokens int // of an answer, its end included
+	Some      []int // pictures that are asked about; nil: all
+	Batch     int   // pictures that answer together
+	MaxTokens int   // of an answer, its end included
 }
 
 var markStep = chain.Step[markInput, Marks]{Name: "answers", Compute: mark}
@@ -45,7 +46,11 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 	}
 	c := in.Questions
 	m := Marks{Right: make([]string, c.Split.Len())}
-	err = c.Each(ctx, in.Batch, func(b *data.Batch) error {
+	pictures := data.Sequence(0, c.Split.Len())
+	if in.Some != nil {
+		pictures = slices.Values(in.Some)
+	}
+	err = c.EachOf(ctx, pictures, in.Batch, func(b *data.Batch) error {
 		answers, err := c.Answers(n, b, in.MaxTokens)
 		if err != nil {
 			return err
@@ -117,7 +122,10 @@ func (m Marks) Accuracy(split *data.Split) (all report.Accuracy, byCategory map[
 			t.right++
 		}
 	}
-	for p := range m.Right {
+	for p, asked := range m.Right {
+		if asked == "" {
+			continue
+		}
 		for j, q := range split.Questions(p) {
 			for _, task := range taskKeys(q.Task) {
 				count("", task, m.right(p, j))

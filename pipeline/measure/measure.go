@@ -32,8 +32,13 @@ func (s Subject) place(at, what string) chain.Place {
 
 // MarksOf are the network's marks on a split; what is the split for the terminal.
 func MarksOf(ctx context.Context, c *chain.Chain, s Subject, on *corpus.Corpus, eval config.EvalConfig, what string) (chain.Kept[Marks], error) {
+	return MarksOfSome(ctx, c, s, on, nil, eval, what)
+}
+
+// MarksOfSome is MarksOf on some pictures of the split; nil is all.
+func MarksOfSome(ctx context.Context, c *chain.Chain, s Subject, on *corpus.Corpus, some []int, eval config.EvalConfig, what string) (chain.Kept[Marks], error) {
 	return chain.Do(ctx, c, s.place("on "+on.Split.Name, what), markStep,
-		markInput{Network: s.Network, Questions: on, Batch: eval.Batch, MaxTokens: eval.MaxAnswerTokens})
+		markInput{Network: s.Network, Questions: on, Some: some, Batch: eval.Batch, MaxTokens: eval.MaxAnswerTokens})
 }
 
 // Of gives a network's sizes and its accuracies on the test and ood splits, and, unless it was just cut, latency and

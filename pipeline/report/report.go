@@ -77,6 +77,8 @@ type Throughput struct {
 type Stage struct {
 	Name             string       `json:"name"`
 	Criterion        string       `json:"criterion"`
+	Candidates       []Candidate  `json:"candidates,omitempty"` // ways to score that were tried
+	KendallTau       *float64     `json:"kendall_tau,omitempty"`
 	Attempts         int          `json:"attempts"`
 	Accepted         bool         `json:"accepted"`
 	Gate             Gate         `json:"gate"`

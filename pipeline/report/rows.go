@@ -25,6 +25,9 @@ type Column struct {
 // Tables are a run's tables in the order of reading: each stage, its gate, the categories, the summary.
 func (r *Report) Tables() []Table {
 	tables := []Table{r.stageTable()}
+	if slices.ContainsFunc(r.Stages, func(s Stage) bool { return len(s.Candidates) > 0 }) {
+		tables = append(tables, r.candidateTable())
+	}
 	if len(r.Stages) > 0 {
 		tables = append(tables, r.gateTable())
 	}

@@ -39,8 +39,8 @@ type scoreInput struct {
 var scoreStep = chain.Step[scoreInput, pruning.Scores]{Name: "score", Compute: score}
 
 // score scores the units that the stage cuts.
-func (s *one) score(ctx context.Context, c *chain.Chain, cut int, student *network.Held) (chain.Kept[pruning.Scores], error) {
-	in := scoreInput{Network: student, Axes: s.cfg.Name, Criterion: s.cfg.Criterion, Loss: s.cfg.Loss, Train: s.Train,
+func (s *one) score(ctx context.Context, c *chain.Chain, at chain.Place, by config.Candidate, cut int, student *network.Held) (chain.Kept[pruning.Scores], error) {
+	in := scoreInput{Network: student, Axes: s.cfg.Name, Criterion: by.Criterion, Loss: by.Loss, Train: s.Train,
 		Pictures: s.Config.Importance.Pictures, Batch: s.Config.Importance.Batch, Recompute: s.Config.Recompute,
 		Order:  random.Stream(s.Config.Seed, "importance", s.index, cut),
 		Random: random.Stream(s.Config.Seed, "random scores", s.index, cut)}
@@ -48,7 +48,7 @@ func (s *one) score(ctx context.Context, c *chain.Chain, cut int, student *netwo
 		loss := lossOf(s.cfg.Distil)
 		in.Distil, in.Outputs = &loss, s.Outputs
 	}
-	return chain.Do(ctx, c, s.place("score", cut), scoreStep, in)
+	return chain.Do(ctx, c, at, scoreStep, in)
 }
 
 func score(ctx context.Context, w *chain.Work, in scoreInput) (scores pruning.Scores, err error) {
@@ -144,15 +144,14 @@ type proved struct {
 var cutStep = chain.Step[cutInput, proved]{Name: "cut", Compute: cutAndProve}
 
 // slice makes and proves the cut. Its network is not kept: it is made again from the plan in no time.
-func (s *one) slice(ctx context.Context, c *chain.Chain, cut int, student *network.Held, plan pruning.Plan) (chain.Kept[proved], *network.Held, error) {
+func (s *one) slice(ctx context.Context, c *chain.Chain, at chain.Place, student *network.Held, plan pruning.Plan) (chain.Kept[proved], *network.Held, error) {
 	in := cutInput{Network: student, Keep: plan.Keep, Validation: s.Splits.Validation, Pictures: min(verifyPictures, s.Splits.Validation.Split.Len())}
 	declared, err := declare(student.Declared(), plan)
 	if err != nil {
 		return chain.Kept[proved]{}, nil, err
 	}
-	place := s.place("cut", cut)
-	place.Phase = event.Phase{} // it is over in no time, and the score's phase tells of it
-	made, err := chain.Do(ctx, c, place, cutStep, in)
+	at.Phase = event.Phase{} // it is over in no time, and the score's phase tells of it
+	made, err := chain.Do(ctx, c, at, cutStep, in)
 	if err != nil {
 		return made, nil, err
 	}

@@ -46,15 +46,21 @@ type recovered struct {
 
 var distilStep = chain.Step[distilInput, recovered]{Name: "distil", Compute: distil}
 
-// distil trains the student after a cut on the teacher's kept outputs. Its folder is a checkpoint that stands alone.
+// distil trains the student after a cut.
 func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *network.Held) (*network.Held, error) {
-	in := distilInput{Network: after, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: finalBetweenCuts, Recompute: s.Config.Recompute,
-		Order: random.Stream(s.Config.Seed, "distil", s.index, cut), What: "stage " + s.name}
-	in.Distil.Steps = s.cfg.StepsOf(cut)
+	final := finalBetweenCuts
 	if cut == s.cfg.Cuts {
-		in.Final = finalOfStage
+		final = finalOfStage
 	}
-	kept, err := chain.Do(ctx, c, s.place("distil", cut), distilStep, in)
+	return s.recover(ctx, c, s.place("distil", cut), after, s.cfg.StepsOf(cut), final, random.Stream(s.Config.Seed, "distil", s.index, cut))
+}
+
+// recover trains a student on the teacher's kept outputs. Its folder is a checkpoint that stands alone.
+func (s *one) recover(ctx context.Context, c *chain.Chain, at chain.Place, after *network.Held, steps int, final float64, order uint64) (*network.Held, error) {
+	in := distilInput{Network: after, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: final, Recompute: s.Config.Recompute,
+		Order: order, What: "stage " + s.name}
+	in.Distil.Steps = steps
+	kept, err := chain.Do(ctx, c, at, distilStep, in)
 	if err != nil {
 		return nil, err
 	}

@@ -33,19 +33,25 @@ type Input struct {
 type one struct {
 	Input
 	index  int
-	name   string // its own, as "hidden-2"
-	cfg    *config.StageConfig
-	starts map[string]int // units of each axis when the stage began: the widths between cuts are reckoned from them
+	name   string             // its own, as "hidden-2"
+	cfg    config.StageConfig // as it is run: with the way to score that was chosen, and the steps that are left
+	starts map[string]int     // units of each axis when the stage began: the widths between cuts are reckoned from them
 	report report.Stage
 }
 
 // Run makes the cuts of a stage, measures the student, and asks the gate. It takes over the student of the stage before.
 // The report is whole when err is nil or a *GateError.
 func Run(ctx context.Context, c *chain.Chain, in Input, index int, student *network.Held) (*network.Held, report.Stage, error) {
-	s := &one{Input: in, index: index, name: in.Config.StageNames()[index], cfg: &in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
-	s.report = report.Stage{Name: s.name, Criterion: s.cfg.Criterion, Attempts: 1}
+	s := &one{Input: in, index: index, name: in.Config.StageNames()[index], cfg: in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
+	s.report = report.Stage{Name: s.name, Attempts: 1}
+	begun, err := s.choose(ctx, c, student)
+	if err != nil {
+		student.Free()
+		return nil, s.report, err
+	}
+	s.report.Criterion = s.cfg.Criterion
 	for cut := 1; cut <= s.cfg.Cuts; cut++ {
-		next, err := s.cut(ctx, c, cut, student)
+		next, err := s.cut(ctx, c, cut, student, begun)
 		student.Free()
 		if err != nil {
 			return nil, s.report, err
@@ -65,9 +71,9 @@ func (s *one) place(step string, cut int) chain.Place {
 		Phase: event.Phase{Stage: s.name, Name: step, Detail: fmt.Sprintf("cut %d/%d", cut, s.cfg.Cuts)}}
 }
 
-// cut scores, plans, slices, proves and distils once.
-func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student *network.Held) (*network.Held, error) {
-	scored, err := s.score(ctx, c, cut, student)
+// cut scores, plans, slices, proves and distils once. begun is the same cut after a first share of its distillation, or nil.
+func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *network.Held) (*network.Held, error) {
+	scored, err := s.score(ctx, c, s.place("score", cut), config.Candidate{Criterion: s.cfg.Criterion, Loss: s.cfg.Loss}, cut, student)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +81,7 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student *network
 	if err != nil {
 		return nil, err
 	}
-	made, after, err := s.slice(ctx, c, cut, student, plan)
+	made, after, err := s.slice(ctx, c, s.place("cut", cut), student, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +101,10 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student *network
 		}
 		s.report.Pruned = m
 		s.report.Seconds.Evaluate += seconds
+	}
+	if begun != nil {
+		after.Free()
+		after = begun
 	}
 	return s.distil(ctx, c, cut, after)
 }
@@ -135,7 +145,7 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 	s.report.Accepted = passed
 	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: passed})
 	if !passed {
-		return gateError(s.name, s.report.Gate, task, s.cfg)
+		return gateError(s.name, s.report.Gate, task, &s.Config.Stages[s.index])
 	}
 	return nil
 }

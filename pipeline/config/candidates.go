@@ -1,0 +1,115 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Candidate is a way to score units: a criterion, and the loss of those that take a gradient.
+type Candidate struct{ Criterion, Loss string }
+
+// String is the candidate as the key candidates has it.
+func (c Candidate) String() string {
+	if !slices.Contains(ScoredByGradient, c.Criterion) {
+		return c.Criterion
+	}
+	return c.Criterion + "/" + c.Loss
+}
+
+// BlocksOnly are the criteria that score whole blocks and nothing else.
+var BlocksOnly = []string{"last", "cosine"}
+
+// fewestCandidateSteps is how long a candidate must train at least: what fewer steps show says little of what more would.
+const fewestCandidateSteps = 10
+
+// usual are the candidates of a stage that names none: the ones that were best in at least one stage of our own runs, the
+// better ones first.
+var usual = []Candidate{{"taylor-sample", "margin"}, {"gradient", "cross-entropy"}, {"cosine", ""}, {"taylor-vector", "margin"}}
+
+// Tried are the ways to score that a stage tries, its own one first, and for how many steps each at most; one alone is not
+// tried. All their steps together are a third of the stage's, unless candidate_steps says otherwise.
+func (s *StageConfig) Tried() (tried []Candidate, steps int) {
+	tried = []Candidate{{s.Criterion, s.Loss}}
+	add := func(c Candidate) {
+		if !slices.ContainsFunc(tried, func(t Candidate) bool { return t.String() == c.String() }) {
+			tried = append(tried, c)
+		}
+	}
+	if s.Candidates != nil {
+		for _, text := range *s.Candidates {
+			add(s.candidate(text))
+		}
+	} else {
+		for _, c := range usual {
+			if len(tried) < 3 && (s.Name == "blocks" || !slices.Contains(BlocksOnly, c.Criterion)) {
+				add(c)
+			}
+		}
+	}
+	steps = s.CandidateSteps
+	if steps == 0 {
+		steps = s.Distil.Steps / 3 / len(tried)
+	}
+	if s.Candidates == nil && s.CandidateSteps == 0 && steps < fewestCandidateSteps {
+		tried = tried[:1]
+	}
+	return tried, steps
+}
+
+// candidate reads an item of candidates; a criterion alone takes the stage's loss.
+func (s *StageConfig) candidate(text string) Candidate {
+	criterion, loss, ok := strings.Cut(text, "/")
+	if !ok {
+		loss = s.Loss
+	}
+	return Candidate{criterion, loss}
+}
+
+// refuseCandidate is what is wrong with an item of candidates.
+func refuseCandidate(text string) string {
+	criterion, loss, given := strings.Cut(text, "/")
+	if why := stageKey("criterion").refuseText(criterion); why != "" {
+		return why
+	}
+	switch {
+	case given && !slices.Contains(ScoredByGradient, criterion):
+		return fmt.Sprintf("%q takes no loss: write %q", criterion, criterion)
+	case given:
+		return stageKey("loss").refuseText(loss)
+	}
+	return ""
+}
+
+func stageKey(name string) *key { return schema().key("stage").sub.key(name) }
+
+// checkScores finds ways to score that do not suit the stage.
+func (s *StageConfig) checkScores(t *table) {
+	check := func(key string, c Candidate) {
+		switch {
+		case slices.Contains(BlocksOnly, c.Criterion) && s.Name != "blocks" && s.Name != "":
+			t.fault(key, "%q scores whole blocks: a stage named %q needs another", c.Criterion, s.Name)
+		// The first stage scores the teacher itself, whose KL from the teacher is zero wherever one looks.
+		case t.index == 0 && c.Loss == "distillation" && s.Distil.Pair == 0 && s.Distil.CE == 0 && slices.Contains(ScoredByGradient, c.Criterion):
+			t.fault(key, `"distillation" is KL alone here, and an uncut student's KL has no gradient: `+
+				`set distil.pair or distil.ce above 0, or use "cross-entropy"`)
+		}
+	}
+	if s.Candidates != nil {
+		for _, text := range *s.Candidates {
+			if why := refuseCandidate(text); why != "" {
+				t.fault("candidates", "%s", why)
+				return
+			}
+		}
+	}
+	own := Candidate{s.Criterion, s.Loss}
+	check(map[bool]string{true: "loss", false: "criterion"}[own.Loss == "distillation"], own)
+	tried, steps := s.Tried()
+	for _, c := range tried[1:] {
+		check("candidates", c)
+	}
+	if n := len(tried); s.CandidateSteps > 0 && n > 1 && 2*n*steps > s.Distil.Steps {
+		t.fault("candidate_steps", "%d candidates of %d steps are more than half of distil.steps = %d: lower it, or try fewer", n, steps, s.Distil.Steps)
+	}
+}

@@ -1,0 +1,179 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
+	"espalier/pipeline/data"
+	"espalier/pipeline/event"
+	"espalier/pipeline/measure"
+	"espalier/pipeline/network"
+	"espalier/pipeline/random"
+	"espalier/pipeline/report"
+	"espalier/pruning"
+)
+
+// candidatePictures is the most validation pictures that candidates answer.
+const candidatePictures = 500
+
+// candidate is a way to score that is tried: the cut that it makes, down to the stage's end, and how it recovers.
+type candidate struct {
+	report  report.Candidate
+	by      config.Candidate
+	plan    pruning.Plan
+	student *network.Held // after the steps so far; nil: it cuts as one before it
+}
+
+// choose tries the stage's ways to score, each for a short while, and takes the one whose student then answers best. What
+// just the cut leaves says little of that. begun is the chosen student after its short training, where the stage makes its
+// cut in one; the steps that were taken are gone from the stage's.
+func (s *one) choose(ctx context.Context, c *chain.Chain, student *network.Held) (begun *network.Held, err error) {
+	tried, steps := s.cfg.Tried()
+	if len(tried) == 1 {
+		return nil, nil
+	}
+	t := &tournament{one: s, chain: c, pictures: s.candidatePictures()}
+	defer func() { t.free(begun) }()
+	for _, by := range tried {
+		if err := t.enter(ctx, by, student); err != nil {
+			return nil, err
+		}
+	}
+	alive := t.different()
+	if len(alive) == 1 {
+		s.Events.Note("stage %s: all %d ways to score cut the same units: none is tried", s.name, len(tried))
+		return nil, nil
+	}
+	// Successive halving: each round has the same number of steps in all, and its worse half goes.
+	rounds := 1
+	for 1<<(rounds+1) <= len(alive) {
+		rounds++
+	}
+	spare, used := steps*len(alive), 0
+	if s.cfg.CandidateSteps == 0 { // what cuts alike leaves its steps to the others
+		spare = steps * len(tried)
+	}
+	for round := range rounds {
+		each := spare / rounds / len(alive)
+		for _, k := range alive {
+			if err := t.train(ctx, k, round, each); err != nil {
+				return nil, err
+			}
+		}
+		used += each * len(alive)
+		sort.SliceStable(alive, func(i, j int) bool { return *alive[i].report.AccuracyShort > *alive[j].report.AccuracyShort })
+		alive = alive[:(len(alive)+1)/2]
+	}
+	best := alive[0]
+	best.report.Chosen = true
+	for _, k := range t.all {
+		s.report.Candidates = append(s.report.Candidates, k.report)
+	}
+	s.report.KendallTau = report.KendallTau(s.report.Candidates)
+	s.Events.Emit(event.Chosen{Stage: s.name, Candidates: s.report.Candidates})
+	s.cfg.Criterion, s.cfg.Loss = best.by.Criterion, best.by.Loss
+	s.cfg.Distil.Steps -= used
+	if s.cfg.Cuts == 1 {
+		begun = best.student
+	}
+	return begun, nil
+}
+
+// candidatePictures are the validation pictures that candidates answer: a random part, since rows may be sorted.
+func (s *one) candidatePictures() []int {
+	n := s.Splits.Validation.Split.Len()
+	pictures := data.Order(n, random.Stream(s.Config.Seed, "candidates"), 0)[:min(n, candidatePictures)]
+	slices.Sort(pictures)
+	return pictures
+}
+
+// tournament is the candidates of a stage.
+type tournament struct {
+	*one
+	chain    *chain.Chain
+	pictures []int
+	all      []*candidate
+}
+
+// at names a step of a candidate.
+func (t *tournament) at(k *candidate, step string) chain.Place {
+	return chain.Place{At: fmt.Sprintf("%s/%s of %s", t.name, step, k.report.Name), Phase: event.Phase{Stage: t.name, Name: step, Detail: "candidate " + k.report.Name}}
+}
+
+// enter scores, cuts to the stage's end, and measures. A cut that another candidate makes too is not made again.
+func (t *tournament) enter(ctx context.Context, by config.Candidate, student *network.Held) error {
+	k := &candidate{by: by, report: report.Candidate{Name: by.String()}}
+	t.all = append(t.all, k)
+	scored, err := t.score(ctx, t.chain, t.at(k, "score"), by, 1, student)
+	if err != nil {
+		return err
+	}
+	t.one.report.Seconds.Importance += scored.Seconds
+	if k.plan, err = t.plan(student.Declared(), scored.Value, t.cfg.Cuts); err != nil {
+		return err
+	}
+	for _, other := range t.all[:len(t.all)-1] {
+		if maps.EqualFunc(other.plan.Keep, k.plan.Keep, slices.Equal[[]int]) {
+			k.report.SameAs = other.report.Name
+			return nil
+		}
+	}
+	made, after, err := t.slice(ctx, t.chain, t.at(k, "cut"), student, k.plan)
+	if err != nil {
+		return err
+	}
+	t.one.report.Seconds.Prune += made.Seconds
+	k.student = after
+	k.report.AccuracyCut, err = t.accuracy(ctx, k, "just cut")
+	return err
+}
+
+// train takes some steps, and measures.
+func (t *tournament) train(ctx context.Context, k *candidate, round, steps int) error {
+	if steps == 0 { // of a stage that does not distil
+		k.report.AccuracyShort = k.report.AccuracyCut
+		return nil
+	}
+	next, err := t.recover(ctx, t.chain, t.at(k, fmt.Sprintf("distil round %d", round+1)), k.student, steps, finalBetweenCuts,
+		random.Stream(t.Config.Seed, "candidates", t.index, round))
+	if err != nil {
+		return err
+	}
+	k.student.Free()
+	k.student = next
+	k.report.Steps += steps
+	k.report.AccuracyShort, err = t.accuracy(ctx, k, fmt.Sprintf("after %d steps", k.report.Steps))
+	return err
+}
+
+// accuracy is measured on a part of the validation split.
+func (t *tournament) accuracy(ctx context.Context, k *candidate, when string) (*float64, error) {
+	subject := measure.Subject{Network: k.student, Stage: t.name, At: fmt.Sprintf("%s/candidate %s %s", t.name, k.report.Name, when)}
+	marks, err := measure.MarksOfSome(ctx, t.chain, subject, t.Splits.Validation, t.pictures, t.Config.Eval, "candidate "+k.report.Name+" "+when)
+	k.student.Free()
+	if err != nil {
+		return nil, err
+	}
+	t.one.report.Seconds.Evaluate += marks.Seconds
+	all, _ := marks.Value.Accuracy(t.Splits.Validation.Split)
+	overall := all[report.Overall]
+	return &overall, nil
+}
+
+// different are the candidates whose cuts differ.
+func (t *tournament) different() []*candidate {
+	return slices.DeleteFunc(slices.Clone(t.all), func(k *candidate) bool { return k.report.SameAs != "" })
+}
+
+func (t *tournament) free(but *network.Held) {
+	for _, k := range t.all {
+		if k.student != nil && k.student != but {
+			k.student.Free()
+		}
+	}
+}
