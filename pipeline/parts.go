@@ -87,11 +87,11 @@ func (r *run) checkAccepted(marks measure.Marks, on measure.Splits) error {
 
 // keepStudent writes the result as it was measured. transformers reads a word list, which no published checkpoint has, only
 // where a file tells it to.
-func (r *run) keepStudent(in stage.Input, student *network.Held) error {
+func (r *run) keepStudent(in stage.Input, student *network.Held, folder string) error {
 	stored := stage.Stored(r.cfg, in.Teacher, student)
 	defer stored.Free()
 	hub := r.cfg.Export.Format == config.FormatTransformers
-	return r.chain.Copy("student", chain.Of([]any{stored.Print(), hub}), func(folder string) error {
+	return r.chain.Copy(folder, chain.Of([]any{stored.Print(), hub}), func(folder string) error {
 		n, err := stored.Get()
 		if err != nil {
 			return err
@@ -110,11 +110,6 @@ func (r *run) keepStudent(in stage.Input, student *network.Held) error {
 // finish writes the report.
 func (r *run) finish(out *report.Report) (*report.Report, error) {
 	r.chain.Finish()
-	out.Student = out.Teacher
-	for _, s := range out.Stages {
-		out.Student = s.Distilled
-	}
-	out.Ratio = report.RatioOf(out.Teacher, out.Student)
 	out.Seed, out.Threads, out.Config, out.Versions = r.cfg.Seed, r.cfg.Threads, r.resolved, versions(r.device)
 	out.Seconds = time.Since(r.began).Seconds() - r.chain.Spent() + r.chain.Seconds()
 	out.PeakRSSBytes, out.Reused = r.chain.PeakRSS(), r.chain.Reused()

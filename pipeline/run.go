@@ -27,6 +27,7 @@ import (
 type Options struct {
 	Events  event.Events
 	Recheck bool // results that are found are computed once more, and compared
+	Plan    bool // end when the sizes are known, before anything is trained: the report is nil
 }
 
 // Run does what a configuration says and returns the report, which also lies in the output folder. Every step's result is
@@ -57,6 +58,7 @@ type run struct {
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
+	planOnly bool
 }
 
 // do is the recipe.
@@ -72,9 +74,6 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 	defer t.Free()
-	if err := r.planStages(t); err != nil {
-		return nil, err
-	}
 	c, err := r.tokenize(set, t)
 	if err != nil {
 		return nil, err
@@ -82,9 +81,16 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 	if err := r.index.Save(); err != nil {
 		r.events.Note("%v", err)
 	}
-	in := stage.Input{Config: r.cfg, Events: r.events, Teacher: t, Train: c.train, Splits: c.Splits}
-	if err := stage.TellMemory(in, loaded); err != nil {
+	goals, err := r.plan(ctx, t, c)
+	if err != nil || r.planOnly {
 		return nil, err
+	}
+	in := stage.Input{Events: r.events, Teacher: t, Train: c.train, Splits: c.Splits}
+	for _, g := range goals {
+		in.Config = g.divisions[0].Config
+		if err := stage.TellMemory(in, loaded); err != nil {
+			return nil, err
+		}
 	}
 
 	out := &report.Report{}
@@ -119,17 +125,16 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 
-	student := t.First()
-	for i := range r.cfg.Stages {
-		var done report.Stage
-		if student, done, err = stage.Run(ctx, r.chain, in, i, student); err != nil {
+	for _, g := range goals {
+		if g.name != "" {
+			in.Prefix = g.name + "/"
+		}
+		student, stages, err := r.make(ctx, in, g)
+		if err != nil {
 			return nil, err
 		}
-		out.Stages = append(out.Stages, done)
-	}
-	defer student.Free()
-	if err := r.keepStudent(in, student); err != nil {
-		return nil, err
+		student.Free()
+		out.Add(g.name, g.target, stages)
 	}
 	return r.finish(out)
 }
@@ -137,7 +142,7 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 // open makes the output folder, and the chain in it, before anything is computed.
 func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
-	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now()}
+	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), planOnly: o.Plan}
 	var err error
 	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
 		return nil, &fault.InputError{Err: err}
@@ -206,16 +211,4 @@ func (r *run) openData() (*data.Dataset, error) {
 		return nil, err
 	}
 	return set, needs.CheckBatches(r.cfg, set.Train.Len())
-}
-
-// planStages checks what the stages keep against the teacher's sizes, and changes it to what the export can express.
-func (r *run) planStages(t *teacher.Teacher) error {
-	if err := r.cfg.CheckKeep(t.Declared()); err != nil {
-		return err
-	}
-	notes, err := r.cfg.FitExport(t.Declared())
-	for _, n := range notes {
-		r.events.Note("%s", n)
-	}
-	return err
 }

@@ -85,6 +85,8 @@ func result(e event.Event) string {
 		return line(e.Stage, fmt.Sprintf("cut %d/%d", e.Cut, e.Of), joined(cut.Line(), e.Kept))
 	case event.Chosen:
 		return line(e.Stage, "chosen", report.Choice(e.Candidates))
+	case event.Tried:
+		return line(e.Target, "tried", e.Division.Line())
 	case event.StageMeasured:
 		return line(e.Stage, string(e.When), e.Model.Line())
 	case event.GateResult:

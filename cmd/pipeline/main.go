@@ -37,6 +37,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	path := flags.String("c", "run.toml", "the run's `file`")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
+	plan := flags.Bool("plan", false, "say what the run needs and which sizes it chooses, and train nothing")
 	again := flags.String("verify", "", "measure teacher and student of a finished run's `folder` anew and compare with its report")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -60,7 +61,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	show := newDisplay(stdout)
 	ctx, stop := interruptible(show)
 	defer stop()
-	result, err := run(ctx, config, pipeline.Options{Events: show.event, Recheck: *recheck})
+	result, err := run(ctx, config, pipeline.Options{Events: show.event, Recheck: *recheck, Plan: *plan})
 	show.close()
 	if result != nil {
 		fmt.Fprintln(stdout)

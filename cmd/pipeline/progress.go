@@ -20,6 +20,7 @@ import (
 type display struct {
 	out      io.Writer
 	terminal bool
+	width    int
 	bold     func(string) string
 	now      func() time.Time
 
@@ -33,7 +34,7 @@ type display struct {
 
 func newDisplay(out *os.File) *display {
 	terminal := isTerminal(out)
-	return &display{out: out, terminal: terminal, bold: bold(terminal), now: time.Now}
+	return &display{out: out, terminal: terminal, width: tableWidth(out), bold: bold(terminal), now: time.Now}
 }
 
 func (d *display) event(e event.Event) {
@@ -49,6 +50,9 @@ func (d *display) event(e event.Event) {
 		d.print(e.Text)
 	default:
 		d.end() // a result is the outcome of the phase, and is read after it
+		if e, ok := e.(event.Divided); ok {
+			_ = drawTable(d.out, e.Target.DivisionTable(), d.width, d.bold) // at worst the next line fails too
+		}
 		if text := result(e); text != "" {
 			fmt.Fprintln(d.out, shell.Escape(text))
 		}

@@ -28,6 +28,7 @@ func (c *Config) check(t *table) {
 	if len(c.Stages) == 0 {
 		t.fault("stage", "there is no [[stage]]: nothing would be cut")
 	}
+	checkTargets(t, c.Targets)
 	c.checkNetwork(t)
 }
 
@@ -47,6 +48,7 @@ func (s *StageConfig) check(t *table) {
 	d := s.Distil
 	s.checkScores(t)
 	switch {
+	case len(t.up.owner.(*Config).Targets) > 0: // what stays is chosen
 	case s.Keep == (Towers{}):
 		t.fault("keep", "nothing is cut: say what stays in at least one tower, as keep = { vision = 2 }")
 	case s.Keep.Whole() && d.Steps == 0:
@@ -68,5 +70,5 @@ const idleStage = "all of the network is kept and distil.steps is 0: the stage d
 
 // allFrozen tells whether a list of what is not trained leaves nothing: the towers are all of a network.
 func allFrozen(freeze []string) bool {
-	return !slices.ContainsFunc(towers, func(tower string) bool { return !slices.Contains(freeze, tower) })
+	return !slices.ContainsFunc(TowerNames, func(tower string) bool { return !slices.Contains(freeze, tower) })
 }

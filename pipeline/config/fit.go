@@ -35,12 +35,8 @@ func (c *Config) FitExport(teacher model.Network) (notes []string, err error) {
 	if c.Export.Format != FormatTransformers {
 		return nil, nil
 	}
-	for _, tower := range towers {
-		if note := c.fitTower(teacher, tower); note != "" {
-			notes = append(notes, note)
-		}
-	}
-	final, err := c.finalNetwork(teacher)
+	notes = c.FitWidths(teacher)
+	final, err := c.FinalNetwork(teacher)
 	if err != nil {
 		return notes, err
 	}
@@ -56,6 +52,19 @@ func (c *Config) FitExport(teacher model.Network) (notes []string, err error) {
 			"or leave out export.format", c.Export.Format, err)
 	}
 	return notes, nil
+}
+
+// FitWidths is the part of FitExport that changes what the stages keep.
+func (c *Config) FitWidths(teacher model.Network) (notes []string) {
+	if c.Export.Format != FormatTransformers {
+		return nil
+	}
+	for _, tower := range TowerNames {
+		if note := c.fitTower(teacher, tower); note != "" {
+			notes = append(notes, note)
+		}
+	}
+	return notes
 }
 
 // fitTower makes the width of a tower heads × head size, where its config says no head size, or a multiple of the heads,
@@ -109,8 +118,8 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 		tower, h, to, w, to*size, size)
 }
 
-// finalNetwork declares the network that the stages will leave; it has no values.
-func (c *Config) finalNetwork(n model.Network) (model.Network, error) {
+// FinalNetwork declares the network that the stages will leave; it has no values.
+func (c *Config) FinalNetwork(n model.Network) (model.Network, error) {
 	for i := range c.Stages {
 		next, err := c.Stages[i].Declare(n, c.Stages[i].Cuts)
 		if err != nil {

@@ -57,8 +57,8 @@ type TowerKeep struct {
 	FFN   Keep `toml:"ffn" range:"[1,1000000000]" example:"33%" doc:"in a stage inner: width of each feed-forward network"`
 }
 
-// towers are the keys of Towers.
-var towers = []string{"vision", "qformer", "language"}
+// TowerNames are the keys of Towers.
+var TowerNames = []string{"vision", "qformer", "language"}
 
 // Of is what is kept of the tower with that name.
 func (k *Towers) Of(tower string) *TowerKeep {

@@ -13,6 +13,7 @@ import "time"
 //	range    the numbers that it may be, as (0,1]; for [[tables]], how many there may be
 //	choices  the texts that it may be
 //	form     what a free text must look like; see forms
+//	single   "yes" where one of the [[tables]] may be written as a [table]
 //	moves    "no" where the key cannot change a result
 //	example  its value in the example; behind # it stands there as a comment
 //	doc      one line of help, with the unit
@@ -34,6 +35,7 @@ type Config struct {
 	Data       DataConfig       `toml:"data" doc:"the pictures and questions: a built-in source or your own folder"`
 	Importance ImportanceConfig `toml:"importance" doc:"what the scores are measured on"`
 	Teacher    TeacherConfig    `toml:"teacher" doc:"the network to compress: a checkpoint, or one that is trained first"`
+	Targets    []TargetConfig   `toml:"target" range:"[0,20]" single:"yes" doc:"what the student must be, in place of keep: the sizes of the stages are chosen for it; several, as [[target]] with names, give a student each"`
 	Stages     []StageConfig    `toml:"stage" range:"[1,100]" doc:"the stages, in the order that they run: what is cut, how it is chosen, how the student recovers"`
 	Eval       EvalConfig       `toml:"eval" doc:"how a model is measured"`
 	Export     ExportConfig     `toml:"export" doc:"what the student is written as"`
@@ -112,6 +114,17 @@ type LanguageConfig struct {
 	HeadSize  int `toml:"head_size" default:"32" range:"[1,4096]" doc:"width of a head"`
 	FFN       int `toml:"ffn" default:"512" range:"[1,262144]" doc:"width of the feed-forward network"`
 	Positions int `toml:"positions" default:"40" range:"[1,1048576]" doc:"most tokens of a question: query tokens, question and answer"`
+}
+
+// TargetConfig is what a student must be: one of its keys besides name and divisions is given.
+type TargetConfig struct {
+	Name          string   `toml:"name" default:"" form:"name" example:"#small" doc:"names the student where there are several targets: its folder is students/NAME"`
+	Ratio         *float64 `toml:"ratio" range:"(1,)" example:"18" doc:"the teacher's parameters over the student's, at least"`
+	LanguageRatio *float64 `toml:"language_ratio" range:"(1,)" example:"#40" doc:"the same for the blocks of the language model alone"`
+	Parameters    *int     `toml:"parameters" range:"[1,9007199254740991]" example:"#300000000" doc:"parameters of the student, at most"`
+	Bytes         *Bytes   `toml:"bytes" range:"[1 B,1000 TB]" example:"#600 MB" doc:"bytes of the student's weights, at most"`
+	LatencyMS     *float64 `toml:"latency_ms" range:"(0,)" example:"#90" doc:"milliseconds for one answer on this device, one picture at a time, at most; the device is measured first"`
+	Divisions     int      `toml:"divisions" default:"3" range:"[1,9]" doc:"divisions of the size among towers, blocks, heads and widths that are tried for a short while; 1 tries none and takes the even one"`
 }
 
 // StageConfig is one stage: what is cut, how it is chosen, how the student recovers, what it may lose.

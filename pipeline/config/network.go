@@ -15,7 +15,7 @@ func (c *Config) checkNetwork(t *table) {
 	if c.Teacher.Train == nil || len(t.doc.faults) > 0 { // what follows from a wrong size is noise
 		return
 	}
-	n, err := c.Teacher.Train.declare(c.Data.Size)
+	n, err := c.Teacher.Train.Declared(c.Data.Size)
 	if err != nil {
 		t.fault("teacher.train", "%v", err)
 		return
@@ -25,7 +25,7 @@ func (c *Config) checkNetwork(t *table) {
 	for _, f := range faults {
 		t.doc.add(fmt.Sprintf("stage[%d].%s", f.stage, f.key), fmt.Sprintf("stage[%d] %q: %s: %s", f.stage, c.Stages[f.stage].Name, f.key, f.text))
 	}
-	if len(faults) > 0 {
+	if len(faults) > 0 || len(c.Targets) > 0 { // what stays is chosen so that it fits
 		return
 	}
 	if _, err := c.Clone().FitExport(n); err != nil {
@@ -33,8 +33,8 @@ func (c *Config) checkNetwork(t *table) {
 	}
 }
 
-// declare is the network without values, and with no words but the special ones.
-func (t *TrainConfig) declare(pictureSize int) (model.Network, error) {
+// Declared is the network without values, and with no words but the special ones.
+func (t *TrainConfig) Declared(pictureSize int) (model.Network, error) {
 	tokens, err := tokenizer.BuildWordLevel(func(func(string) bool) {})
 	if err != nil {
 		return nil, err

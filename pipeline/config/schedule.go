@@ -60,6 +60,21 @@ func (s *StageConfig) Declare(n model.Network, cut int) (model.Network, error) {
 	return n.Rebuild(n.Store().Cut(keep).Structure)
 }
 
+// Left is how many units of each axis that a stage cuts stay in the end.
+func Left(stages []StageConfig, n model.Network) map[*nn.Axis]int {
+	left := map[*nn.Axis]int{}
+	for i := range stages {
+		for _, a := range AxesOf(stages[i].Name, n) {
+			have, cut := left[a]
+			if !cut {
+				have = a.Units()
+			}
+			left[a] = min(have, stages[i].Target(a, have))
+		}
+	}
+	return left
+}
+
 // keepFault is what is wrong with a key of a stage's keep.
 type keepFault struct {
 	stage     int
@@ -72,7 +87,7 @@ func (c *Config) keepFaults(n model.Network) (faults []keepFault) {
 	left := n.Store().Structure().Axes // units after the stages so far
 	for i := range c.Stages {
 		s := &c.Stages[i]
-		before, idle := maps.Clone(left), s.Distil.Steps == 0
+		before, idle := maps.Clone(left), s.Distil.Steps == 0 && len(c.Targets) == 0
 		for _, a := range AxesOf(s.Name, n) {
 			have := before[a.Name]
 			left[a.Name] = s.Target(a, have)

@@ -29,6 +29,7 @@ type key struct {
 	example    string
 	hasExample bool
 	still      bool     // it moves no result
+	single     bool     // one of its [[tables]] may be written as a [table]
 	sub        *section // the keys of a table
 }
 
@@ -53,7 +54,7 @@ func sectionOf(of reflect.Type) *section {
 // keyOf panics on a tag that makes no sense: it is part of the program.
 func keyOf(i int, f reflect.StructField) *key {
 	k := &key{name: f.Tag.Get("toml"), doc: f.Tag.Get("doc"), field: i, of: f.Type, inherit: f.Tag.Get("inherit"),
-		form: f.Tag.Get("form"), still: f.Tag.Get("moves") == "no", within: everything}
+		form: f.Tag.Get("form"), still: f.Tag.Get("moves") == "no", single: f.Tag.Get("single") == "yes", within: everything}
 	k.example, k.hasExample = f.Tag.Lookup("example")
 	if k.of.Kind() == reflect.Pointer {
 		k.of, k.optional = k.of.Elem(), true

@@ -45,14 +45,13 @@ func (d *document) override(root map[string]any, set string) {
 		return
 	}
 	table, path := root, ""
-	if parts[0] == "stage" {
-		at, err := stageIndex(root["stage"], parts[1])
+	if rows, isList := asTables(root[parts[0]]); parts[0] == "stage" || isList && len(parts) > 2 {
+		at, err := rowIndex(parts[0], rows, parts[1])
 		if err != nil {
 			wrong("%v", err)
 			return
 		}
-		stages, _ := asTables(root["stage"])
-		table, path, parts = stages[at], fmt.Sprintf("stage[%d]", at), parts[2:]
+		table, path, parts = rows[at], fmt.Sprintf("%s[%d]", parts[0], at), parts[2:]
 	}
 	for _, part := range parts[:len(parts)-1] {
 		path = join(path, part)
@@ -109,17 +108,17 @@ func splitKey(key string) []string {
 	return parts
 }
 
-// stageIndex finds a stage by its index, counted from 0 as in faults, or by its name when only one has it.
-func stageIndex(value any, which string) (int, error) {
-	stages, _ := asTables(value)
+// rowIndex finds one of the [[stage]] or [[target]] tables by its index, counted from 0 as in faults, or by its name when only
+// one has it.
+func rowIndex(key string, rows []map[string]any, which string) (int, error) {
 	if at, err := strconv.Atoi(which); err == nil {
-		if at < 0 || at >= len(stages) {
-			return 0, fmt.Errorf("there is no stage[%d]: the file has %d, counted from 0", at, len(stages))
+		if at < 0 || at >= len(rows) {
+			return 0, fmt.Errorf("there is no %s[%d]: the file has %d, counted from 0", key, at, len(rows))
 		}
 		return at, nil
 	}
 	found, names := []int{}, []string{}
-	for i, s := range stages {
+	for i, s := range rows {
 		name, _ := s["name"].(string)
 		names = append(names, strconv.Quote(name))
 		if name == which {
@@ -130,9 +129,9 @@ func stageIndex(value any, which string) (int, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return 0, fmt.Errorf("there is no stage named %q; the stages are %s", short(which), short(strings.Join(names, ", ")))
+		return 0, fmt.Errorf("there is no %s named %q; the %ss are %s", key, short(which), key, short(strings.Join(names, ", ")))
 	}
-	return 0, fmt.Errorf("%d stages are named %q: give the index, as stage.%d", len(found), short(which), found[0])
+	return 0, fmt.Errorf("%d %ss are named %q: give the index, as %s.%d", len(found), key, short(which), key, found[0])
 }
 
 // parseValue reads a value as TOML would, and what is no TOML as the text that it is: device=cpu, keep=33%.

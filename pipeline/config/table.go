@@ -87,9 +87,12 @@ func (t *table) table(key string) *table {
 // tables visits [[key]]: as many as the file has, or else those that the list holds.
 func (t *table) tables(k *key, list reflect.Value) {
 	ins := make([]map[string]any, list.Len())
+	path := func(i int) string { return fmt.Sprintf("%s[%d]", k.name, i) }
 	if value, given := t.in[k.name]; given {
 		var ok bool
-		if ins, ok = asTables(value); !ok {
+		if one, single := value.(map[string]any); single && k.single {
+			ins, path = []map[string]any{one}, func(int) string { return k.name }
+		} else if ins, ok = asTables(value); !ok {
 			t.wrongType(k.name, "[["+k.name+"]] tables", value)
 		}
 	}
@@ -104,7 +107,7 @@ func (t *table) tables(k *key, list reflect.Value) {
 	}
 	outs := make([]any, len(ins))
 	for i, in := range ins {
-		sub := t.child(fmt.Sprintf("%s[%d]", k.name, i), in)
+		sub := t.child(path(i), in)
 		sub.index, sub.prefix, sub.rel = i, sub.path, ""
 		outs[i] = sub.out
 		sub.visit(list.Index(i), k.sub)

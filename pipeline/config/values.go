@@ -150,6 +150,8 @@ type form struct {
 	refuse func(string) string
 }
 
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
 var deviceName = regexp.MustCompile(`^(auto|cpu|cuda(:\d{1,3})?)$`)
 
 var forms = map[string]form{
@@ -167,6 +169,12 @@ var forms = map[string]form{
 		return fmt.Sprintf(`%q is not one of "auto", "cpu", "cuda", "cuda:1"`, short(s))
 	}},
 	"candidate": {"`criterion/loss`, or `criterion` alone", func(string) string { return "" }}, // see checkScores
+	"name": {"letters, digits, `-` and `_`", func(s string) string {
+		if plainName.MatchString(s) {
+			return ""
+		}
+		return fmt.Sprintf("%q is no name for a folder: use letters, digits, - and _", short(s))
+	}},
 	"prompt": {"a text with `{question}`", func(s string) string {
 		if strings.Contains(s, "{question}") {
 			return ""

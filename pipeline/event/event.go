@@ -55,6 +55,18 @@ type Chosen struct {
 	Candidates []report.Candidate
 }
 
+// Divided tells the divisions that meet a target, before any is tried; Seconds is what the search took.
+type Divided struct {
+	Target  report.Target
+	Seconds float64
+}
+
+// Tried is a division after its short training; Target is the target's name, or "target".
+type Tried struct {
+	Target   string
+	Division report.Division
+}
+
 // When says which side of a stage's distillation a measurement was made on.
 type When string
 
@@ -88,6 +100,8 @@ func (Progress) event()        {}
 func (TeacherMeasured) event() {}
 func (Cut) event()             {}
 func (Chosen) event()          {}
+func (Divided) event()         {}
+func (Tried) event()           {}
 func (StageMeasured) event()   {}
 func (GateResult) event()      {}
 func (Note) event()            {}

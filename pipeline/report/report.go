@@ -10,6 +10,8 @@ type Report struct {
 	Student        Model             `json:"student"`
 	Stages         []Stage           `json:"stages"`
 	Ratio          Ratio             `json:"ratio"`
+	Target         *Target           `json:"target,omitempty"`
+	Students       []Student         `json:"students,omitempty"` // of several targets; student and stages are the first one's
 	Seed           int               `json:"seed"`
 	Threads        int               `json:"threads"`
 	Seconds        float64           `json:"seconds"`         // of all the work behind the report, whenever it was done

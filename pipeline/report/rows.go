@@ -24,7 +24,11 @@ type Column struct {
 
 // Tables are a run's tables in the order of reading: each stage, its gate, the categories, the summary.
 func (r *Report) Tables() []Table {
-	tables := []Table{r.stageTable()}
+	var tables []Table
+	if r.Target != nil {
+		tables = append(tables, r.Target.DivisionTable())
+	}
+	tables = append(tables, r.stageTable())
 	if slices.ContainsFunc(r.Stages, func(s Stage) bool { return len(s.Candidates) > 0 }) {
 		tables = append(tables, r.candidateTable())
 	}
@@ -164,6 +168,12 @@ func (r *Report) Facts() []string {
 		facts = append(facts,
 			fmt.Sprintf("lost on %s: %s points, 95 %% interval %s", g.Split, points(g.Drop), interval(g.CI)),
 			fmt.Sprintf("slice − mask: %.1e of the largest logit at most, in float64", worst))
+	}
+	if r.Target != nil {
+		facts = append(facts, r.Target.Line())
+	}
+	for _, s := range r.Students[min(1, len(r.Students)):] {
+		facts = append(facts, fmt.Sprintf("%s: %s; %s", s.Folder, s.Measured.Line(), s.Target.Line()))
 	}
 	return append(facts,
 		fmt.Sprintf("time: %s, of which the teacher took %s", Duration(r.Seconds), Duration(r.TeacherSeconds)),

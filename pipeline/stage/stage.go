@@ -22,6 +22,7 @@ import (
 type Input struct {
 	Config  *config.Config
 	Events  event.Events
+	Prefix  string // of the stages' names, where a run has several students: "small/"
 	Teacher *teacher.Teacher
 	Outputs *teacher.Outputs
 	Train   *corpus.Corpus
@@ -42,8 +43,7 @@ type one struct {
 // Run makes the cuts of a stage, measures the student, and asks the gate. It takes over the student of the stage before.
 // The report is whole when err is nil or a *GateError.
 func Run(ctx context.Context, c *chain.Chain, in Input, index int, student *network.Held) (*network.Held, report.Stage, error) {
-	s := &one{Input: in, index: index, name: in.Config.StageNames()[index], cfg: in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
-	s.report = report.Stage{Name: s.name, Attempts: 1}
+	s := newStage(in, index, student)
 	begun, err := s.choose(ctx, c, student)
 	if err != nil {
 		student.Free()
@@ -63,6 +63,12 @@ func Run(ctx context.Context, c *chain.Chain, in Input, index int, student *netw
 		return nil, s.report, err
 	}
 	return student, s.report, nil
+}
+
+func newStage(in Input, index int, student *network.Held) *one {
+	s := &one{Input: in, index: index, name: in.Prefix + in.Config.StageNames()[index], cfg: in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
+	s.report = report.Stage{Name: in.Config.StageNames()[index], Attempts: 1}
+	return s
 }
 
 // place names a step of the stage.

@@ -194,6 +194,23 @@ func (d Dim) Size() int {
 	return n
 }
 
+// SizeWith is the size that the dimension would have if some axes had other numbers of units.
+func (d Dim) SizeWith(units map[*Axis]int) int {
+	n := 0
+	for _, s := range d.segments {
+		size := 1
+		for _, f := range s {
+			if u, ok := units[f.axis]; ok && f.axis != nil {
+				size *= u
+			} else {
+				size *= f.count()
+			}
+		}
+		n += size
+	}
+	return n
+}
+
 // Axes are the axes that the dimension is made of.
 func (d Dim) Axes() []*Axis {
 	var out []*Axis

@@ -43,6 +43,19 @@ func (p *Param) Count() int {
 	return n
 }
 
+// CountWith is the number of elements that there would be if some axes had other numbers of units; of an axis of blocks the
+// first ones stay.
+func (p *Param) CountWith(units map[*Axis]int) int {
+	if blocks, ok := units[p.stack]; ok && p.stack != nil && p.layer >= blocks {
+		return 0
+	}
+	n := 1
+	for _, d := range p.Dims {
+		n *= d.SizeWith(units)
+	}
+	return n
+}
+
 // Layer is the axis of blocks and the block that p belongs to; nil when it belongs to none.
 func (p *Param) Layer() (stack *Axis, unit int) { return p.stack, p.layer }
 

@@ -1,0 +1,143 @@
+package pipeline
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
+	"espalier/pipeline/network"
+	"espalier/pipeline/report"
+	"espalier/pipeline/stage"
+	"espalier/pipeline/target"
+	"espalier/pipeline/teacher"
+)
+
+// goal is a student that the run makes: of a target, or of what the stages say that they keep.
+type goal struct {
+	name      string // empty where it is the only one
+	target    *report.Target
+	divisions []*stage.Division // the one to go with first
+}
+
+// plan finds what the stages keep for each target, and changes it to what the export can express.
+func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal, error) {
+	if err := r.cfg.CheckKeep(t.Declared()); err != nil {
+		return nil, err
+	}
+	if len(r.cfg.Targets) == 0 {
+		notes, err := r.cfg.FitExport(t.Declared())
+		for _, n := range notes {
+			r.events.Note("%s", n)
+		}
+		return []*goal{{divisions: []*stage.Division{{Config: r.cfg}}}}, err
+	}
+	var goals []*goal
+	for _, wanted := range r.cfg.Targets {
+		began := time.Now()
+		solved, err := target.Solve(ctx, r.chain, target.Input{Config: r.cfg, Teacher: t.Declared(), Dtypes: t.Dtypes, Questions: c.Validation, Events: r.events}, wanted)
+		if err != nil {
+			return nil, err
+		}
+		g := &goal{name: wanted.Name, target: &report.Target{Name: wanted.Name, Key: solved.Key, Want: solved.Want}}
+		for _, d := range solved.Divisions {
+			told := report.Division{Name: d.Name, Keeps: d.Keeps, Parameters: d.Parameters, LanguageBlocks: d.LanguageBlocks, Bytes: d.Bytes, LatencyMS: d.LatencyMS}
+			g.target.Divisions = append(g.target.Divisions, told)
+			g.divisions = append(g.divisions, &stage.Division{Config: d.Config, Report: told})
+		}
+		r.events.Emit(event.Divided{Target: *g.target, Seconds: time.Since(began).Seconds()})
+		goals = append(goals, g)
+	}
+	if len(goals) == 1 {
+		goals[0].name = ""
+	}
+	return goals, nil
+}
+
+// choose tries the divisions of a target and gives the configuration of the best one, less the steps that this took.
+func (r *run) choose(ctx context.Context, in stage.Input, g *goal) (*config.Config, error) {
+	if g.target == nil {
+		return g.divisions[0].Config, nil
+	}
+	best := 0
+	if n := len(g.divisions); n > 1 {
+		total := 0
+		for _, s := range r.cfg.Stages {
+			total += s.Distil.Steps
+		}
+		steps := total / divisionShare / n
+		var err error
+		if best, err = stage.TryDivisions(ctx, r.chain, in, g.name, g.divisions, steps, in.Teacher.First); err != nil {
+			return nil, err
+		}
+		for i, d := range g.divisions {
+			d.Report.Chosen = i == best
+			g.target.Divisions[i] = d.Report
+		}
+		spend(g.divisions[best].Config, steps*n, total)
+	} else {
+		g.target.Divisions[0].Chosen = true
+	}
+	g.target.Predicted = predicted(g.target.Key, g.target.Divisions[best], in)
+	return g.divisions[best].Config, nil
+}
+
+// divisionShare: the divisions of a target train for this part of all steps, together.
+const divisionShare = 6
+
+// spend takes steps from the stages, each by its share. What the stages' candidates may take falls with it: all short training
+// together stays within a third of the steps.
+func spend(c *config.Config, steps, total int) {
+	for i := range c.Stages {
+		s := &c.Stages[i]
+		tried, each := s.Tried()
+		if s.CandidateSteps == 0 && len(tried) > 1 {
+			s.CandidateSteps = max(1, each/2)
+		}
+		s.Distil.Steps -= steps * s.Distil.Steps / max(1, total)
+	}
+}
+
+func predicted(key string, d report.Division, in stage.Input) float64 {
+	whole := in.Teacher.Declared().Store()
+	switch key {
+	case "ratio":
+		return float64(whole.Count()) / float64(d.Parameters)
+	case "language_ratio":
+		return float64(whole.CountByPart()["language_blocks"]) / float64(d.LanguageBlocks)
+	case "bytes":
+		return float64(d.Bytes)
+	case "latency_ms":
+		return d.LatencyMS
+	}
+	return float64(d.Parameters)
+}
+
+// make runs the stages towards a goal.
+func (r *run) make(ctx context.Context, in stage.Input, g *goal) (student *network.Held, stages []report.Stage, err error) {
+	if in.Config, err = r.choose(ctx, in, g); err != nil {
+		return nil, nil, err
+	}
+	student = in.Teacher.First()
+	for i := range in.Config.Stages {
+		var done report.Stage
+		if student, done, err = stage.Run(ctx, r.chain, in, i, student); err != nil {
+			return nil, nil, err
+		}
+		stages = append(stages, done)
+	}
+	folders := []string{"student"}
+	if g.name != "" {
+		folders = []string{filepath.Join("students", g.name)}
+		if g.name == r.cfg.Targets[0].Name { // a run always leaves a student
+			folders = append(folders, "student")
+		}
+	}
+	for _, folder := range folders {
+		if err := r.keepStudent(in, student, folder); err != nil {
+			return nil, nil, err
+		}
+	}
+	return student, stages, nil
+}

@@ -1,0 +1,197 @@
+package target
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"espalier/model"
+	"espalier/pipeline/chain"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/event"
+	"espalier/pipeline/network"
+	"espalier/torch"
+	"espalier/torch/nn"
+)
+
+// profileInput is what the latencies of networks of some sizes depend on, but for the machine's mood.
+type profileInput struct {
+	Shape     *network.Held    // the network that is cut; its values are not read
+	Keep      []map[string]int // of each network, units of each axis that is cut; the first ones stay
+	DType     torch.DType
+	Questions *corpus.Corpus
+	MaxTokens int     // of an answer that the data do not give
+	Enough    float64 // milliseconds: networks behind one that takes more are left out
+}
+
+var profileStep = chain.Step[profileInput, []float64]{Name: "profile", Own: true, Compute: profile}
+
+// A network is timed for this long, and for these numbers of answers.
+const (
+	profileSpan    = 150 * time.Millisecond
+	fewestProfiled = 7
+	mostProfiled   = 60
+	fewestNetworks = 10 // that a fit needs
+)
+
+// profile measures the median latency of one answer, in milliseconds, of networks with random weights: it depends on their sizes
+// alone. They answer in as many tokens as the data's answers have, since they do not know when to end.
+func profile(ctx context.Context, w *chain.Work, in profileInput) ([]float64, error) {
+	torch.SetNumThreads(1)
+	defer torch.SetNumThreads(w.Environment.Threads)
+	out := make([]float64, len(in.Keep))
+	for i, keep := range in.Keep {
+		w.Events.Emit(event.Progress{Done: i + 1, Total: len(in.Keep), Unit: "networks"})
+		n, err := declare(in.Shape.Declared(), keep)
+		if err != nil {
+			return nil, err
+		}
+		if err := n.Store().InitAs(1, in.DType, in.Questions.On); err != nil {
+			return nil, err
+		}
+		out[i], err = latency(ctx, n, in)
+		n.Store().Free()
+		if err != nil {
+			return nil, err
+		}
+		if in.Enough > 0 && out[i] > in.Enough && i+1 >= fewestNetworks {
+			return out[:i+1], nil
+		}
+	}
+	return out, nil
+}
+
+// declare is a network with fewer units, without values.
+func declare(n model.Network, keep map[string]int) (model.Network, error) {
+	stay := map[*nn.Axis][]int{}
+	for _, a := range n.Store().Axes() {
+		if units, cut := keep[a.Name]; cut {
+			for u := range units {
+				stay[a] = append(stay[a], u)
+			}
+		}
+	}
+	return n.Rebuild(n.Store().Cut(stay).Structure)
+}
+
+func latency(ctx context.Context, n model.Network, in profileInput) (float64, error) {
+	c := in.Questions
+	pixels := make([]uint8, 3*c.Pre.Size*c.Pre.Size)
+	var times []float64
+	for began, i := time.Now(), -2; len(times) < fewestProfiled || len(times) < mostProfiled && time.Since(began) < profileSpan; i++ {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		p := max(0, i) % c.Split.Len()
+		j := max(0, i) % len(c.Questions[p])
+		if err := c.Split.Pixels(p, pixels); err != nil {
+			return 0, err
+		}
+		tokens := min(len(c.Questions[p][j].Answer), in.MaxTokens)
+		if tokens == 0 {
+			tokens = in.MaxTokens
+		}
+		start := time.Now()
+		err := torch.Run(func(*torch.Scope) error {
+			_, err := n.Generate(c.Pre.Pictures(pixels, c.On), [][]model.Question{{c.Questions[p][j]}}, model.GenerateOptions{MaxTokens: tokens})
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		if i >= 0 { // the first ones allocate
+			times = append(times, time.Since(start).Seconds()*1e3)
+		}
+	}
+	slices.Sort(times)
+	return times[len(times)/2], nil
+}
+
+// clock predicts latencies: so much for an answer, for each block of a tower, and for each parameter that its tokens pass.
+type clock struct {
+	rates  []float64
+	adjust float64 // what networks near the target took, over what the rates say
+}
+
+// features are what a student's time is made of.
+func (p *Point) features() []float64 {
+	return []float64{1, float64(p.blocks["vision"]), float64(p.blocks["qformer"]), float64(p.blocks["language"]),
+		p.parts["vision"], p.parts["qformer"], p.parts["language_blocks"], p.parts["projection"] + p.parts["embeddings"]}
+}
+
+// of is the predicted latency of a student, ms.
+func (c *clock) of(p *Point) float64 {
+	sum := 0.
+	for i, x := range p.features() {
+		sum += c.rates[i] * x
+	}
+	return c.adjust * sum
+}
+
+// fit finds the rates, none below 0, that come nearest to what was measured, as shares of it: coordinate descent on the squares.
+func fit(points []*Point, ms []float64) *clock {
+	rows := make([][]float64, len(points))
+	scale := make([]float64, len(points[0].features()))
+	for i, p := range points {
+		rows[i] = p.features()
+		for k := range rows[i] {
+			rows[i][k] /= ms[i]
+			scale[k] += rows[i][k] * rows[i][k]
+		}
+	}
+	rates := make([]float64, len(scale))
+	left := make([]float64, len(rows)) // 1 − what the rates say
+	for i := range left {
+		left[i] = 1
+	}
+	for range 20000 {
+		moved := 0.
+		for k := range rates {
+			if scale[k] == 0 {
+				continue
+			}
+			slope := 0.
+			for i := range rows {
+				slope += rows[i][k] * left[i]
+			}
+			by := max(-rates[k], slope/scale[k])
+			rates[k] += by
+			for i := range rows {
+				left[i] -= by * rows[i][k]
+			}
+			moved = max(moved, math.Abs(by)*math.Sqrt(scale[k]))
+		}
+		if moved < 1e-9 {
+			break
+		}
+	}
+	return &clock{rates: rates, adjust: 1}
+}
+
+// sampled are divisions to measure: from the smallest up to a size, each variable drawn by itself.
+func (s *space) sampled(n int, most float64) (points []*Point) {
+	random := rand.New(rand.NewPCG(1, 0x70726f66)) // "prof": the same ones in each start
+	for try := 0; len(points) < n && try < 50*n; try++ {
+		depth := 1 - float64(len(points))/float64(n) // 1: the smallest
+		units := make([]int, len(s.vars))
+		for i, v := range s.vars {
+			share := min(1, max(0, depth+.5*(random.Float64()-.5)))
+			units[i] = v.rounded(float64(v.most) * math.Pow(float64(v.least)/float64(v.most), share))
+		}
+		if p := s.at(units); float64(p.Parameters) <= most || try > 25*n {
+			points = append(points, p)
+		}
+	}
+	return points
+}
+
+// keep is how many units of each axis stay.
+func (s *space) keep(p *Point) map[string]int {
+	out := map[string]int{}
+	for a, n := range s.left(p.Units) {
+		out[a.Name] = n
+	}
+	return out
+}

@@ -1,0 +1,204 @@
+package target
+
+import (
+	"context"
+	"fmt"
+
+	"espalier/model"
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
+	"espalier/pipeline/network"
+	"espalier/torch"
+)
+
+// Input is what a target is solved for.
+type Input struct {
+	Config    *config.Config
+	Teacher   model.Network // its values are not read
+	Dtypes    model.Dtypes  // of the teacher's weights
+	Questions *corpus.Corpus
+	Events    event.Events
+}
+
+// Solution is the divisions that meet a target, the even one first.
+type Solution struct {
+	Key       string
+	Want      float64
+	Divisions []*Division
+}
+
+// Division is a configuration whose stages say what they keep, and the student that they make.
+type Division struct {
+	Point
+	Config *config.Config
+	Keeps  string // in words: "vision 2 blocks, 3 heads, FFN 168, width 24; …"
+}
+
+// profiled is how many networks are timed for the cost model, and corrections how often the solution is timed and solved again.
+const (
+	profiled    = 24
+	corrections = 4
+)
+
+// slack is how far below a latency the solver stays, since no two measurements are alike.
+const slack = .95
+
+// Solve finds divisions of a target's size. The device is measured once for the latencies, and for a target of latency the sizes that were
+// found are measured too, and corrected.
+func Solve(ctx context.Context, c *chain.Chain, in Input, t config.TargetConfig) (*Solution, error) {
+	s := newSpace(in.Config, in.Teacher, in.Dtypes)
+	if len(s.vars) == 0 {
+		return nil, fault.Inputf("target: no stage cuts anything: give stages named blocks, inner or hidden")
+	}
+	whole := s.at(s.whole())
+	key, want := t.Want()
+	timer := &timer{ctx: ctx, chain: c, in: in, space: s, name: t.Name}
+	l := limitOf(key, want, whole)
+	most, enough := float64(whole.Parameters), 3*want
+	if key != "latency_ms" { // of the networks that the target is about
+		most, enough = min(1, 3*l.most/l.of(whole))*most, 0
+	}
+	clock, err := timer.clock(most, enough)
+	if err != nil {
+		return nil, err
+	}
+	if key == "latency_ms" {
+		l = limit{clock.of, want * slack}
+	}
+	if most := l.of(whole); most <= l.most {
+		return nil, fault.Inputf("%s: %s = %g is met by the teacher itself (%g): nothing would be cut", in.at(t), key, want, shown(key, most, whole))
+	}
+	solution := &Solution{Key: key, Want: want}
+	var points []*Point
+	for _, f := range favours {
+		p := s.divide(f, l)
+		if key == "latency_ms" && p != nil {
+			if p, err = timer.correct(p, f, clock, want); err != nil {
+				return nil, err
+			}
+		}
+		if p != nil {
+			if p.LatencyMS == 0 {
+				p.LatencyMS = clock.of(p)
+			}
+			points = append(points, p)
+		}
+		if t.Divisions == 1 {
+			break
+		}
+	}
+	if len(points) == 0 {
+		least := s.at(s.least())
+		return nil, fault.Inputf("%s: %s = %g cannot be met: the smallest student that these stages can make has %d parameters and %s %.4g; "+
+			"ask for less, or let the stages cut more kinds", in.at(t), key, want, least.Parameters, key, shown(key, l.of(least), whole))
+	}
+	for _, p := range farApart(points, t.Divisions) {
+		cfg := s.config(p.Units)
+		if _, err := cfg.FitExport(s.teacher); err != nil {
+			return nil, err
+		}
+		solution.Divisions = append(solution.Divisions, &Division{*p, cfg, s.words(p)})
+	}
+	return solution, nil
+}
+
+func (in Input) at(t config.TargetConfig) string {
+	if t.Name == "" {
+		return "target"
+	}
+	return fmt.Sprintf("target %q", t.Name)
+}
+
+// limitOf is a target of size as a measure and the most of it.
+func limitOf(key string, want float64, whole *Point) limit {
+	switch key {
+	case "ratio":
+		return limit{func(p *Point) float64 { return float64(p.Parameters) }, float64(whole.Parameters) / want}
+	case "language_ratio":
+		return limit{func(p *Point) float64 { return float64(p.LanguageBlocks) }, float64(whole.LanguageBlocks) / want}
+	case "bytes":
+		return limit{func(p *Point) float64 { return float64(p.Bytes) }, want}
+	}
+	return limit{func(p *Point) float64 { return float64(p.Parameters) }, want}
+}
+
+// shown is a measure in the words of its key.
+func shown(key string, measure float64, whole *Point) float64 {
+	switch key {
+	case "ratio":
+		return float64(whole.Parameters) / measure
+	case "language_ratio":
+		return float64(whole.LanguageBlocks) / measure
+	}
+	return measure
+}
+
+// timer measures networks of a space on the device.
+type timer struct {
+	ctx   context.Context
+	chain *chain.Chain
+	in    Input
+	space *space
+	name  string // of the target
+	asked int
+}
+
+func (t *timer) measure(points []*Point, what string, enough float64) ([]float64, error) {
+	n := t.in.Teacher
+	config, err := n.Config().Marshal()
+	if err != nil {
+		return nil, err
+	}
+	shape := network.New(chain.Of([]any{string(config), n.Store().Structure()}), n, nil, nil)
+	in := profileInput{Shape: shape, Questions: t.in.Questions, MaxTokens: t.in.Config.Eval.MaxAnswerTokens, DType: t.dtype(), Enough: enough}
+	for _, p := range points {
+		in.Keep = append(in.Keep, t.space.keep(p))
+	}
+	t.asked++
+	at := fmt.Sprintf("target %s/%s %d", t.name, what, t.asked)
+	kept, err := chain.Do(t.ctx, t.chain, chain.Place{At: at, Phase: event.Phase{Name: "time", Detail: what}}, profileStep, in)
+	return kept.Value, err
+}
+
+// dtype is what most of the student's weights are held in.
+func (t *timer) dtype() torch.DType {
+	head := t.in.Teacher.HeadParams()[0]
+	return t.in.Config.ExportDtypes(t.in.Dtypes)[model.DtypeKey(head.Name)]
+}
+
+// clock measures networks up to a number of parameters, or beyond a latency that is enough.
+func (t *timer) clock(most, enough float64) (*clock, error) {
+	points := t.space.sampled(profiled, most)
+	ms, err := t.measure(points, "networks of several sizes", enough)
+	if err != nil {
+		return nil, err
+	}
+	return fit(points[:len(ms)], ms), nil
+}
+
+// correct measures the network that was found, and looks again where it is too slow or faster than it needs to be.
+func (t *timer) correct(p *Point, f favour, c *clock, want float64) (best *Point, err error) {
+	c = &clock{c.rates, 1}
+	for range corrections {
+		ms, err := t.measure([]*Point{p}, "the network that "+f.name+" finds", 0)
+		if err != nil {
+			return nil, err
+		}
+		got := ms[0]
+		if got <= want && (best == nil || got > best.LatencyMS) {
+			found := *p
+			best, found.LatencyMS = &found, got
+		}
+		if got <= want && got >= .9*want {
+			break
+		}
+		c.adjust *= got / c.of(p)
+		if p = t.space.divide(f, limit{c.of, want * slack}); p == nil {
+			break
+		}
+	}
+	return best, nil
+}
