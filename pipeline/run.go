@@ -16,6 +16,7 @@ import (
 	"espalier/pipeline/fault"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
+	"espalier/pipeline/process"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
 	"espalier/pipeline/teacher"
@@ -61,7 +62,7 @@ type run struct {
 
 // do is the recipe.
 func (r *run) do(ctx context.Context) (*report.Report, error) {
-	loaded := chain.ProcValue("/proc/self/status", "VmRSS:")
+	loaded := process.Resident()
 	set, err := r.openData()
 	if err != nil {
 		return nil, err
