@@ -211,7 +211,7 @@ func (r *run) openData() (*data.Dataset, error) {
 
 // planStages checks what the stages keep against the teacher's sizes, and changes it to what the export can express.
 func (r *run) planStages(t *teacher.Teacher) error {
-	if err := r.cfg.CheckKeep(t.Declared()); err != nil {
+	if err := r.cfg.Stages.CheckKeep(t.Declared()); err != nil {
 		return err
 	}
 	notes, err := r.cfg.FitExport(t.Declared())

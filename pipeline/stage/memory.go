@@ -58,7 +58,7 @@ func peakOf(c *config.Config, teacher model.Network, dtypes model.Dtypes, train 
 	take(p.answering("measuring the teacher", teacher, 0))
 	n := teacher
 	for i := range c.Stages {
-		s, name := &c.Stages[i], c.StageNames()[i]
+		s, name := &c.Stages[i], c.Stages.Names()[i]
 		first, err := s.Declare(n, 1)
 		if err != nil {
 			return peak, err
