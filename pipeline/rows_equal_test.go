@@ -70,7 +70,7 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 					}
 					return nil
 				}))
-				shares, _, err := c.Shares(c.Split.Pictures(), 1)
+				shares, _, err := c.Shares(c.Split.Parts().Pictures(), 1)
 				require.NoError(t, err)
 				answers, err := c.Answers(m, shares[0], 4)
 				require.NoError(t, err)

@@ -82,13 +82,13 @@ func partsOf(picture int, questions []model.Question, fits func(part []model.Que
 
 // Progress tells how many pictures of the split have been seen with a batch of [Corpus.Each].
 func (c *Corpus) Progress(b *data.Batch) event.Progress {
-	return event.Progress{Done: c.Split.Picture(b.Index[len(b.Index)-1]) + 1, Total: c.Split.Pictures(), Unit: "pictures"}
+	return event.Progress{Done: c.Split.Parts()[b.Index[len(b.Index)-1]].Picture + 1, Total: c.Split.Parts().Pictures(), Unit: "pictures"}
 }
 
 // Shares are the first pictures, shared out among workers, and how many questions they ask.
 func (c *Corpus) Shares(pictures, workers int) (shares []*data.Batch, asked int, err error) {
 	for i := range workers {
-		share, err := c.pixels(c.Split.PartsOf(i*pictures/workers), c.Split.PartsOf((i+1)*pictures/workers))
+		share, err := c.pixels(c.Split.Parts().Of(i*pictures/workers), c.Split.Parts().Of((i+1)*pictures/workers))
 		if err != nil {
 			return nil, 0, err
 		}

@@ -154,7 +154,7 @@ func Pairs(split *data.Split, teacher, student Marks) []report.Answer {
 	var out []report.Answer
 	for p := range teacher.Right {
 		for j, q := range split.Questions(p) {
-			out = append(out, report.Answer{Picture: split.Picture(p), Task: q.Task, Teacher: teacher.right(p, j), Student: student.right(p, j)})
+			out = append(out, report.Answer{Picture: split.Parts()[p].Picture, Task: q.Task, Teacher: teacher.right(p, j), Student: student.right(p, j)})
 		}
 	}
 	return out
