@@ -59,16 +59,16 @@ func askedCorpus(t *testing.T, questions ...int) *Corpus {
 func TestDivide(t *testing.T) {
 	torchtest.Setup(t)
 	c := askedCorpus(t, 3, 60, 4)
-	require.Equal(t, 16+60*6, c.Form.Tokens(16, c.Questions[1]), "six tokens a question")
+	require.Equal(t, 16+60*6, c.Form.Tokens(16, c.Asked.Questions[1]), "six tokens a question")
 	note := c.Divide(0, 16, 4) // to 96 tokens, 13 questions
 	assert.Contains(t, note, "train split: 1 of 3 pictures have more questions than fit into 96 tokens (most: ")
 	assert.Contains(t, note, "metadata.jsonl:4, 60 questions, 376 tokens)")
 	assert.Contains(t, note, "each of their 5 parts")
 	var sizes []int
-	for i, qs := range c.Questions {
+	for i, qs := range c.Asked.Questions {
 		sizes = append(sizes, len(qs))
 		assert.Len(t, c.Split.Questions(i), len(qs))
-		assert.Len(t, c.Own[i], len(qs))
+		assert.Len(t, c.Asked.Own[i], len(qs))
 	}
 	assert.Equal(t, []int{3, 13, 13, 13, 13, 8, 4}, sizes)
 
@@ -89,14 +89,14 @@ func TestDivide(t *testing.T) {
 
 	c = askedCorpus(t, 2, 3)
 	require.NotEmpty(t, c.Divide(10, 16, 4))
-	assert.Len(t, c.Questions, 5, "a question that is too long stands alone")
+	assert.Len(t, c.Asked.Questions, 5, "a question that is too long stands alone")
 
 	c = askedCorpus(t, 2)
-	for i := range c.Questions[0] {
-		c.Questions[0][i].Answer = nil
+	for i := range c.Asked.Questions[0] {
+		c.Asked.Questions[0][i].Answer = nil
 	}
 	assert.NotEmpty(t, c.Divide(16+2*9-1, 16, 4), "an answer that is still to come takes its room")
-	assert.Nil(t, c.Questions[0][0].Answer)
+	assert.Nil(t, c.Asked.Questions[0][0].Answer)
 }
 
 func TestChosenRowTokens(t *testing.T) {
@@ -118,7 +118,7 @@ func TestPrintKnowsParts(t *testing.T) {
 	assert.NotEqual(t, print(30), print(40))
 	open := adsCorpus(t, model.Form{}, ownWords)
 	before := open.Print()
-	open.Questions[0][0].Answer = nil
+	open.Asked.Questions[0][0].Answer = nil
 	open.Complete([][]int{{3}})
 	assert.NotEqual(t, before, open.Print())
 }

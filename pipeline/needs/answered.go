@@ -13,8 +13,8 @@ import (
 func (in Input) checkAnswered() error {
 	c := in.Train
 	without, any := -1, false // the first picture without an answer; whether any has one
-	for p := range c.Questions {
-		if c.Answered(p) {
+	for p := range c.Asked.Questions {
+		if c.Asked.Answered(p) {
 			any = true
 		} else if without < 0 {
 			without = p

@@ -35,10 +35,10 @@ func TestQuestionsLongerThanTheQFormers(t *testing.T) {
 	require.NoError(t, err)
 	in := Input{Set: set, Train: &corpus.Corpus{Split: set.Train}}
 	for range set.Train.Len() {
-		in.Train.Questions = append(in.Train.Questions, []model.Question{{Instruction: make([]int, 16)}, {Instruction: make([]int, 5)}})
+		in.Train.Asked.Questions = append(in.Train.Asked.Questions, []model.Question{{Instruction: make([]int, 16)}, {Instruction: make([]int, 5)}})
 	}
 	c := &model.Config{QFormer: model.QFormerConfig{Positions: 16}}
 	require.NoError(t, in.checkInstructions(c))
-	in.Train.Questions[2][1].Instruction = make([]int, 17)
+	in.Train.Asked.Questions[2][1].Instruction = make([]int, 17)
 	assert.Regexp(t, "train/metadata.jsonl:6: the question has 17 tokens, the Q-Former has 16 positions; shorten it or leave it out$", in.checkInstructions(c).Error())
 }

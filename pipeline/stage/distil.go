@@ -147,8 +147,8 @@ func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs
 		var logits *torch.Tensor
 		cast(func() { logits = student.Logits(packed) })
 		var rows distillation.Rows
-		rows.All, rows.Labelled = in.Train.Rows(whole.Index...)
-		return lossOf(in.Distil).OfPiece(logits, outputs.Logits(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows), nil
+		rows.All, rows.Labelled = in.Train.Asked.Rows(whole.Index...)
+		return lossOf(in.Distil).OfPiece(logits, outputs.Logits(b.Index, in.Train.On), packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows), nil
 	}
 }
 

@@ -81,8 +81,8 @@ func TestPiecesOfPretraining(t *testing.T) {
 	require.NoError(t, err)
 	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
 	require.NoError(t, err)
-	train.Questions[1][0].Answer = nil
-	train.Questions[2][3].Answer = nil
+	train.Asked.Questions[1][0].Answer = nil
+	train.Asked.Questions[2][3].Answer = nil
 	sizes := config.DefaultTrain()
 	sizes.Vision.Layers, sizes.QFormer.Layers, sizes.Language.Layers = 1, 1, 1
 	c, err := sizes.ModelConfig(48, set.Tokenizer)

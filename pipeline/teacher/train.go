@@ -110,7 +110,7 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 // answersLoss is the cross entropy of a batch's answers, or what a piece of it adds.
 func answersLoss(train *corpus.Corpus, logits *torch.Tensor, b *model.Batch, whole *data.Batch) *torch.Tensor {
 	var rows distillation.Rows
-	rows.All, rows.Labelled = train.Rows(whole.Index...)
+	rows.All, rows.Labelled = train.Asked.Rows(whole.Index...)
 	return distillation.Loss{CE: 1}.OfPiece(logits, nil, b.Targets, nil, rows)
 }
 
