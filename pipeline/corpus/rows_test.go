@@ -1,13 +1,8 @@
 package corpus
 
 import (
-	"bytes"
 	"fmt"
-	"image"
-	"image/png"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +11,7 @@ import (
 	"espalier/model"
 	"espalier/model/prompt"
 	"espalier/pipeline/data"
+	"espalier/pipeline/datatest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -35,22 +31,12 @@ func ownWords(set *data.Dataset) prompt.Words { return prompt.Words{Answers: set
 // askedCorpus is black pictures with so many questions each, of five tokens and an answer.
 func askedCorpus(t *testing.T, questions ...int) *Corpus {
 	t.Helper()
-	root := t.TempDir()
-	var black bytes.Buffer
-	require.NoError(t, png.Encode(&black, image.NewGray(image.Rect(0, 0, 8, 8))))
-	var lines strings.Builder
+	var rows []datatest.Row
 	for i, n := range questions {
-		require.NoError(t, os.WriteFile(filepath.Join(root, fmt.Sprint(i, ".png")), black.Bytes(), 0o644))
-		for range n {
-			fmt.Fprintf(&lines, "{\"file_name\": \"../%d.png\", \"question\": \"what is it this time\", \"answer\": \"red\"}\n", i)
-		}
+		row := datatest.Row{Picture: fmt.Sprint(i, ".png"), Question: "what is it this time", Answer: "red"}
+		rows = append(rows, slices.Repeat([]datatest.Row{row}, n)...)
 	}
-	for _, split := range []string{"train", "validation", "test"} {
-		require.NoError(t, os.Mkdir(filepath.Join(root, split), 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(root, split, "metadata.jsonl"), []byte(lines.String()), 0o644))
-	}
-	set, err := data.Open(data.Config{Root: root, Size: 8})
-	require.NoError(t, err)
+	set := datatest.Black(t, rows...)
 	c, err := New(set.Train, Reading{Words: ownWords(set), Pre: model.AdsPreprocessor(8), On: torch.CPU})
 	require.NoError(t, err)
 	return c
