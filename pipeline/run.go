@@ -16,6 +16,7 @@ import (
 	"espalier/pipeline/fault"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
+	"espalier/pipeline/process"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
 	"espalier/pipeline/teacher"
@@ -61,7 +62,7 @@ type run struct {
 
 // do is the recipe.
 func (r *run) do(ctx context.Context) (*report.Report, error) {
-	loaded := chain.ProcValue("/proc/self/status", "VmRSS:")
+	loaded := process.Resident()
 	set, err := r.openData()
 	if err != nil {
 		return nil, err
@@ -210,7 +211,7 @@ func (r *run) openData() (*data.Dataset, error) {
 
 // planStages checks what the stages keep against the teacher's sizes, and changes it to what the export can express.
 func (r *run) planStages(t *teacher.Teacher) error {
-	if err := r.cfg.CheckKeep(t.Declared()); err != nil {
+	if err := r.cfg.Stages.CheckKeep(t.Declared()); err != nil {
 		return err
 	}
 	notes, err := r.cfg.FitExport(t.Declared())

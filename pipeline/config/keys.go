@@ -34,7 +34,7 @@ type Config struct {
 	Data       DataConfig       `toml:"data" doc:"the pictures and questions: a built-in source or your own folder"`
 	Importance ImportanceConfig `toml:"importance" doc:"what the scores are measured on"`
 	Teacher    TeacherConfig    `toml:"teacher" doc:"the network to compress: a checkpoint, or one that is trained first"`
-	Stages     []StageConfig    `toml:"stage" range:"[1,100]" doc:"the stages, in the order that they run: what is cut, how it is chosen, how the student recovers"`
+	Stages     Stages           `toml:"stage" range:"[1,100]" doc:"the stages, in the order that they run: what is cut, how it is chosen, how the student recovers"`
 	Eval       EvalConfig       `toml:"eval" doc:"how a model is measured"`
 	Export     ExportConfig     `toml:"export" doc:"what the student is written as"`
 }

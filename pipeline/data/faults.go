@@ -23,6 +23,16 @@ type Skipped struct {
 	Reason string `json:"reason"`
 }
 
+// firstSkipped is the first row of a metadata file that was left out.
+func firstSkipped(skipped []Skipped, file string) string {
+	for _, row := range skipped {
+		if at := strings.LastIndexByte(row.Place, ':'); at >= 0 && row.Place[:at] == file {
+			return row.Place + ": " + row.Reason
+		}
+	}
+	return "none"
+}
+
 // row notes what is wrong with one row: a fault, or a reason to leave the row out.
 func (f *faults) row(place, format string, args ...any) {
 	if !f.skip {

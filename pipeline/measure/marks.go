@@ -72,7 +72,7 @@ func (f *Form) Hear(c *corpus.Corpus, p, j int, ids []int) {
 	if len(q.Answers) == 0 || !data.Correct(c.Words.Answers.Decode(ids), q.Answers[:1]) {
 		return
 	}
-	if slices.Equal(ids, c.Learnt(p, j)) {
+	if slices.Equal(ids, c.Asked.Learnt(p, j)) {
 		f.Same++
 		return
 	}
@@ -86,7 +86,7 @@ func (f Form) Note(c *corpus.Corpus) string {
 	if f.Other == 0 {
 		return ""
 	}
-	want, q := c.Learnt(f.Picture, f.Question), c.Split.Questions(f.Picture)[f.Question]
+	want, q := c.Asked.Learnt(f.Picture, f.Question), c.Split.Questions(f.Picture)[f.Question]
 	written := c.Words.Answers.Decode(want)
 	if !data.Correct(written, q.Answers[:1]) { // the tokenizer cannot write it
 		written = q.Answers[0]
@@ -154,7 +154,7 @@ func Pairs(split *data.Split, teacher, student Marks) []report.Answer {
 	var out []report.Answer
 	for p := range teacher.Right {
 		for j, q := range split.Questions(p) {
-			out = append(out, report.Answer{Picture: split.Picture(p), Task: q.Task, Teacher: teacher.right(p, j), Student: student.right(p, j)})
+			out = append(out, report.Answer{Picture: split.Parts()[p].Picture, Task: q.Task, Teacher: teacher.right(p, j), Student: student.right(p, j)})
 		}
 	}
 	return out

@@ -15,7 +15,7 @@ import (
 
 // Complete fills the missing answers of the training data in with the teacher's own words. It tells how many there were.
 func (t *Teacher) Complete(ctx context.Context, c *chain.Chain, train *corpus.Corpus, batch, maxTokens int) (n int, err error) {
-	if !train.Lacks() {
+	if !train.Asked.Lacks() {
 		return 0, nil
 	}
 	kept, err := chain.Do(ctx, c, chain.Place{At: "teacher/missing answers", Phase: event.Phase{Stage: "teacher", Name: "missing answers"}}, missingStep,
