@@ -53,7 +53,7 @@ type outputsWriter struct {
 	rows  *disk.Appender
 	sum   hash.Hash
 
-	keeper keeper
+	keeper disk.Keeper
 }
 
 // outputsPlace is how far an interrupted writer came.
@@ -67,7 +67,7 @@ type outputsPlace struct {
 // differences matter less than the teacher's own errors). batches begins with the picture number from: an interrupted attempt
 // goes on after the last batch that it kept.
 func WriteOutputs(folder string, teacher model.Network, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
-	w := &outputsWriter{keeper: newKeeper(keep, note)}
+	w := &outputsWriter{keeper: disk.NewKeeper(keep, note)}
 	if err := w.open(folder); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func WriteOutputs(folder string, teacher model.Network, keep Keep, note func(tex
 		if err := w.add(teacher, b); err != nil {
 			return err
 		}
-		if w.keeper.due(w.pictures()) {
+		if w.keeper.Due(w.pictures()) {
 			w.save()
 		}
 		return nil
@@ -104,7 +104,7 @@ func (w *outputsWriter) open(folder string) (err error) {
 	size, err := w.restore(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			w.keeper.note(fmt.Sprintf("the kept state in %s cannot be used (%v): the outputs are computed from the beginning", w.keeper.Folder, err))
+			w.keeper.Note(fmt.Sprintf("the kept state in %s cannot be used (%v): the outputs are computed from the beginning", w.keeper.Folder, err))
 		}
 		w.index, w.sum, size = outputsIndex{Offsets: []int{0}}, sha256.New(), 0
 	}
@@ -118,7 +118,7 @@ func (w *outputsWriter) restore(path string) (size int64, err error) {
 		return 0, fs.ErrNotExist
 	}
 	var at outputsPlace
-	if err := readPlace(w.keeper.Folder, &at); err != nil {
+	if err := disk.ReadPlace(w.keeper.Folder, &at); err != nil {
 		return 0, err
 	}
 	f, _, err := disk.Open(path)
@@ -171,11 +171,11 @@ func (w *outputsWriter) save() {
 	if w.pictures() == 0 {
 		return
 	}
-	w.keeper.save(fmt.Sprintf("the state after %d pictures", w.pictures()), func() error {
+	w.keeper.Save(fmt.Sprintf("the state after %d pictures", w.pictures()), func() error {
 		if err := w.rows.Sync(); err != nil {
 			return err
 		}
-		return writePlace(w.keeper.Folder, outputsPlace{w.index, hex.EncodeToString(w.sum.Sum(nil))})
+		return disk.WritePlace(w.keeper.Folder, outputsPlace{w.index, hex.EncodeToString(w.sum.Sum(nil))})
 	})
 }
 
