@@ -29,7 +29,7 @@ type Config struct {
 	Output     string        `toml:"output" default:"runs/default" form:"folder" moves:"no" doc:"the run's folder; the same run, started again, continues there"`
 	Store      string        `toml:"store" default:"user" form:"store" moves:"no" doc:"where results are kept for other runs: user is the user's cache folder"`
 	StoreLimit Bytes         `toml:"store_limit" default:"20 GB" range:"[1 MB,1000 TB]" moves:"no" doc:"most bytes of kept results; beyond it the least recently used go"`
-	KeepEvery  time.Duration `toml:"keep_every" default:"2m" range:"[1s,24h]" moves:"no" doc:"how often training keeps its state, so that a stopped run loses at most that much"`
+	KeepEvery  time.Duration `toml:"keep_every" default:"2m" range:"[1s,24h]" moves:"no" doc:"how often a long step keeps its state, so that a stopped run loses at most that much"`
 
 	Data       DataConfig       `toml:"data" doc:"the pictures and questions: a built-in source or your own folder"`
 	Importance ImportanceConfig `toml:"importance" doc:"what the scores are measured on"`

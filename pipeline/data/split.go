@@ -95,7 +95,7 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 	}
 	made, err := s.pictures.load(picture, dst)
 	if err != nil {
-		return fmt.Errorf("data: %s: %w", s.Place(i, 0), err)
+		return &Unreadable{s.Place(i, 0), err}
 	}
 	if s.made != nil && made != s.made[picture] {
 		return fmt.Errorf("data: %s: the picture changed while the run used it; start the run again, which computes anew what depends on it", s.Place(i, 0))
