@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"espalier/model"
 	"espalier/torch"
@@ -41,8 +42,6 @@ type outputsIndex struct {
 	Offsets []int  `json:"offsets"` // first row of each picture, and the number of all rows
 }
 
-func (i *outputsIndex) rowBytes() int64 { return int64(2 * i.Width) }
-
 // hiddenPays is how many times wider than the hidden states the logits must be before those are kept instead: making
 // logits of them again costs a matrix product at each step.
 const hiddenPays = 4
@@ -64,7 +63,7 @@ type outputsPlace struct {
 
 // WriteOutputs runs the teacher over batches that together hold every picture once, in order, and writes its outputs into a
 // folder as they are computed: those of a half-precision teacher as they are, others as float16 (in which the logits'
-// differences matter less than the teacher's own errors). batches begins with the picture number from: an interrupted attempt
+// differences matter less than the teacher's own errors), or as float32 where one lies beyond float16's range. batches begins with the picture number from: an interrupted attempt
 // goes on after the last batch that it kept.
 func WriteOutputs(folder string, teacher model.Network, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
 	w := &outputsWriter{keeper: disk.NewKeeper(keep, note)}
@@ -72,15 +71,22 @@ func WriteOutputs(folder string, teacher model.Network, keep Keep, note func(tex
 		return err
 	}
 	defer func() { err = errors.Join(err, w.rows.Close()) }()
-	err = batches(w.pictures(), func(b *model.Batch) error {
-		if err := w.add(teacher, b); err != nil {
-			return err
+	write := func() error {
+		return batches(w.pictures(), func(b *model.Batch) error {
+			if err := w.add(teacher, b); err != nil {
+				return err
+			}
+			if w.keeper.Due(w.pictures()) {
+				w.save()
+			}
+			return nil
+		})
+	}
+	if err = write(); errors.Is(err, errRange) {
+		if err = w.widen(folder); err == nil {
+			err = write()
 		}
-		if w.keeper.Due(w.pictures()) {
-			w.save()
-		}
-		return nil
-	})
+	}
 	if err != nil {
 		w.save()
 		return fmt.Errorf("distillation: teacher outputs: %w", err)
@@ -141,6 +147,7 @@ func (w *outputsWriter) restore(path string) (size int64, err error) {
 func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 	return torch.Run(func(*torch.Scope) error {
 		var raw []byte
+		var err error
 		torch.NoGrad(func() {
 			out := teacher.Hidden(b)
 			w.index.Kind = "hidden"
@@ -148,13 +155,16 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 			if logits < hiddenPays*out.Size(-1) {
 				out, w.index.Kind = teacher.Head(out), "logits"
 			}
-			dtype := torch.Float16
-			if out.DType() == torch.BFloat16 { // reaches further than float16
-				dtype = torch.BFloat16
+			var kept *torch.Tensor
+			if kept, err = w.inRange(out, len(b.Scored)); err != nil {
+				return
 			}
-			w.index.Width, w.index.DType = out.Size(-1), dtype.String()
-			raw = out.To(dtype).Raw()
+			w.index.Width, w.index.DType = out.Size(-1), kept.DType().String()
+			raw = kept.Raw()
 		})
+		if err != nil {
+			return err
+		}
 		if _, err := w.rows.Write(raw); err != nil {
 			return err
 		}
@@ -190,14 +200,11 @@ func OpenOutputs(folder string, head func() (func(*torch.Tensor) *torch.Tensor, 
 	if err := json.Unmarshal(text, &o.index); err != nil || len(o.index.Offsets) == 0 || o.index.Width < 1 {
 		return nil, fmt.Errorf("distillation: %s holds no index of teacher outputs", filepath.Join(folder, indexName))
 	}
-	switch o.index.DType {
-	case torch.Float16.String():
-		o.dtype = torch.Float16
-	case torch.BFloat16.String():
-		o.dtype = torch.BFloat16
-	default:
+	at := slices.IndexFunc(outputsDTypes, func(d torch.DType) bool { return d.String() == o.index.DType })
+	if at < 0 {
 		return nil, fmt.Errorf("distillation: %s: outputs of %q are not known", filepath.Join(folder, indexName), o.index.DType)
 	}
+	o.dtype = outputsDTypes[at]
 	if o.index.Kind == "hidden" {
 		if o.head, err = head(); err != nil {
 			return nil, err
