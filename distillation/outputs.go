@@ -63,8 +63,9 @@ type outputsPlace struct {
 
 // WriteOutputs runs the teacher over batches that together hold every picture once, in order, and writes its outputs into a
 // folder as they are computed: those of a half-precision teacher as they are, others as float16 (in which the logits'
-// differences matter less than the teacher's own errors), or as float32 where one lies beyond float16's range. batches begins with the picture number from: an interrupted attempt
-// goes on after the last batch that it kept.
+// differences matter less than the teacher's own errors), or as float32 where one of them lies beyond float16's range. batches
+// begins with the picture number from: an interrupted attempt goes on after the last batch that it kept. It is called once more,
+// from the first picture on, when an output is found to lie beyond the range.
 func WriteOutputs(folder string, teacher model.Network, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
 	w := &outputsWriter{keeper: disk.NewKeeper(keep, note)}
 	if err := w.open(folder); err != nil {

@@ -81,16 +81,20 @@ func TestOutputsBeyondFloat16(t *testing.T) {
 		})
 		return nil
 	}))
-	for name, stop := range map[string]func(pass, from int) bool{
-		"before": func(_, from int) bool { return from == 2 },
-		"after":  func(pass, from int) bool { return pass == 2 && from == 2 },
+	for name, c := range map[string]struct {
+		stop func(pass, from int) bool
+		told int // notes of the next attempt
+	}{
+		"before it is found": {func(_, from int) bool { return from == 2 }, 1},
+		"at once":            {func(pass, from int) bool { return pass == 2 && from == 0 }, 1},
+		"after it":           {func(pass, from int) bool { return pass == 2 && from == 2 }, 0},
 	} {
 		folder, keep := t.TempDir(), distillation.Keep{Folder: filepath.Join(t.TempDir(), "state"), Steps: 2}
-		_, err := teacher.write(t, folder, keep, times, stop)
+		_, err := teacher.write(t, folder, keep, times, c.stop)
 		require.ErrorIs(t, err, errStopped, name)
 		notes, err := teacher.write(t, folder, keep, times, never)
 		require.NoError(t, err, name)
-		assert.Equal(t, name == "before", len(notes) == 1, "%s: %v", name, notes)
+		assert.Len(t, notes, c.told, name)
 		requireFiles(t, whole, folder)
 	}
 }

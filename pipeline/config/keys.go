@@ -50,7 +50,7 @@ type DataConfig struct {
 	Validation int    `toml:"validation" default:"0" ads:"400" range:"[0,1000000000]" doc:"pictures that the gates look at; 0 takes all"`
 	Test       int    `toml:"test" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures that tables and claims come from; 0 takes all"`
 	OOD        int    `toml:"ood" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
-	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read: end the run, or leave the row out and list it in the report"`
+	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read, also in the middle of a run: end the run, or leave the row out and list it in the report"`
 }
 
 // ImportanceConfig says what the scores are measured on.
