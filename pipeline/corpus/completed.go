@@ -9,8 +9,10 @@ import (
 )
 
 // Missing are the teacher's token ids for the questions without an answer, in their order.
-func (c *Corpus) Missing(ctx context.Context, teacher model.Network, batch, maxTokens int) (out [][]int, err error) {
-	err = c.Each(ctx, batch, func(b *data.Batch) error {
+func (c *Corpus) Missing(ctx context.Context, w *chain.Work, teacher model.Network, batch, maxTokens int) (out [][]int, err error) {
+	part := chain.Resume[[][]int](w, "missing answers")
+	out = part.Value
+	err = c.EachFrom(ctx, part.Done, batch, func(b *data.Batch) error {
 		answers, err := c.Answers(teacher, b, maxTokens)
 		if err != nil {
 			return err
@@ -22,8 +24,12 @@ func (c *Corpus) Missing(ctx context.Context, teacher model.Network, batch, maxT
 				}
 			}
 		}
+		part.Add(b.Index[len(b.Index)-1]+1, out)
 		return nil
 	})
+	if err != nil {
+		part.Keep()
+	}
 	return out, err
 }
 

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -61,8 +62,12 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 	if n := s.album.bytes(); len(dst) != n {
 		return fmt.Errorf("data: room for %d bytes, but a picture of split %q takes %d; give it exactly that", len(dst), s.Name, n)
 	}
-	if err := s.album.read(s.parts[i].Picture, dst); err != nil {
+	err := s.album.read(s.parts[i].Picture, dst)
+	switch {
+	case errors.Is(err, errChanged):
 		return fmt.Errorf("data: %s: %w", s.Place(i, 0), err)
+	case err != nil:
+		return &Unreadable{s.Place(i, 0), err}
 	}
 	return nil
 }

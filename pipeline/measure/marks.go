@@ -44,8 +44,12 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 		return Marks{}, err
 	}
 	c := in.Questions
-	m := Marks{Right: make([]string, c.Split.Len())}
-	err = c.Each(ctx, in.Batch, func(b *data.Batch) error {
+	part := chain.Resume[Marks](w, "answers")
+	m := part.Value
+	if part.Done == 0 {
+		m.Right = make([]string, c.Split.Len())
+	}
+	err = c.EachFrom(ctx, part.Done, in.Batch, func(b *data.Batch) error {
 		answers, err := c.Answers(n, b, in.MaxTokens)
 		if err != nil {
 			return err
@@ -61,8 +65,12 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 			}
 		}
 		w.Events.Emit(c.Progress(b))
+		part.Add(b.Index[len(b.Index)-1]+1, m)
 		return ctx.Err()
 	})
+	if err != nil {
+		part.Keep()
+	}
 	return m, err
 }
 

@@ -34,12 +34,12 @@ type missingInput struct {
 	MaxTokens int
 }
 
-var missingStep = chain.Step[missingInput, [][]int]{Name: "missing", Compute: func(ctx context.Context, _ *chain.Work, in missingInput) ([][]int, error) {
+var missingStep = chain.Step[missingInput, [][]int]{Name: "missing", Compute: func(ctx context.Context, w *chain.Work, in missingInput) ([][]int, error) {
 	n, err := in.Network.Get()
 	if err != nil {
 		return nil, err
 	}
-	return in.Train.Missing(ctx, n, in.Batch, in.MaxTokens)
+	return in.Train.Missing(ctx, w, n, in.Batch, in.MaxTokens)
 }}
 
 // Outputs are what the losses need of the teacher, for every training picture.
