@@ -6,8 +6,12 @@ import (
 	"math"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/optim"
 )
+
+// Keep says where a training, or the computing of a teacher's outputs, keeps its state.
+type Keep = disk.Keep
 
 var minusInfinity = math.Inf(-1)
 
@@ -71,7 +75,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			p.SetRequiresGrad(asked[i])
 		}
 	}()
-	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1, keeper: newKeeper(o.Keep, o.Note)}
+	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1, keeper: disk.NewKeeper(o.Keep, o.Note)}
 	if err := t.restore(); err != nil {
 		return t.told(), err
 	}
@@ -92,7 +96,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		if o.Progress != nil {
 			o.Progress(t.step, total)
 		}
-		if t.keeper.due(t.step) || o.Keep.Last && t.step == o.Steps {
+		if t.keeper.Due(t.step) || o.Keep.Last && t.step == o.Steps {
 			t.save()
 		}
 	}
@@ -133,7 +137,7 @@ type training struct {
 	adam   *optim.AdamW
 	params []*torch.Tensor
 	loss   LossAt
-	keeper keeper
+	keeper disk.Keeper
 
 	step, skipped, row int // steps done; of these skipped, in all and just now one after another
 	pieces             int

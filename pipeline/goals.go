@@ -23,7 +23,7 @@ type goal struct {
 
 // plan finds what the stages keep for each target, and changes it to what the export can express.
 func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal, error) {
-	if err := r.cfg.CheckKeep(t.Declared()); err != nil {
+	if err := r.cfg.Stages.CheckKeep(t.Declared()); err != nil {
 		return nil, err
 	}
 	if len(r.cfg.Targets) == 0 {

@@ -11,7 +11,6 @@ import (
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
-	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
 	"espalier/pipeline/teacher"
@@ -126,13 +125,10 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	defer outputs.Close()
 	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0)
 	defer feed.Close()
-	var mean event.Mean
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
 		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: d.Batch,
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), fmt.Sprintf("rate-%g", rate)), Every: w.KeepEvery}, Note: func(text string) { w.Events.Note("%s", text) },
-		Progress: func(step int, loss float64) {
-			w.Events.Emit(event.Progress{Done: step, Total: d.Steps, Unit: "steps", Loss: mean.Add(loss)})
-		}}
+		Progress: w.Events.Steps(d.Steps)}
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}
@@ -153,8 +149,8 @@ func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs
 		var logits *torch.Tensor
 		cast(func() { logits = student.Logits(packed) })
 		var rows distillation.Rows
-		rows.All, rows.Labelled = in.Train.Rows(whole.Index...)
-		return lossOf(in.Distil).OfPiece(logits, outputs.Logits(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows), nil
+		rows.All, rows.Labelled = in.Train.Asked.Rows(whole.Index...)
+		return lossOf(in.Distil).OfPiece(logits, outputs.Logits(b.Index, in.Train.On), packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows), nil
 	}
 }
 

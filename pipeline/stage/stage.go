@@ -66,8 +66,8 @@ func Run(ctx context.Context, c *chain.Chain, in Input, index int, student *netw
 }
 
 func newStage(in Input, index int, student *network.Held) *one {
-	s := &one{Input: in, index: index, name: in.Prefix + in.Config.StageNames()[index], cfg: in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
-	s.report = report.Stage{Name: in.Config.StageNames()[index], Attempts: 1}
+	s := &one{Input: in, index: index, name: in.Prefix + in.Config.Stages.Names()[index], cfg: in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
+	s.report = report.Stage{Name: in.Config.Stages.Names()[index], Attempts: 1}
 	return s
 }
 

@@ -85,17 +85,17 @@ func latency(ctx context.Context, n model.Network, in profileInput) (float64, er
 			return 0, context.Cause(ctx)
 		}
 		p := max(0, i) % c.Split.Len()
-		j := max(0, i) % len(c.Questions[p])
+		j := max(0, i) % len(c.Asked.Questions[p])
 		if err := c.Split.Pixels(p, pixels); err != nil {
 			return 0, err
 		}
-		tokens := min(len(c.Questions[p][j].Answer), in.MaxTokens)
+		tokens := min(len(c.Asked.Questions[p][j].Answer), in.MaxTokens)
 		if tokens == 0 {
 			tokens = in.MaxTokens
 		}
 		start := time.Now()
 		err := torch.Run(func(*torch.Scope) error {
-			_, err := n.Generate(c.Pre.Pictures(pixels, c.On), [][]model.Question{{c.Questions[p][j]}}, model.GenerateOptions{MaxTokens: tokens})
+			_, err := n.Generate(c.Pre.Pictures(pixels, c.On), [][]model.Question{{c.Asked.Questions[p][j]}}, model.GenerateOptions{MaxTokens: tokens})
 			return err
 		})
 		if err != nil {

@@ -146,7 +146,7 @@ func (s *space) at(units []int) *Point {
 
 // left is how many units of each axis a division leaves.
 func (s *space) left(units []int) map[*nn.Axis]int {
-	return config.Left(s.config(units).Stages, s.teacher)
+	return s.config(units).Stages.Left(s.teacher)
 }
 
 // whole is the division that cuts nothing.
