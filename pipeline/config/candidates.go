@@ -23,12 +23,17 @@ var BlocksOnly = []string{"last", "cosine"}
 // fewestCandidateSteps is how long a candidate must train at least: what fewer steps show says little of what more would.
 const fewestCandidateSteps = 10
 
+// candidateShare: the candidates of a stage train for this part of its steps, together. What they take is missing later: with a
+// third, the default job's student lost more than a better choice could win (docs/decisions.md).
+const candidateShare = 6
+
 // usual are the candidates of a stage that names none: the ones that were best in at least one stage of our own runs, the
 // better ones first.
 var usual = []Candidate{{"taylor-sample", "margin"}, {"gradient", "cross-entropy"}, {"cosine", ""}, {"taylor-vector", "margin"}}
 
 // Tried are the ways to score that a stage tries, its own one first, and for how many steps each at most; one alone is not
-// tried. All their steps together are a third of the stage's, unless candidate_steps says otherwise.
+// tried. All their steps together are a sixth of the stage's, unless
+// candidate_steps says otherwise.
 func (s *StageConfig) Tried() (tried []Candidate, steps int) {
 	tried = []Candidate{{s.Criterion, s.Loss}}
 	add := func(c Candidate) {
@@ -49,7 +54,7 @@ func (s *StageConfig) Tried() (tried []Candidate, steps int) {
 	}
 	steps = s.CandidateSteps
 	if steps == 0 {
-		steps = s.Distil.Steps / 3 / len(tried)
+		steps = s.Distil.Steps / candidateShare / len(tried)
 	}
 	if s.Candidates == nil && s.CandidateSteps == 0 && steps < fewestCandidateSteps {
 		tried = tried[:1]

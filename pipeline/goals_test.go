@@ -1,0 +1,118 @@
+package pipeline
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
+	"espalier/pipeline/report"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+// aimed is the tiny run with targets in place of what its stages keep.
+func aimed(t *testing.T, output, targets string, set ...string) *config.Config {
+	t.Helper()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	text := regexp.MustCompile(`(?m)^keep .*$`).ReplaceAllString(tiny, "") + targets
+	cfg, err := config.Parse("aimed.toml", text, append([]string{"output=" + output}, set...)...)
+	require.NoError(t, err)
+	return cfg
+}
+
+// Several targets give a student each, at its size, from one teacher; each is a checkpoint that stands alone, and the first is
+// RUN/student as well.
+func TestSeveralTargets(t *testing.T) {
+	torchtest.Setup(t)
+	out := filepath.Join(t.TempDir(), "run")
+	cfg := aimed(t, out, "[[target]]\nname = \"big\"\nratio = 2\ndivisions = 2\n[[target]]\nname = \"small\"\nparameters = 9000\ndivisions = 1\n", "stage.hidden.distil.steps=12")
+	trained := 0
+	r, err := runWith(context.Background(), cfg, func(e event.Event) {
+		if p, ok := e.(event.Phase); ok && p.Stage == "teacher" && p.Name == "train" {
+			trained++
+		}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 2, trained, "training and its refinement, once for both")
+	require.Len(t, r.Students, 2)
+	for i, s := range r.Students {
+		assert.True(t, s.Target.Met(), s.Target.Line())
+		assert.InEpsilon(t, s.Target.Want, s.Target.Got, .04, "a tiny network has few sizes")
+		assert.Equal(t, s.Target.Predicted, s.Target.Got, "a size is known before anything is trained")
+		assert.Len(t, s.Stages, 3)
+		n, err := model.Load(filepath.Join(out, s.Folder), torch.CPU)
+		require.NoError(t, err)
+		assert.Equal(t, int(s.Measured.Parameters), n.Store().Count(), i)
+		n.Store().Free()
+	}
+	assert.Equal(t, r.Students[0].Measured, r.Student)
+	big, err := os.ReadFile(filepath.Join(out, r.Students[0].Folder, "model.safetensors"))
+	require.NoError(t, err)
+	assert.Equal(t, big, student(t, out))
+
+	divisions := r.Students[0].Target.Divisions
+	require.Len(t, divisions, 2)
+	best, chosen := 0., 0
+	for _, d := range divisions {
+		best = max(best, *d.AccuracyShort)
+		if d.Chosen {
+			chosen++
+		}
+	}
+	assert.Equal(t, 1, chosen)
+	for _, d := range divisions {
+		if d.Chosen {
+			assert.GreaterOrEqual(t, *d.AccuracyShort, best-.005)
+		}
+	}
+	_, err = report.Read(filepath.Join(out, "report.json"))
+	require.NoError(t, err)
+
+	again, err := runWith(context.Background(), cfg, func(e event.Event) {
+		if p, working := e.(event.Phase); working {
+			assert.Equal(t, "data", p.Name, "a finished run computes nothing")
+		}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, r.Students[1].Measured.Parameters, again.Students[1].Measured.Parameters)
+}
+
+// A plan trains nothing.
+func TestPlanOnly(t *testing.T) {
+	torchtest.Setup(t)
+	out := filepath.Join(t.TempDir(), "run")
+	var told []event.Divided
+	r, err := Run(context.Background(), aimed(t, out, "[target]\nlatency_ms = 1000\n"), Options{Plan: true})
+	require.ErrorAs(t, err, new(*fault.InputError), "the teacher is faster than that")
+	assert.Nil(t, r)
+	cfg := aimed(t, out, "[target]\nlanguage_ratio = 3\n")
+	r, err = Run(context.Background(), cfg, Options{Plan: true, Events: func(e event.Event) {
+		switch e := e.(type) {
+		case event.Divided:
+			told = append(told, e)
+		case event.Phase:
+			assert.NotContains(t, []string{"train", "learn", "distil", "score"}, e.Name)
+		}
+	}})
+	require.NoError(t, err)
+	assert.Nil(t, r)
+	require.Len(t, told, 1)
+	assert.NotEmpty(t, told[0].Target.Divisions)
+	for _, d := range told[0].Target.Divisions {
+		assert.Positive(t, d.LatencyMS)
+		assert.Contains(t, d.Keeps, "language")
+	}
+
+	_, err = Run(context.Background(), aimed(t, out, "[target]\nratio = 1e6\n"), Options{Plan: true})
+	require.ErrorAs(t, err, new(*fault.InputError))
+	assert.ErrorContains(t, err, "cannot be met: the smallest student")
+}

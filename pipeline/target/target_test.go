@@ -1,0 +1,155 @@
+package target
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/pipeline/config"
+	"espalier/torch"
+	"espalier/torch/nn"
+)
+
+// solvable is the default job without what its stages keep, and its teacher without values.
+func solvable(t *testing.T, set ...string) (*config.Config, model.Network) {
+	t.Helper()
+	c, err := config.Load("../../run.toml", append([]string{"target.ratio=2"}, set...)...)
+	require.NoError(t, err)
+	for i := range c.Stages {
+		c.Stages[i].Keep = config.Towers{}
+	}
+	n, err := c.Teacher.Train.Declared(c.Data.Size)
+	require.NoError(t, err)
+	return c, n
+}
+
+func spaceOf(t *testing.T, set ...string) *space {
+	t.Helper()
+	c, n := solvable(t, set...)
+	return newSpace(c, n, model.DtypesBy(n, func(*nn.Param) torch.DType { return torch.Float32 }))
+}
+
+// Every kind of size is met from below, within two per cent, by every division; the counts are those of the network that the stages
+// then leave.
+func TestDivisionsMeetTheirTarget(t *testing.T) {
+	s := spaceOf(t)
+	whole := s.at(s.whole())
+	for _, target := range []struct {
+		key  string
+		want float64
+	}{{"ratio", 2}, {"ratio", 18.5}, {"ratio", 58}, {"language_ratio", 10}, {"parameters", 300_000}, {"bytes", 500_000}} {
+		t.Run(fmt.Sprintf("%s %g", target.key, target.want), func(t *testing.T) {
+			l := limitOf(target.key, target.want, whole)
+			for _, f := range favours[:3] {
+				p := s.divide(f, l)
+				require.NotNil(t, p, f.name)
+				assert.LessOrEqual(t, l.of(p), l.most, f.name)
+				assert.GreaterOrEqual(t, l.of(p), .98*l.most, f.name)
+
+				n := s.teacher
+				for i := range s.cfg.Stages {
+					var err error
+					n, err = s.config(p.Units).Stages[i].Declare(n, s.cfg.Stages[i].Cuts)
+					require.NoError(t, err)
+				}
+				assert.Equal(t, int(p.Parameters), n.Store().Count(), f.name)
+				assert.Equal(t, 4*p.Parameters, p.Bytes)
+				assert.Equal(t, int(p.LanguageBlocks), n.Store().CountByPart()["language_blocks"])
+			}
+		})
+	}
+}
+
+// What a stage's keep says stays at least; what is favoured gets more than in the even division.
+func TestBoundsAndFavours(t *testing.T) {
+	s := spaceOf(t, "stage.blocks.keep.vision=3", "stage.inner.keep.language.heads=3")
+	for i, v := range s.vars {
+		if v.kind == nn.Blocks && v.tower == "vision" {
+			assert.Equal(t, 1, v.least, "solvable takes keep away")
+		}
+		assert.Positive(t, v.step, i)
+	}
+	c, n := solvable(t)
+	c.Stages[0].Keep.Vision.Units = config.Keep{Units: 3}
+	bound := newSpace(c, n, model.DtypesBy(n, func(*nn.Param) torch.DType { return torch.Float32 }))
+	l := limitOf("ratio", 40, bound.at(bound.whole()))
+	even := bound.divide(favours[0], l)
+	require.NotNil(t, even)
+	at := func(s *space, p *Point, tower string, kind nn.Kind) int {
+		for i, v := range s.vars {
+			if v.tower == tower && v.kind == kind {
+				return p.Units[i]
+			}
+		}
+		return 0
+	}
+	assert.GreaterOrEqual(t, at(bound, even, "vision", nn.Blocks), 3)
+
+	free := spaceOf(t)
+	even, fewer := free.divide(favours[0], l), free.divide(favours[1], l)
+	blocks := func(p *Point) (n int) {
+		for _, tower := range config.TowerNames {
+			n += at(free, p, tower, nn.Blocks)
+		}
+		return n
+	}
+	assert.Equal(t, "fewer blocks", fewer.Name)
+	assert.Less(t, blocks(fewer), blocks(even))
+}
+
+// A target beyond the smallest student gives none.
+func TestTargetsBeyondTheSmallest(t *testing.T) {
+	s := spaceOf(t)
+	for _, f := range favours[:2] {
+		assert.Nil(t, s.divide(f, limitOf("ratio", 1e5, s.at(s.whole()))))
+	}
+}
+
+// For plain transformers the widths of a division are heads × head size, and the sizes are met all the same.
+func TestDivisionsThatTransformersLoads(t *testing.T) {
+	s := spaceOf(t, "export.format=transformers", "teacher.train.vision.heads=5", "teacher.train.vision.head_size=32")
+	l := limitOf("ratio", 12, s.at(s.whole()))
+	p := s.divide(favours[0], l)
+	require.NotNil(t, p)
+	assert.LessOrEqual(t, l.of(p), l.most)
+	assert.GreaterOrEqual(t, l.of(p), .95*l.most, "widths come in whole heads")
+	c := s.config(p.Units)
+	_, err := c.FitExport(s.teacher)
+	require.NoError(t, err)
+}
+
+// The clock finds the rates that latencies were made of, and does not go below 0 where one of them says nothing.
+func TestClockFindsTheRates(t *testing.T) {
+	s := spaceOf(t)
+	points := s.sampled(24, math.Inf(1))
+	require.Len(t, points, 24)
+	rates := []float64{.3, .05, .04, .09, 1e-6, 2e-6, 3e-6, 0}
+	ms := make([]float64, len(points))
+	for i, p := range points {
+		for k, x := range p.features() {
+			ms[i] += rates[k] * x
+		}
+	}
+	c := fit(points, ms)
+	for i, p := range points {
+		assert.InEpsilon(t, ms[i], c.of(p), 1e-2)
+	}
+	for _, r := range c.rates {
+		assert.GreaterOrEqual(t, r, 0.)
+	}
+	even := s.divide(favours[0], limit{c.of, .8})
+	require.NotNil(t, even)
+	assert.InDelta(t, .79, c.of(even), .011)
+}
+
+// Points that are picked differ; the first one stays the first.
+func TestFarApart(t *testing.T) {
+	a, b, c := &Point{Units: []int{8, 8}}, &Point{Units: []int{8, 7}}, &Point{Units: []int{2, 8}}
+	assert.Equal(t, []*Point{a, c}, farApart([]*Point{a, b, c}, 2))
+	assert.Equal(t, []*Point{a, c, b}, farApart([]*Point{a, b, c}, 9))
+	assert.Equal(t, []*Point{a}, farApart([]*Point{a, a}, 2))
+}
