@@ -123,6 +123,7 @@ type StageConfig struct {
 	Cuts      int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation"`
 	Alpha     float64      `toml:"alpha" default:"0.01" range:"[0,1]" doc:"accuracy that the student may lose against the teacher, a fraction"`
 	AlphaTask *float64     `toml:"alpha_task" range:"[0,1]" example:"#0.05" doc:"the same for each task alone; without it tasks are reported and not gated"`
+	Gate      string       `toml:"gate" default:"not lost" choices:"not lost,held" doc:"not lost: a stage fails where the validation pictures show that it lost more than alpha; held: wherever they do not show that it did not"`
 	Distil    DistilConfig `toml:"distil" doc:"how the student recovers; steps are those of the whole stage, shared among its cuts"`
 }
 

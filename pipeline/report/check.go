@@ -116,7 +116,10 @@ func (c *checker) stage(name string, s Stage) {
 	if s.Gate.CI[0] > s.Gate.CI[1] {
 		c.add("%s.gate.ci is upside down: %v", name, s.Gate.CI)
 	}
-	if passed, _ := s.Gate.Passed(); passed != s.Accepted {
+	if want := s.Gate.verdict(); s.Gate.Verdict != want {
+		c.add("%s.gate.verdict is %q, but its intervals say %q", name, s.Gate.Verdict, want)
+	}
+	if passed := s.Gate.Passed(); passed != s.Accepted {
 		c.add("%s.accepted is %v, but its gate says %v", name, s.Accepted, passed)
 	}
 	if s.Gate.Split == "" {

@@ -31,6 +31,7 @@ func TestCheckNamesEachFault(t *testing.T) {
 		`ratio.model is 19, but the models give 18.5`:                              func(r *Report) { r.Ratio.Model = 19 },
 		`stages[2] "hidden".slice_mask_max_diff is 1e-13, but its cuts reach 3.9e`: func(r *Report) { r.Stages[2].SliceMaskMaxDiff = 1e-13 },
 		`stages[0] "blocks".accepted is false, but its gate says true`:             func(r *Report) { r.Stages[0].Accepted = false },
+		`stages[0] "blocks".gate.verdict is "lost", but its intervals say "held"`:  func(r *Report) { r.Stages[0].Gate.Verdict = Lost },
 		`stages[1] "inner".gate.ci is upside down: [0.043 0.021]`:                  func(r *Report) { r.Stages[1].Gate.CI = [2]float64{.043, .021} },
 		`stages[1] "inner".cuts: there are none`:                                   func(r *Report) { r.Stages[1].Cuts = nil },
 		`stages[1] "inner": its last cut left 7 parameters`:                        func(r *Report) { r.Stages[1].Cuts[0].Parameters = 7 },

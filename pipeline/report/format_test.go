@@ -33,12 +33,16 @@ func TestLines(t *testing.T) {
 	assert.Equal(t, "1.57M · 70.8 % right, ood 55.5 %", r.Stages[0].Pruned.Line())
 	assert.Equal(t, "1.57M · slice − mask 2.1e-13", r.Stages[0].Cuts[0].Line())
 	g := r.Stages[1].Gate
-	assert.Equal(t, "passed: lost 3.1 points (2.1 to 4.3), alpha 6.0", g.Line())
-	g.Alpha = .01
-	assert.Equal(t, "failed: lost 3.1 points (2.1 to 4.3), alpha 1.0", g.Line())
+	assert.Equal(t, "held: drop 3.1 points (2.1 to 4.3), alpha 6.0", g.Line())
+	assert.Equal(t, "held", g.word())
+	g.Alpha, g.Verdict, g.PicturesNeeded = .035, Undecided, 4321
+	assert.Equal(t, "undecided: drop 3.1 points (2.1 to 4.3), alpha 3.5; 4,321 pictures would decide", g.Line())
+	g.Alpha, g.Verdict, g.PicturesNeeded = .01, Lost, 0
+	assert.Equal(t, "lost: drop 3.1 points (2.1 to 4.3), alpha 1.0", g.Line())
 	limit := .02
-	g.Alpha, g.AlphaTask, g.Tasks = .06, &limit, map[string]Drop{"color": {.05, [2]float64{.03, .07}}, "style": {.06, [2]float64{.04, .08}}}
-	assert.Equal(t, "failed: style lost 6.0 points (4.0 to 8.0), alpha_task 2.0", g.Line())
+	g.Alpha, g.AlphaTask, g.Tasks = .06, &limit, map[string]Drop{"color": {.05, [2]float64{.03, .07}, Lost}, "style": {.06, [2]float64{.04, .08}, Lost}}
+	assert.Equal(t, "lost: drop of style 6.0 points (4.0 to 8.0), alpha_task 2.0", g.Line())
+	assert.Equal(t, "lost: style", g.word())
 }
 
 func TestTablesAreRectangular(t *testing.T) {

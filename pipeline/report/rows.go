@@ -89,22 +89,19 @@ func (r *Report) gateTable() Table {
 	}
 	for i, s := range r.Stages {
 		t.Rows = append(t.Rows, []string{fmt.Sprintf("%d %s", i+1, s.Name), s.Gate.Split, points(s.Gate.Drop), interval(s.Gate.CI),
-			points(s.Gate.Alpha), verdict(s), strconv.Itoa(len(s.Cuts)), fmt.Sprintf("%.1e", s.SliceMaskMaxDiff), Duration(s.Seconds.total())})
+			points(s.Gate.Alpha), s.Gate.word(), strconv.Itoa(len(s.Cuts)), fmt.Sprintf("%.1e", s.SliceMaskMaxDiff), Duration(s.Seconds.total())})
 	}
 	return t
 }
 
 func (s StageSeconds) total() float64 { return s.Importance + s.Prune + s.Distil + s.Evaluate }
 
-func verdict(s Stage) string {
-	passed, task := s.Gate.Passed()
-	switch {
-	case passed:
-		return "passed"
-	case task != "":
-		return "failed: " + task
+// word is the verdict for a table's cell, with the task that it comes from.
+func (g Gate) word() string {
+	if task, _, _ := g.Deciding(); task != "" {
+		return string(g.Verdict) + ": " + task
 	}
-	return "failed"
+	return string(g.Verdict)
 }
 
 func (r *Report) categoryTable() Table {

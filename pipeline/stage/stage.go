@@ -13,7 +13,6 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/network"
-	"espalier/pipeline/random"
 	"espalier/pipeline/report"
 	"espalier/pipeline/teacher"
 )
@@ -126,16 +125,15 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 	}
 	s.report.Distilled = m
 	s.report.Seconds.Evaluate += seconds + marks.Seconds
-	s.report.Gate, err = report.NewGate(measure.Pairs(s.Splits.Validation.Split, s.Marks, marks.Value), s.cfg.Alpha, s.cfg.AlphaTask, "validation",
-		random.Stream(s.Config.Seed, "gate", s.index))
+	limits := report.Limits{Alpha: s.cfg.Alpha, AlphaTask: s.cfg.AlphaTask, Need: s.cfg.Gate}
+	s.report.Gate, err = report.NewGate(measure.Pairs(s.Splits.Validation.Split, s.Marks, marks.Value), limits, "validation")
 	if err != nil {
 		return err
 	}
-	passed, task := s.report.Gate.Passed()
-	s.report.Accepted = passed
-	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: passed})
-	if !passed {
-		return gateError(s.name, s.report.Gate, task, s.cfg)
+	s.report.Accepted = s.report.Gate.Passed()
+	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: s.report.Accepted})
+	if !s.report.Accepted {
+		return &GateError{Stage: s.name, Gate: s.report.Gate}
 	}
 	return nil
 }
