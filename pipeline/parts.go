@@ -107,13 +107,32 @@ func (r *run) keepStudent(in stage.Input, student *network.Held) error {
 	})
 }
 
+// addStage adds a stage to the report, with what failed in it. The student is that of the last stage that was accepted.
+func (r *run) addStage(out *report.Report, s report.Stage) {
+	s.Failures = s.FailuresAfter(out.Student)
+	for _, name := range s.Failures {
+		r.events.Note("stage %s: %s", s.Name, name)
+	}
+	if s.Accepted {
+		out.Student = s.Distilled
+	}
+	out.Stages = append(out.Stages, s)
+}
+
+// measureUncut measures the teacher as it is written where no stage was accepted: in other dtypes it is another network.
+func (r *run) measureUncut(ctx context.Context, in stage.Input, student *network.Held, out *report.Report) (err error) {
+	if out.Accepted() != nil || r.cfg.Export.DType == "teacher" {
+		return nil
+	}
+	stored := stage.Stored(r.cfg, in.Teacher, student)
+	defer stored.Free()
+	out.Student, _, err = measure.Of(ctx, r.chain, measure.Subject{Network: stored, Stage: "student", At: "student"}, in.Splits, r.cfg.Eval)
+	return err
+}
+
 // finish writes the report.
 func (r *run) finish(out *report.Report) (*report.Report, error) {
 	r.chain.Finish()
-	out.Student = out.Teacher
-	for _, s := range out.Stages {
-		out.Student = s.Distilled
-	}
 	out.Ratio = report.RatioOf(out.Teacher, out.Student)
 	out.Seed, out.Threads, out.Config, out.Versions = r.cfg.Seed, r.cfg.Threads, r.resolved, versions(r.device)
 	out.Seconds = time.Since(r.began).Seconds() - r.chain.Spent() + r.chain.Seconds()

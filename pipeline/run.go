@@ -31,7 +31,8 @@ type Options struct {
 
 // Run does what a configuration says and returns the report, which also lies in the output folder. Every step's result is
 // kept under what it was computed from: a run that was cut short goes on, a finished one ends at once, and a changed one
-// computes what the change moves. A failed gate is a *stage.GateError, a fault in what the user gave an *fault.InputError.
+// computes what the change moves. A stage that was not accepted ends the run with the student before it: the report is
+// whole, and the error is a *stage.GateError. A fault in what the user gave is an *fault.InputError.
 func Run(ctx context.Context, given *config.Config, o Options) (*report.Report, error) {
 	cfg, err := given.Resolve()
 	if err != nil {
@@ -119,19 +120,26 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 
-	student := t.First()
-	for i := range r.cfg.Stages {
+	student, refused := t.First(), (*stage.GateError)(nil)
+	out.Student = out.Teacher
+	for i := 0; i < len(r.cfg.Stages) && refused == nil; i++ {
 		var done report.Stage
-		if student, done, err = stage.Run(ctx, r.chain, in, i, student); err != nil {
+		if student, done, err = stage.Run(ctx, r.chain, in, i, student); err != nil && !errors.As(err, &refused) {
 			return nil, err
 		}
-		out.Stages = append(out.Stages, done)
+		r.addStage(out, done)
 	}
 	defer student.Free()
+	if err := r.measureUncut(ctx, in, student, out); err != nil {
+		return nil, err
+	}
 	if err := r.keepStudent(in, student); err != nil {
 		return nil, err
 	}
-	return r.finish(out)
+	if out, err = r.finish(out); err == nil && refused != nil {
+		err = refused
+	}
+	return out, err
 }
 
 // open makes the output folder, and the chain in it, before anything is computed.

@@ -35,7 +35,7 @@ func TestCheckNamesEachFault(t *testing.T) {
 		`stages[1] "inner".gate.ci is upside down: [0.043 0.021]`:                  func(r *Report) { r.Stages[1].Gate.CI = [2]float64{.043, .021} },
 		`stages[1] "inner".cuts: there are none`:                                   func(r *Report) { r.Stages[1].Cuts = nil },
 		`stages[1] "inner": its last cut left 7 parameters`:                        func(r *Report) { r.Stages[1].Cuts[0].Parameters = 7 },
-		`the last stage left 164412`:                                               func(r *Report) { r.Student = r.Stages[1].Distilled },
+		`the last stage that was accepted left 164412`:                             func(r *Report) { r.Student = r.Stages[1].Distilled },
 		`teacher.ood.overall is NaN`:                                               func(r *Report) { r.Teacher.OOD["overall"] = math.NaN() },
 		`teacher_seconds is 500 of 492 seconds`:                                    func(r *Report) { r.TeacherSeconds = 500 },
 		`peak_rss_bytes is 0, not above 0`:                                         func(r *Report) { r.PeakRSSBytes = 0 },

@@ -78,6 +78,8 @@ type Stage struct {
 	Name             string       `json:"name"`
 	Criterion        string       `json:"criterion"`
 	Attempts         int          `json:"attempts"`
+	Tried            []Try        `json:"tried,omitempty"` // all attempts, where there were more than one; the rest is of the last
+	Failures         []string     `json:"failures,omitempty"`
 	Accepted         bool         `json:"accepted"`
 	Gate             Gate         `json:"gate"`
 	Cuts             []Cut        `json:"cuts"`
@@ -85,6 +87,13 @@ type Stage struct {
 	Pruned           Model        `json:"pruned"`    // after the last cut, before its distillation
 	Distilled        Model        `json:"distilled"` // after it
 	Seconds          StageSeconds `json:"seconds"`
+}
+
+// Try is an attempt at a stage.
+type Try struct {
+	What     string `json:"what"` // how it differs from the others: "as configured", "1000 more steps"
+	Gate     Gate   `json:"gate"`
+	Accepted bool   `json:"accepted"`
 }
 
 // Cut is one step of a stage. SliceMaskMaxDiff is max |Δ logit| / max |logit| between the sliced network and the

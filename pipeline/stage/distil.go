@@ -48,19 +48,31 @@ var distilStep = chain.Step[distilInput, recovered]{Name: "distil", Compute: dis
 
 // distil trains the student after a cut on the teacher's kept outputs. Its folder is a checkpoint that stands alone.
 func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *network.Held) (*network.Held, error) {
-	in := distilInput{Network: after, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: finalBetweenCuts, Recompute: s.Config.Recompute,
-		Order: random.Stream(s.Config.Seed, "distil", s.index, cut), What: "stage " + s.name}
-	in.Distil.Steps = s.cfg.StepsOf(cut)
+	final := finalBetweenCuts
 	if cut == s.cfg.Cuts {
-		in.Final = finalOfStage
+		final = finalOfStage
 	}
-	kept, err := chain.Do(ctx, c, s.place("distil", cut), distilStep, in)
+	in := s.distilInput(after, s.cfg.StepsOf(cut), final)
+	in.Order = random.Stream(s.Config.Seed, "distil", s.index, cut)
+	return s.recover(ctx, c, s.place("distil", cut), in)
+}
+
+// distilInput is that of the stage's distillation, without the pictures' order.
+func (s *one) distilInput(student *network.Held, steps int, final float64) distilInput {
+	in := distilInput{Network: student, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: final, Recompute: s.Config.Recompute, What: "stage " + s.name}
+	in.Distil.Steps = steps
+	return in
+}
+
+// recover trains a student, which it takes over.
+func (s *one) recover(ctx context.Context, c *chain.Chain, place chain.Place, in distilInput) (*network.Held, error) {
+	kept, err := chain.Do(ctx, c, place, distilStep, in)
 	if err != nil {
 		return nil, err
 	}
 	s.report.Seconds.Distil += kept.Seconds
 	n, _ := kept.Live.(model.Network) // nil where the result was found
-	return network.New(kept.Print(), after.Declared(), n, func() (model.Network, error) {
+	return network.New(kept.Print(), in.Network.Declared(), n, func() (model.Network, error) {
 		n, err := model.Load(kept.Folder, s.Train.On)
 		if err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.name, err)

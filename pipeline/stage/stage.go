@@ -32,35 +32,63 @@ type Input struct {
 type one struct {
 	Input
 	index  int
-	name   string // its own, as "hidden-2"
-	cfg    *config.StageConfig
-	starts map[string]int // units of each axis when the stage began: the widths between cuts are reckoned from them
+	name   string              // its own, as "hidden-2"
+	at     string              // its place within the chain: the name, and which further try it is
+	what   string              // the same for the reader
+	cfg    *config.StageConfig // of this try
+	starts map[string]int      // units of each axis when the stage began: the widths between cuts are reckoned from them
 	report report.Stage
 }
 
-// Run makes the cuts of a stage, measures the student, and asks the gate. It takes over the student of the stage before.
-// The report is whole when err is nil or a *GateError.
-func Run(ctx context.Context, c *chain.Chain, in Input, index int, student *network.Held) (*network.Held, report.Stage, error) {
-	s := &one{Input: in, index: index, name: in.Config.StageNames()[index], cfg: &in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
-	s.report = report.Stage{Name: s.name, Criterion: s.cfg.Criterion, Attempts: 1}
-	for cut := 1; cut <= s.cfg.Cuts; cut++ {
-		next, err := s.cut(ctx, c, cut, student)
-		student.Free()
-		if err != nil {
-			return nil, s.report, err
-		}
-		student = next
+// firstTry is what the report calls the stage as its configuration has it.
+const firstTry = "as configured"
+
+// Run makes the cuts of a stage, measures the student, asks the gate, and tries other ways where it does not pass. It takes over the
+// student of the stage before; where no try is accepted it gives that one back, with a *GateError. The report is whole when err is
+// nil or a *GateError.
+func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *network.Held) (*network.Held, report.Stage, error) {
+	names := in.Config.StageNames()
+	s := &one{Input: in, index: index, name: names[index], at: names[index], what: firstTry, cfg: &in.Config.Stages[index],
+		starts: start.Declared().Store().Structure().Axes}
+	s.report = report.Stage{Name: s.name, Criterion: s.cfg.Criterion}
+	student, err := s.make(ctx, c, start)
+	if err != nil {
+		return nil, s.report, err
 	}
 	if err := s.judge(ctx, c, student); err != nil {
 		student.Free()
 		return nil, s.report, err
 	}
-	return student, s.report, nil
+	if s.report.Accepted {
+		s.report.Tried = nil // there is no other to tell it from
+		return student, s.report, nil
+	}
+	if student, err = s.retry(ctx, c, start, student); err != nil || student != nil {
+		return student, s.report, err
+	}
+	refused := &GateError{Stage: s.name, Gate: s.report.Gate}
+	if index > 0 {
+		refused.Kept = names[index-1]
+	}
+	return start, s.report, refused
+}
+
+// make makes the cuts from the student that the stage begins with, each followed by its share of the distillation.
+func (s *one) make(ctx context.Context, c *chain.Chain, student *network.Held) (*network.Held, error) {
+	for cut := 1; cut <= s.cfg.Cuts; cut++ {
+		next, err := s.cut(ctx, c, cut, student)
+		student.Free()
+		if err != nil {
+			return nil, err
+		}
+		student = next
+	}
+	return student, nil
 }
 
 // place names a step of the stage.
 func (s *one) place(step string, cut int) chain.Place {
-	return chain.Place{At: fmt.Sprintf("%s/%s %d", s.name, step, cut),
+	return chain.Place{At: fmt.Sprintf("%s/%s %d", s.at, step, cut),
 		Phase: event.Phase{Stage: s.name, Name: step, Detail: fmt.Sprintf("cut %d/%d", cut, s.cfg.Cuts)}}
 }
 
@@ -100,7 +128,7 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student *network
 
 // subject is a student to measure, in the form of its checkpoint: what is measured is what is written.
 func (s *one) subject(student *network.Held, when event.When) measure.Subject {
-	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.name + "/" + string(when), When: when}
+	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.at + "/" + string(when), When: when}
 }
 
 func (s *one) measure(ctx context.Context, c *chain.Chain, subject measure.Subject) (report.Model, float64, error) {
@@ -131,10 +159,8 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 		return err
 	}
 	s.report.Accepted = s.report.Gate.Passed()
+	s.tried()
 	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: s.report.Accepted})
-	if !s.report.Accepted {
-		return &GateError{Stage: s.name, Gate: s.report.Gate}
-	}
 	return nil
 }
 
