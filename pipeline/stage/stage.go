@@ -153,7 +153,8 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 	}
 	s.report.Distilled = m
 	s.report.Seconds.Evaluate += seconds + marks.Seconds
-	limits := report.Limits{Alpha: s.cfg.Alpha, AlphaTask: s.cfg.AlphaTask, Need: s.cfg.Gate}
+	own := &s.Config.Stages[s.index] // no try changes what may be lost
+	limits := report.Limits{Alpha: own.Alpha, AlphaTask: own.AlphaTask, Need: own.Gate}
 	s.report.Gate, err = report.NewGate(measure.Pairs(s.Splits.Validation.Split, s.Marks, marks.Value), limits, "validation")
 	if err != nil {
 		return err
