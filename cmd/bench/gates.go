@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"espalier/bench/gates"
+	"espalier/pipeline/report"
 )
 
 // worst is the largest share of wrong verdicts of a method at some number of pictures, and where it came.
@@ -67,5 +68,30 @@ func simulateGates(ctx context.Context, draws int, out io.Writer) error {
 		}
 		fmt.Fprintln(out)
 	}
+	return nil
+}
+
+// plantGates makes runs with a spoilt stage in a folder, and tells what their gates said and which try saved them.
+func plantGates(ctx context.Context, folder string, runs int, out io.Writer) error {
+	held, wrong, bad, saved := 0, 0, 0, 0
+	for i := range runs {
+		p, err := gates.Plant(ctx, folder, i)
+		if err != nil {
+			return err
+		}
+		if p.First == report.Held {
+			held++
+		} else {
+			bad++
+			if p.Accepted {
+				saved++
+			}
+		}
+		if p.Verdict == report.Held && p.TestDrop > p.Alpha {
+			wrong++
+		}
+		fmt.Fprintf(out, "%d: %s, seed %d, %d steps: first %s, accepted %v %s (%s), drop on test %.4f\n", i, p.Plant, p.Seed, p.Steps, p.First, p.Accepted, p.By, p.Verdict, p.TestDrop)
+	}
+	fmt.Fprintf(out, "%d runs: %d held as they were, %d held above alpha on the test split; of %d others %d were saved\n", runs, held, wrong, bad, saved)
 	return nil
 }

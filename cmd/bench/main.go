@@ -37,6 +37,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	rounds := flags.Int("rounds", 11, "rounds of each measure; the sides take turns")
 	path := flags.String("json", "", "write the figures to this `file` too")
 	draws := flags.Int("gates", 0, "simulate the gate's verdicts with so many `draws` for each setting instead")
+	planted := flags.String("planted", "", "make runs with a spoilt stage in a `folder` instead, as many as -runs says, and tell what their gates said")
+	runs := flags.Int("runs", 50, "runs of -planted")
 	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -48,15 +50,17 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "bench: threads and rounds are at least 1, and there are no other arguments; see -help")
 		return 2
 	}
-	if *draws > 0 {
-		if err := simulateGates(ctx, *draws, stdout); err != nil {
-			fmt.Fprintln(stderr, err)
-			return 130 // nothing else ends it
-		}
-		return 0
+	var result any
+	var err error
+	switch {
+	case *draws > 0:
+		err = simulateGates(ctx, *draws, stdout)
+	case *planted != "":
+		err = plantGates(ctx, *planted, *runs, stdout)
+	default:
+		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
 	}
-	result, err := measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
-	if err == nil && *path != "" {
+	if err == nil && result != nil && *path != "" {
 		err = write(*path, result)
 	}
 	shell.Raise(err)

@@ -52,20 +52,20 @@ func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *networ
 	if cut == s.cfg.Cuts {
 		final = finalOfStage
 	}
-	in := s.distilInput(after, s.cfg.StepsOf(cut), final)
+	in := distilInputOf(s, after, s.cfg.StepsOf(cut), final)
 	in.Order = random.Stream(s.Config.Seed, "distil", s.index, cut)
-	return s.recover(ctx, c, s.place("distil", cut), in)
+	return s.train(ctx, c, s.place("distil", cut), in)
 }
 
-// distilInput is that of the stage's distillation, without the pictures' order.
-func (s *one) distilInput(student *network.Held, steps int, final float64) distilInput {
+// distilInputOf is that of the stage's distillation, without the pictures' order.
+func distilInputOf(s *one, student *network.Held, steps int, final float64) distilInput {
 	in := distilInput{Network: student, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: final, Recompute: s.Config.Recompute, What: "stage " + s.name}
 	in.Distil.Steps = steps
 	return in
 }
 
-// recover trains a student, which it takes over.
-func (s *one) recover(ctx context.Context, c *chain.Chain, place chain.Place, in distilInput) (*network.Held, error) {
+// train trains a student, which it takes over.
+func (s *one) train(ctx context.Context, c *chain.Chain, place chain.Place, in distilInput) (*network.Held, error) {
 	kept, err := chain.Do(ctx, c, place, distilStep, in)
 	if err != nil {
 		return nil, err

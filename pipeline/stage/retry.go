@@ -9,7 +9,6 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
-	"espalier/pipeline/report"
 )
 
 // again is one more way to make a stage that was not accepted.
@@ -19,8 +18,8 @@ type again struct {
 	goesOn   int // steps that the student as it is takes in place of new cuts; 0: the stage is made again from its beginning
 }
 
-// tries are the further tries of a stage, in their order.
-func (s *one) tries(start *network.Held) (all []again) {
+// triesOf are the further tries of a stage, in their order.
+func triesOf(s *one, start *network.Held) (all []again) {
 	last := s.cfg.StepsOf(s.cfg.Cuts)
 	if more := s.cfg.MoreSteps(last) - last; more > 0 {
 		all = append(all, again{fmt.Sprintf("%d more steps", more), "more steps", *s.cfg, more})
@@ -40,16 +39,18 @@ func (s *one) tries(start *network.Held) (all []again) {
 // retry makes the stage in other ways until one is accepted. made is the student that was not; start is the one that the stage began
 // with. The student that it gives is nil where none is accepted.
 func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.Held) (*network.Held, error) {
-	for _, a := range s.tries(start) {
+	for _, a := range triesOf(s, start) {
 		s.Events.Note("stage %s was not accepted; it tries again: %s", s.name, a.what)
 		s.at, s.what, s.cfg = s.name+"/"+a.at, a.what, &a.cfg
 		var student *network.Held
 		var err error
 		if a.goesOn > 0 {
-			student, err = s.goOn(ctx, c, made, a.goesOn)
+			in := distilInputOf(s, made, a.goesOn, finalOfStage) // with a new course of the rate
+			in.Order = random.Stream(s.Config.Seed, "distil on", s.index)
+			student, err = s.train(ctx, c, chain.Place{At: s.at + "/distil", Phase: event.Phase{Stage: s.name, Name: "distil", Detail: a.what}}, in)
 		} else {
 			s.report.Cuts, s.report.SliceMaskMaxDiff = nil, 0
-			student, err = s.make(ctx, c, start)
+			student, err = s.cutAll(ctx, c, start)
 		}
 		made.Free()
 		if err != nil {
@@ -66,17 +67,4 @@ func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.He
 	}
 	made.Free()
 	return nil, nil
-}
-
-// goOn distils a student for more steps, with a new course of the rate.
-func (s *one) goOn(ctx context.Context, c *chain.Chain, student *network.Held, steps int) (*network.Held, error) {
-	in := s.distilInput(student, steps, finalOfStage)
-	in.Order = random.Stream(s.Config.Seed, "distil on", s.index)
-	return s.recover(ctx, c, chain.Place{At: s.at + "/distil", Phase: event.Phase{Stage: s.name, Name: "distil", Detail: s.what}}, in)
-}
-
-// tried notes a try that was judged.
-func (s *one) tried() {
-	s.report.Attempts++
-	s.report.Tried = append(s.report.Tried, report.Try{What: s.what, Gate: s.report.Gate, Accepted: s.report.Accepted})
 }

@@ -51,7 +51,7 @@ func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *networ
 	s := &one{Input: in, index: index, name: names[index], at: names[index], what: firstTry, cfg: &in.Config.Stages[index],
 		starts: start.Declared().Store().Structure().Axes}
 	s.report = report.Stage{Name: s.name, Criterion: s.cfg.Criterion}
-	student, err := s.make(ctx, c, start)
+	student, err := s.cutAll(ctx, c, start)
 	if err != nil {
 		return nil, s.report, err
 	}
@@ -73,8 +73,8 @@ func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *networ
 	return start, s.report, refused
 }
 
-// make makes the cuts from the student that the stage begins with, each followed by its share of the distillation.
-func (s *one) make(ctx context.Context, c *chain.Chain, student *network.Held) (*network.Held, error) {
+// cutAll makes the cuts from the student that the stage begins with, each followed by its share of the distillation.
+func (s *one) cutAll(ctx context.Context, c *chain.Chain, student *network.Held) (*network.Held, error) {
 	for cut := 1; cut <= s.cfg.Cuts; cut++ {
 		next, err := s.cut(ctx, c, cut, student)
 		student.Free()
@@ -160,7 +160,8 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 		return err
 	}
 	s.report.Accepted = s.report.Gate.Passed()
-	s.tried()
+	s.report.Attempts++
+	s.report.Tried = append(s.report.Tried, report.Try{What: s.what, Gate: s.report.Gate, Accepted: s.report.Accepted})
 	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: s.report.Accepted})
 	return nil
 }
