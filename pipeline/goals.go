@@ -2,12 +2,13 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
-	"espalier/pipeline/network"
+	"espalier/pipeline/measure"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
 	"espalier/pipeline/target"
@@ -114,18 +115,35 @@ func predicted(key string, d report.Division, in stage.Input) float64 {
 	return float64(d.Parameters)
 }
 
-// make runs the stages towards a goal.
-func (r *run) make(ctx context.Context, in stage.Input, g *goal) (student *network.Held, stages []report.Stage, err error) {
+// make runs the stages towards a goal, and writes the student of the last one that was accepted. A stage that was not is a
+// *stage.GateError, beside which the other results are whole.
+func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Model) (made report.Model, stages []report.Stage, err error) {
 	if in.Config, err = r.choose(ctx, in, g); err != nil {
-		return nil, nil, err
+		return made, nil, err
 	}
-	student = in.Teacher.First()
-	for i := range in.Config.Stages {
+	student, accepted, refused := in.Teacher.First(), false, (*stage.GateError)(nil)
+	made = whole
+	for i := 0; i < len(in.Config.Stages) && refused == nil; i++ {
 		var done report.Stage
-		if student, done, err = stage.Run(ctx, r.chain, in, i, student); err != nil {
-			return nil, nil, err
+		if student, done, err = stage.Run(ctx, r.chain, in, i, student); err != nil && !errors.As(err, &refused) {
+			return made, nil, err
+		}
+		done.Failures = done.FailuresAfter(made)
+		for _, name := range done.Failures {
+			r.events.Note("stage %s: %s", in.Prefix+done.Name, name)
+		}
+		if done.Accepted {
+			made, accepted = done.Distilled, true
 		}
 		stages = append(stages, done)
+	}
+	defer student.Free()
+	if !accepted && r.cfg.Export.DType != "teacher" { // in other dtypes the teacher is another network
+		stored := stage.Stored(r.cfg, in.Teacher, student)
+		defer stored.Free()
+		if made, _, err = measure.Of(ctx, r.chain, measure.Subject{Network: stored, Stage: "student", At: in.Prefix + "student"}, in.Splits, r.cfg.Eval); err != nil {
+			return made, nil, err
+		}
 	}
 	folders := []string{"student"}
 	if g.name != "" {
@@ -136,8 +154,11 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal) (student *netwo
 	}
 	for _, folder := range folders {
 		if err := r.keepStudent(in, student, folder); err != nil {
-			return nil, nil, err
+			return made, nil, err
 		}
 	}
-	return student, stages, nil
+	if refused != nil {
+		return made, stages, refused
+	}
+	return made, stages, nil
 }

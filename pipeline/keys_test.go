@@ -35,7 +35,7 @@ var changed = map[string][]string{
 	"teacher.train.language.head_size": {"teacher.train.language.head_size=4"}, "teacher.train.language.ffn": {"teacher.train.language.ffn=32"}, "teacher.train.language.positions": {"teacher.train.language.positions=41"},
 	"stage.name":      {"stage.1.name=blocks", "stage.1.keep={ qformer = 1 }", "stage.1.loss=cross-entropy", "stage.1.criterion=gradient"},
 	"stage.criterion": {"stage.hidden.criterion=magnitude"}, "stage.loss": {"stage.hidden.loss=margin"}, "stage.cuts": {"stage.hidden.cuts=3"},
-	"stage.alpha": {"stage.hidden.alpha=0.9"}, "stage.alpha_task": {"stage.hidden.alpha_task=0.9"},
+	"stage.alpha": {"stage.hidden.alpha=0.9"}, "stage.alpha_task": {"stage.hidden.alpha_task=0.9"}, "stage.gate": {"stage.hidden.gate=held"}, "stage.retry.steps": {"stage.hidden.retry.steps=3"}, "stage.retry.cuts": {"stage.hidden.retry.cuts=3"},
 	"stage.keep.vision": {"stage.hidden.keep.vision=12"}, "stage.keep.qformer": {"stage.hidden.keep.qformer=8"}, "stage.keep.language": {"stage.hidden.keep.language=8"},
 	"stage.keep.vision.heads": {"stage.inner.keep.vision={ heads = 1, ffn = \"50%\" }"}, "stage.keep.vision.ffn": {"stage.inner.keep.vision={ heads = 2, ffn = 8 }"},
 	"stage.keep.qformer.heads": {"stage.inner.keep.qformer={ heads = 2 }"}, "stage.keep.qformer.ffn": {"stage.inner.keep.qformer={ ffn = 16 }"},
@@ -53,8 +53,8 @@ var changed = map[string][]string{
 // Keys whose change is another run altogether, which other tests make: other data, another teacher, another machine.
 var otherRuns = []string{"device", "data.source", "data.root", "data.prompt", "teacher.checkpoint"}
 
-// Keys that judge results, or data that are at fault: they move no result of a step.
-var judges = []string{"teacher.train.accept", "stage.alpha", "stage.alpha_task", "data.on_error"}
+// Keys that judge results or data, or say what to do about what is at fault: they move no result of a step.
+var judges = []string{"teacher.train.accept", "stage.alpha", "stage.alpha_task", "stage.gate", "stage.retry.steps", "stage.retry.cuts", "data.on_error"}
 
 // Each key, changed, moves the fingerprint of a step, or it is declared as moving none, or judges results alone; then the
 // student has the same bytes.

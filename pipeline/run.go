@@ -35,7 +35,8 @@ type Options struct {
 
 // Run does what a configuration says and returns the report, which also lies in the output folder. Every step's result is
 // kept under what it was computed from: a run that was cut short goes on, a finished one ends at once, and a changed one
-// computes what the change moves. A failed gate is a *stage.GateError, a fault in what the user gave an *fault.InputError.
+// computes what the change moves. A stage that was not accepted ends the run with the student before it: the report is
+// whole, and the error is a *stage.GateError. A fault in what the user gave is an *fault.InputError.
 //
 // Where on_error = "skip", a row that breaks while the run uses it starts the run once more, for which the data are opened
 // without it. Each start but the first must have left out more rows than the one before, so that it ends.
@@ -146,18 +147,24 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 
+	var refused error
 	for _, g := range goals {
 		if g.name != "" {
 			in.Prefix = g.name + "/"
 		}
-		student, stages, err := r.make(ctx, in, g)
-		if err != nil {
+		student, stages, err := r.make(ctx, in, g, out.Teacher)
+		switch {
+		case errors.As(err, new(*stage.GateError)):
+			refused = errors.Join(refused, err)
+		case err != nil:
 			return nil, err
 		}
-		student.Free()
-		out.Add(g.name, g.target, stages)
+		out.Add(g.name, g.target, student, stages)
 	}
-	return r.finish(out)
+	if out, err = r.finish(out); err == nil && refused != nil {
+		err = refused
+	}
+	return out, err
 }
 
 // open makes the output folder, and the chain in it, before anything is computed.

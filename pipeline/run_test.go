@@ -266,7 +266,8 @@ func TestDivergedDistillation(t *testing.T) {
 	require.NoError(t, r.chain.Close())
 }
 
-// After a failed gate, a raised alpha goes on from the stage that failed.
+// A stage that no try makes good ends the run: the student is the one before it, the report says what was tried, and a raised
+// alpha goes on from that stage.
 func TestFailedGateEndsTheRun(t *testing.T) {
 	torchtest.Setup(t)
 	out := filepath.Join(t.TempDir(), "run")
@@ -274,21 +275,42 @@ func TestFailedGateEndsTheRun(t *testing.T) {
 	r, err := open(cfg, Options{})
 	require.NoError(t, err)
 	r.cfg.Stages[1].Alpha = -1.5 // no drop is below that: the gate cannot be passed
-	_, err = r.do(context.Background())
+	done, err := r.do(context.Background())
 	var gate *stage.GateError
 	require.ErrorAs(t, err, &gate)
 	assert.Equal(t, "inner", gate.Stage)
-	assert.NoFileExists(t, filepath.Join(out, "report.json"))
+	assert.Equal(t, "blocks", gate.Kept)
+	require.Len(t, done.Stages, 2, "the stages after it are not begun")
+	var tried []string
+	for _, try := range done.Stages[1].Tried {
+		assert.False(t, try.Accepted)
+		tried = append(tried, try.What)
+	}
+	assert.Equal(t, []string{"as configured", "3 more steps", "the same size in 2 cuts", "half of the cut, in 2 cuts"}, tried)
+	last := done.Stages[1]
+	assert.Equal(t, 4, last.Attempts)
+	assert.Contains(t, last.Failures, report.DropAboveAlpha)
+	assert.Len(t, last.Cuts, 2)
+	assert.Equal(t, done.Stages[0].Distilled, done.Student)
+	read, err := report.Read(filepath.Join(out, "report.json"))
+	require.NoError(t, err)
+	assert.Equal(t, done.Student, read.Student)
+	m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
+	require.NoError(t, err)
+	assert.Equal(t, int(done.Student.Parameters), m.Store().Count())
+	m.Store().Free()
 	require.NoError(t, r.chain.Close())
 	cfg.Stages[1].Alpha = 1
 	var begun []string
-	_, err = runWith(context.Background(), cfg, func(e event.Event) {
+	whole, err := runWith(context.Background(), cfg, func(e event.Event) {
 		if p, ok := e.(event.Phase); ok {
 			begun = append(begun, strings.TrimSpace(p.Stage+" "+p.Name))
 		}
 	})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"data", "hidden score"}, begun[:2])
+	assert.Empty(t, whole.Stages[1].Tried)
+	assert.Less(t, whole.Stages[1].Distilled.Parameters, last.Distilled.Parameters, "half of the cut leaves more")
 }
 
 // A folder that an earlier version's run is in, or that another process uses, is refused.

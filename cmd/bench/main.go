@@ -1,5 +1,6 @@
 // Command bench measures this program beside the same work in PyTorch eager, on the same libtorch and in one run, with
-// the same weights, pictures and questions; or, with -m, the size and speed of checkpoints.
+// the same weights, pictures and questions; or, with -m, the size and speed of checkpoints; or, with -gates, how often a gate's
+// verdict is wrong.
 //
 // Exit status: 0 it measured, 1 it failed or the two sides' results differ, 2 the command line or a checkpoint is at
 // fault, 3 a target is missed, 130 it was interrupted.
@@ -35,6 +36,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	threads := flags.Int("threads", 1, "threads of both sides")
 	rounds := flags.Int("rounds", 11, "rounds of each measure; the sides take turns")
 	path := flags.String("json", "", "write the figures to this `file` too")
+	draws := flags.Int("gates", 0, "simulate the gate's verdicts with so many `draws` for each setting instead")
+	planted := flags.String("planted", "", "make runs with a spoilt stage in a `folder` instead, as many as -runs says, and tell what their gates said")
+	runs := flags.Int("runs", 50, "runs of -planted")
 	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -46,8 +50,17 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "bench: threads and rounds are at least 1, and there are no other arguments; see -help")
 		return 2
 	}
-	result, err := measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
-	if err == nil && *path != "" {
+	var result any
+	var err error
+	switch {
+	case *draws > 0:
+		err = simulateGates(ctx, *draws, stdout)
+	case *planted != "":
+		err = plantGates(ctx, *planted, *runs, stdout)
+	default:
+		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
+	}
+	if err == nil && result != nil && *path != "" {
 		err = write(*path, result)
 	}
 	shell.Raise(err)

@@ -2,7 +2,7 @@
 // goes on where it stopped; in a finished run's folder it prints the tables.
 //
 // Exit status: 0 the run is done, 1 it failed, 2 the configuration, the data or a checkpoint is at fault,
-// 3 a stage lost more than its alpha allows, 130 or 143 SIGINT or SIGTERM stopped it and it has saved what it had.
+// 3 a stage was not accepted and the student is the one before it, 130 or 143 SIGINT or SIGTERM stopped it and it has saved what it had.
 package main
 
 import (

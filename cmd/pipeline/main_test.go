@@ -43,7 +43,7 @@ func ending(r *report.Report, err error) runner {
 }
 
 func TestExitStatus(t *testing.T) {
-	gate := &stage.GateError{Stage: "hidden", Drop: .03, CI: [2]float64{.02, .04}, Alpha: .005}
+	gate := &stage.GateError{Stage: "hidden", Gate: report.Gate{Verdict: report.Lost, Drop: .03, CI: [2]float64{.02, .04}}}
 	for name, c := range map[string]struct {
 		err    error
 		status int

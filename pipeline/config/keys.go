@@ -138,7 +138,15 @@ type StageConfig struct {
 	Cuts           int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation"`
 	Alpha          float64      `toml:"alpha" default:"0.01" range:"[0,1]" doc:"accuracy that the student may lose against the teacher, a fraction"`
 	AlphaTask      *float64     `toml:"alpha_task" range:"[0,1]" example:"#0.05" doc:"the same for each task alone; without it tasks are reported and not gated"`
+	Gate           string       `toml:"gate" default:"not lost" choices:"not lost,held" doc:"not lost: a stage fails where the validation pictures show that it lost more than alpha; held: wherever they do not show that it did not"`
 	Distil         DistilConfig `toml:"distil" doc:"how the student recovers; steps are those of the whole stage, shared among its cuts"`
+	Retry          RetryConfig  `toml:"retry" doc:"what a stage that was not accepted tries: more distillation, then the same end size in more cuts, then a size half way back"`
+}
+
+// RetryConfig is what a stage tries when its gate has not passed.
+type RetryConfig struct {
+	Steps float64 `toml:"steps" default:"2" range:"[1,100]" doc:"a further try has so many times the steps of distillation; 1 leaves out the try that has more of them alone"`
+	Cuts  int     `toml:"cuts" default:"2" range:"[1,100]" doc:"a gentler cut is made in so many times the cuts; 1 leaves out both gentler tries"`
 }
 
 // DistilConfig is the recovery of a stage. Its learning rate suits large pre-trained models.

@@ -38,8 +38,8 @@ func homeOf(key, path string) string {
 		}
 	}
 	switch {
-	case len(within) == 1:
-		return within[0]
+	case len(within) > 0:
+		return strings.Join(within, " or ")
 	case len(all) == 1:
 		return all[0]
 	}

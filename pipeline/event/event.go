@@ -95,7 +95,7 @@ type StageMeasured struct {
 	Model report.Model
 }
 
-// GateResult is a stage's gate; the run ends on one that has not passed.
+// GateResult is the gate of a stage, or of a further try after one that has not passed.
 type GateResult struct {
 	Stage  string
 	Gate   report.Gate

@@ -20,13 +20,15 @@ func (r *Report) Check() error {
 	if len(r.Stages) == 0 {
 		c.add("stages: there are none")
 	}
-	accepted := true
 	for i, s := range r.Stages {
 		c.stage(fmt.Sprintf("stages[%d] %q", i, s.Name), s)
-		accepted = accepted && s.Accepted
 	}
-	if n := len(r.Stages); n > 0 && accepted && r.Stages[n-1].Distilled.Parameters != r.Student.Parameters {
-		c.add("student.parameters is %d, but the last stage left %d", r.Student.Parameters, r.Stages[n-1].Distilled.Parameters)
+	left, who := r.Teacher.Parameters, "the teacher, since no stage was accepted, has"
+	if s := r.Accepted(); s != nil {
+		left, who = s.Distilled.Parameters, "the last stage that was accepted left"
+	}
+	if len(r.Stages) > 0 && left != r.Student.Parameters {
+		c.add("student.parameters is %d, but %s %d", r.Student.Parameters, who, left)
 	}
 	want := RatioOf(r.Teacher, r.Student)
 	c.equal("ratio.model", r.Ratio.Model, want.Model)
@@ -113,10 +115,16 @@ func (c *checker) stage(name string, s Stage) {
 	if s.Attempts < 1 {
 		c.add("%s.attempts is %d", name, s.Attempts)
 	}
+	if n := len(s.Tried); n > 0 && (n != s.Attempts || s.Tried[n-1].Accepted != s.Accepted) {
+		c.add("%s.tried has %d tries, and the stage %d; the last is the stage's", name, n, s.Attempts)
+	}
 	if s.Gate.CI[0] > s.Gate.CI[1] {
 		c.add("%s.gate.ci is upside down: %v", name, s.Gate.CI)
 	}
-	if passed, _ := s.Gate.Passed(); passed != s.Accepted {
+	if want := s.Gate.verdict(); s.Gate.Verdict != want {
+		c.add("%s.gate.verdict is %q, but its intervals say %q", name, s.Gate.Verdict, want)
+	}
+	if passed := s.Gate.Passed(); passed != s.Accepted {
 		c.add("%s.accepted is %v, but its gate says %v", name, s.Accepted, passed)
 	}
 	if s.Gate.Split == "" {

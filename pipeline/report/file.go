@@ -74,7 +74,11 @@ func finite(path string, v reflect.Value) error {
 			if name == "" {
 				name = v.Type().Field(i).Name
 			}
-			if err := finite(path+"."+name, v.Field(i)); err != nil {
+			at := path + "." + name
+			if v.Type().Field(i).Anonymous { // its fields stand beside the others
+				at = path
+			}
+			if err := finite(at, v.Field(i)); err != nil {
 				return err
 			}
 		}

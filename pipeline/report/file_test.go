@@ -53,7 +53,7 @@ func TestFieldNames(t *testing.T) {
 	assert.ElementsMatch(t, strings.Fields("answers_per_s batch"), keys(teacher["throughput"]))
 	stage := tree["stages"].([]any)[0].(map[string]any)
 	assert.ElementsMatch(t, strings.Fields("name criterion attempts accepted gate cuts slice_mask_max_diff pruned distilled seconds"), keys(stage))
-	assert.ElementsMatch(t, strings.Fields("alpha drop ci split"), keys(stage["gate"]))
+	assert.ElementsMatch(t, strings.Fields("alpha need verdict drop ci split"), keys(stage["gate"]))
 	assert.ElementsMatch(t, strings.Fields("parameters slice_mask_max_diff"), keys(stage["cuts"].([]any)[0]))
 	assert.ElementsMatch(t, strings.Fields("importance prune distil evaluate"), keys(stage["seconds"]))
 	assert.ElementsMatch(t, strings.Fields("model language_blocks latency_p50 throughput"), keys(tree["ratio"]))

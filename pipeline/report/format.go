@@ -34,16 +34,16 @@ func (c Cut) Line() string {
 
 // Line tells a gate in one line.
 func (g Gate) Line() string {
-	passed, task := g.Passed()
-	text := fmt.Sprintf("lost %s points (%s), alpha %s", points(g.Drop), interval(g.CI), points(g.Alpha))
-	switch {
-	case passed:
-		return "passed: " + text
-	case task != "":
-		d := g.Tasks[task]
-		return fmt.Sprintf("failed: %s lost %s points (%s), alpha_task %s", task, points(d.Drop), interval(d.CI), points(*g.AlphaTask))
+	task, d, alpha := g.Deciding()
+	key := "alpha"
+	if task != "" {
+		key, task = "alpha_task", " of "+task
 	}
-	return "failed: " + text
+	text := fmt.Sprintf("%s: drop%s %s points (%s), %s %s", g.Verdict, task, points(d.Drop), interval(d.CI), key, points(alpha))
+	if g.PicturesNeeded > 0 {
+		text += fmt.Sprintf("; %s pictures would decide", count(int64(g.PicturesNeeded)))
+	}
+	return text
 }
 
 // rough writes 3044640 as 3.04M: three digits.

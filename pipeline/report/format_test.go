@@ -33,12 +33,16 @@ func TestLines(t *testing.T) {
 	assert.Equal(t, "1.57M · 70.8 % right, ood 55.5 %", r.Stages[0].Pruned.Line())
 	assert.Equal(t, "1.57M · slice − mask 2.1e-13", r.Stages[0].Cuts[0].Line())
 	g := r.Stages[1].Gate
-	assert.Equal(t, "passed: lost 3.1 points (2.1 to 4.3), alpha 6.0", g.Line())
-	g.Alpha = .01
-	assert.Equal(t, "failed: lost 3.1 points (2.1 to 4.3), alpha 1.0", g.Line())
+	assert.Equal(t, "held: drop 3.1 points (2.1 to 4.3), alpha 6.0", g.Line())
+	assert.Equal(t, "held", g.word())
+	g.Alpha, g.Verdict, g.PicturesNeeded = .035, Undecided, 4321
+	assert.Equal(t, "undecided: drop 3.1 points (2.1 to 4.3), alpha 3.5; 4,321 pictures would decide", g.Line())
+	g.Alpha, g.Verdict, g.PicturesNeeded = .01, Lost, 0
+	assert.Equal(t, "lost: drop 3.1 points (2.1 to 4.3), alpha 1.0", g.Line())
 	limit := .02
-	g.Alpha, g.AlphaTask, g.Tasks = .06, &limit, map[string]Drop{"color": {.05, [2]float64{.03, .07}}, "style": {.06, [2]float64{.04, .08}}}
-	assert.Equal(t, "failed: style lost 6.0 points (4.0 to 8.0), alpha_task 2.0", g.Line())
+	g.Alpha, g.AlphaTask, g.Tasks = .06, &limit, map[string]Drop{"color": {.05, [2]float64{.03, .07}, Lost}, "style": {.06, [2]float64{.04, .08}, Lost}}
+	assert.Equal(t, "lost: drop of style 6.0 points (4.0 to 8.0), alpha_task 2.0", g.Line())
+	assert.Equal(t, "lost: style", g.word())
 }
 
 func TestTablesAreRectangular(t *testing.T) {
@@ -53,4 +57,44 @@ func TestTablesAreRectangular(t *testing.T) {
 	bare.Teacher.AccuracyByCategory = nil
 	assert.Len(t, bare.Tables(), 2, "no stage, no category: no empty tables")
 	assert.NotPanics(t, func() { bare.Facts() })
+}
+
+// A stage that was tried again shows each try, and the facts name what failed and whose student the run ends with.
+func TestTriesAndFailures(t *testing.T) {
+	r := example()
+	assert.Contains(t, r.Facts()[0], "on the validation split, undecided: drop −0.1 points", "nothing failed")
+	s := &r.Stages[2]
+	lost := s.Gate
+	lost.Verdict, lost.Drop, lost.CI = Lost, .034, [2]float64{.02, .048}
+	s.Attempts, s.Accepted, s.Gate = 2, false, lost
+	s.Tried = []Try{{"as configured", lost, false}, {"1000 more steps", lost, false}}
+	s.Failures = s.FailuresAfter(r.Stages[1].Distilled)
+	r.Student, r.Ratio = r.Stages[1].Distilled, RatioOf(r.Teacher, r.Stages[1].Distilled)
+	assert.NoError(t, r.Check())
+	table := r.Tables()[2]
+	assert.Equal(t, [][]string{{"3 hidden", "as configured", "3.4", "2.0 to 4.8", "lost", "no"}, {"3 hidden", "1000 more steps", "3.4", "2.0 to 4.8", "lost", "no"}}, table.Rows)
+	assert.Equal(t, []string{"failed in stage 3 hidden: drop above alpha", "on the validation split, held: drop 3.1 points (2.1 to 4.3), alpha 6.0"}, r.Facts()[:2])
+	s.Tried = s.Tried[:1]
+	assert.ErrorContains(t, r.Check(), `stages[2] "hidden".tried has 1 tries, and the stage 2`)
+}
+
+func TestFailuresByName(t *testing.T) {
+	model := func(accuracy, ms float64, parameters int64) Model {
+		return Model{Accuracy: Accuracy{Overall: accuracy}, LatencyMS: Latency{P50: ms}, Parameters: parameters}
+	}
+	for name, c := range map[string]struct {
+		verdict           Verdict
+		pruned, distilled Model
+		want              []string
+	}{
+		"nothing":                {Held, model(.4, 0, 50), model(.9, 3, 50), nil},
+		"drop above alpha":       {Lost, model(.4, 0, 50), model(.7, 3, 50), []string{DropAboveAlpha}},
+		"no recovery":            {Lost, model(.4, 0, 50), model(.41, 3, 50), []string{DropAboveAlpha, NoRecovery}},
+		"nothing to recover":     {Held, model(.895, 0, 50), model(.894, 3, 50), nil},
+		"not faster":             {Undecided, model(.4, 0, 50), model(.9, 5.1, 50), []string{SmallerNotFaster}},
+		"not faster nor smaller": {Held, model(.9, 0, 100), model(.9, 5.1, 100), nil},
+	} {
+		s := Stage{Gate: Gate{Limits: Limits{Alpha: .02}, Verdict: c.verdict}, Pruned: c.pruned, Distilled: c.distilled}
+		assert.Equal(t, c.want, s.FailuresAfter(model(.9, 5, 100)), name)
+	}
 }

@@ -3,29 +3,61 @@ package report
 import (
 	"fmt"
 	"maps"
-	"math/bits"
-	"math/rand/v2"
 	"slices"
 )
 
-// Resamples is how many times the bootstrap draws the pictures anew.
-const Resamples = 2000
+// Verdict is what a gate's interval proves.
+type Verdict string
 
-// Gate is what a stage may lose and what it lost. Drop is the teacher's accuracy minus the student's, CI its 95 %
-// interval. Tasks are reported, and gated only when AlphaTask is given.
-type Gate struct {
-	Alpha     float64         `json:"alpha"`
-	AlphaTask *float64        `json:"alpha_task,omitempty"`
-	Drop      float64         `json:"drop"`
-	CI        [2]float64      `json:"ci"`
-	Split     string          `json:"split"`
-	Tasks     map[string]Drop `json:"tasks,omitempty"`
+// The verdicts, from good to bad.
+const (
+	Held      Verdict = "held"      // the loss is at most alpha: the interval's upper bound is
+	Undecided Verdict = "undecided" // the pictures show neither
+	Lost      Verdict = "lost"      // the loss is above alpha: the interval's lower bound is
+)
+
+// What a stage's gate asks for.
+const (
+	NeedNotLost = "not lost" // undecided passes
+	NeedHeld    = "held"
+)
+
+// Limits are what a stage may lose, and how well it must be shown.
+type Limits struct {
+	Alpha     float64  `json:"alpha"`
+	AlphaTask *float64 `json:"alpha_task,omitempty"` // the same for each task alone; nil: tasks are reported, and not gated
+	Need      string   `json:"need"`                 // NeedHeld or NeedNotLost
 }
 
-// Drop is a loss of accuracy with its 95 % interval.
+// Gate is what a stage may lose and what it lost. Drop and CI are over all questions; the verdict is the worst of theirs and,
+// with AlphaTask, of the tasks'.
+type Gate struct {
+	Limits
+	Verdict Verdict         `json:"verdict"`
+	Drop    float64         `json:"drop"`
+	CI      [2]float64      `json:"ci"`
+	Split   string          `json:"split"`
+	Tasks   map[string]Drop `json:"tasks,omitempty"`
+	// PicturesNeeded is how many validation pictures would decide, if more lost as these did; 0 where it is decided, or where
+	// the loss is so near to alpha that no number would.
+	PicturesNeeded int `json:"pictures_needed,omitempty"`
+}
+
+// Drop is a loss of accuracy, the teacher's minus the student's, with its 95 % interval, and what that proves where it is gated.
 type Drop struct {
-	Drop float64    `json:"drop"`
-	CI   [2]float64 `json:"ci"`
+	Drop    float64    `json:"drop"`
+	CI      [2]float64 `json:"ci"`
+	Verdict Verdict    `json:"verdict,omitempty"`
+}
+
+func (d Drop) against(alpha float64) Verdict {
+	switch {
+	case d.CI[1] <= alpha:
+		return Held
+	case d.CI[0] > alpha:
+		return Lost
+	}
+	return Undecided
 }
 
 // Answer is one question put to both models.
@@ -35,8 +67,8 @@ type Answer struct {
 	Teacher, Student bool   // answered right
 }
 
-// NewGate compares teacher and student on the same questions. The same answers and seed give the same interval.
-func NewGate(answers []Answer, alpha float64, alphaTask *float64, split string, seed uint64) (Gate, error) {
+// NewGate compares teacher and student on the same questions. The same answers give the same interval, in any order.
+func NewGate(answers []Answer, limits Limits, split string) (Gate, error) {
 	if len(answers) == 0 {
 		return Gate{}, fmt.Errorf("report: gate: the %s split has no questions: the drop cannot be measured", split)
 	}
@@ -46,35 +78,72 @@ func NewGate(answers []Answer, alpha float64, alphaTask *float64, split string, 
 			byTask[a.Task] = append(byTask[a.Task], a)
 		}
 	}
-	all := PairedDrop(outcomes(answers), seed)
-	g := Gate{Alpha: alpha, AlphaTask: alphaTask, Drop: all.Drop, CI: all.CI, Split: split, Tasks: map[string]Drop{}}
+	all := outcomes(answers)
+	overall := PairedDrop(all)
+	g := Gate{Limits: limits, Drop: overall.Drop, CI: overall.CI, Split: split, Tasks: map[string]Drop{}}
 	for task, part := range byTask {
-		g.Tasks[task] = PairedDrop(outcomes(part), seed)
+		d := PairedDrop(outcomes(part))
+		if limits.AlphaTask != nil {
+			d.Verdict = d.against(*limits.AlphaTask)
+		}
+		g.Tasks[task] = d
+	}
+	g.Verdict = g.verdict()
+	if g.Verdict != Undecided {
+		return g, nil
+	}
+	if g.overall().Verdict == Undecided {
+		g.PicturesNeeded = needed(all, limits.Alpha)
+	}
+	for task, d := range g.Tasks {
+		if d.Verdict == Undecided {
+			g.PicturesNeeded = max(g.PicturesNeeded, needed(outcomes(byTask[task]), *limits.AlphaTask))
+		}
 	}
 	return g, nil
 }
 
-// Passed tells whether the stage may stand. It fails only when the drop is beyond alpha for certain: when the lower
-// bound of the interval is. The task is the one that failed by most, or empty when the overall drop did.
-func (g Gate) Passed() (passed bool, task string) {
-	if g.CI[0] > g.Alpha {
-		return false, ""
-	}
-	worst := 0.0
-	for _, name := range slices.Sorted(maps.Keys(g.Tasks)) {
-		if g.AlphaTask == nil {
-			break
-		}
-		if excess := g.Tasks[name].CI[0] - *g.AlphaTask; excess > worst {
-			worst, task = excess, name
-		}
-	}
-	return task == "", task
+func (g Gate) overall() Drop {
+	d := Drop{Drop: g.Drop, CI: g.CI}
+	d.Verdict = d.against(g.Alpha)
+	return d
 }
 
-// Outcome is one picture: how many questions it asked, and how many of them each model answered right. Fractions
-// of one question serve as well.
-type Outcome struct{ Questions, Teacher, Student float64 }
+// verdict is the worst of all gated drops.
+func (g Gate) verdict() Verdict {
+	found := map[Verdict]bool{g.overall().Verdict: true}
+	if g.AlphaTask != nil {
+		for _, d := range g.Tasks {
+			found[d.against(*g.AlphaTask)] = true
+		}
+	}
+	switch {
+	case found[Lost]:
+		return Lost
+	case found[Undecided]:
+		return Undecided
+	}
+	return Held
+}
+
+// Passed tells whether the stage may stand.
+func (g Gate) Passed() bool {
+	return g.Verdict == Held || g.Verdict == Undecided && g.Need != NeedHeld
+}
+
+// Deciding is the drop that the verdict comes from, and its alpha: that over all questions, with an empty task, or else the task's
+// that went farthest beyond alpha_task.
+func (g Gate) Deciding() (task string, d Drop, alpha float64) {
+	if all := g.overall(); all.Verdict == g.Verdict || g.AlphaTask == nil {
+		return "", all, g.Alpha
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.Tasks)) {
+		if t := g.Tasks[name]; t.Verdict == g.Verdict && (task == "" || t.CI[0] > d.CI[0]) {
+			task, d = name, t
+		}
+	}
+	return task, d, *g.AlphaTask
+}
 
 func outcomes(answers []Answer) []Outcome {
 	at, out := map[int]int{}, []Outcome{}
@@ -97,40 +166,4 @@ func one(right bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// PairedDrop is Σ (teacher − student) / Σ questions with its 95 % interval by the percentile bootstrap (Efron 1979).
-// Pictures are drawn, not questions, since the questions of a picture err together; and both models' answers stay
-// paired, since most of their errors are the same.
-func PairedDrop(pictures []Outcome, seed uint64) Drop {
-	random := rand.New(rand.NewPCG(seed, 0x67617465)) // "gate": a stream of its own
-	drops := make([]float64, Resamples)
-	for r := range drops {
-		var lost, asked float64
-		for range pictures {
-			// The high word of a product maps to [0, n) in one fixed way, whatever math/rand does in later versions.
-			at, _ := bits.Mul64(random.Uint64(), uint64(len(pictures)))
-			lost += pictures[at].Teacher - pictures[at].Student
-			asked += pictures[at].Questions
-		}
-		drops[r] = over(lost, asked)
-	}
-	slices.Sort(drops)
-	var lost, asked float64
-	for _, p := range pictures {
-		lost += p.Teacher - p.Student
-		asked += p.Questions
-	}
-	return Drop{over(lost, asked), [2]float64{quantile(drops, .025), quantile(drops, .975)}}
-}
-
-// quantile interpolates between the two nearest of sorted values.
-func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	low := int(at)
-	if low+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	part := at - float64(low)
-	return sorted[low] + part*(sorted[low+1]-sorted[low])
 }

@@ -1,62 +1,12 @@
 package report
 
 import (
-	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// With one question a picture, the drop's interval is that of a mean of −1, 0 and 1: its normal approximation is
-// known in closed form.
-func TestPairedDropAgainstTheNormalApproximation(t *testing.T) {
-	const n, lost, won = 2000, 160, 60
-	pictures := make([]Outcome, n)
-	for i := range pictures {
-		pictures[i] = Outcome{1, 1, 1}
-		switch {
-		case i < lost:
-			pictures[i].Student = 0
-		case i < lost+won:
-			pictures[i].Teacher = 0
-		}
-	}
-	d := PairedDrop(pictures, 1)
-	mean := float64(lost-won) / n
-	sigma := math.Sqrt((float64(lost+won)/n - mean*mean) / n)
-	assert.InDelta(t, mean, d.Drop, 1e-12)
-	// 2000 resamples place a 2.5 % quantile within some 0.06 sigma; the tolerance is three times that.
-	assert.InDelta(t, mean-1.96*sigma, d.CI[0], .2*sigma)
-	assert.InDelta(t, mean+1.96*sigma, d.CI[1], .2*sigma)
-	assert.Equal(t, d, PairedDrop(pictures, 1), "the same seed, the same interval")
-	assert.NotEqual(t, d.CI, PairedDrop(pictures, 2).CI)
-}
-
-// Pictures are the unit that is drawn. Five copies of a question are not five independent ones: the interval must
-// be that of one question a picture, not √5 narrower; and shared errors must not widen it.
-func TestPairedDropIsByPictureAndPaired(t *testing.T) {
-	single, fivefold, both := make([]Outcome, 400), make([]Outcome, 400), make([]Outcome, 400)
-	for i := range single {
-		student := 1.
-		if i%10 == 0 {
-			student = 0
-		}
-		single[i] = Outcome{1, 1, student}
-		fivefold[i] = Outcome{5, 5, 5 * student}
-		both[i] = Outcome{1, student, student}
-	}
-	one, five := PairedDrop(single, 3), PairedDrop(fivefold, 3)
-	assert.InDelta(t, one.CI[0], five.CI[0], 1e-12)
-	assert.InDelta(t, one.CI[1], five.CI[1], 1e-12)
-	assert.Equal(t, Drop{}, PairedDrop(both, 3), "errors in common are no loss")
-}
-
-// Pictures with more questions weigh more, as in the overall accuracy.
-func TestPairedDropIsOverQuestions(t *testing.T) {
-	d := PairedDrop([]Outcome{{9, 9, 9}, {1, 1, 0}}, 1)
-	assert.InDelta(t, .1, d.Drop, 1e-12)
-}
 
 func answers(pictures int, student func(picture, task int) bool) []Answer {
 	var out []Answer
@@ -68,35 +18,76 @@ func answers(pictures int, student func(picture, task int) bool) []Answer {
 	return out
 }
 
-func TestGate(t *testing.T) {
-	limit := .05
-	colorLost := answers(400, func(p, k int) bool { return k != 0 || p%10 != 0 }) // color loses 10 points, style none
-	g, err := NewGate(colorLost, .04, nil, "validation", 1)
-	require.NoError(t, err)
-	assert.InDelta(t, .05, g.Drop, 1e-12)
-	assert.InDelta(t, .10, g.Tasks["color"].Drop, 1e-12)
-	assert.Equal(t, Drop{}, g.Tasks["style"])
-	assert.Greater(t, g.Drop, g.Alpha)
-
-	passed, task := g.Passed()
-	assert.True(t, passed, "5 points lost with an interval from %.3f: not beyond 4 points for certain", g.CI[0])
-	assert.Empty(t, task)
-
-	g.Alpha = .02
-	passed, task = g.Passed()
-	assert.False(t, passed)
-	assert.Empty(t, task, "the overall drop failed")
-
-	g.Alpha, g.AlphaTask = .06, &limit
-	passed, task = g.Passed()
-	assert.False(t, passed)
-	assert.Equal(t, "color", task)
-
-	_, err = NewGate(nil, .01, nil, "validation", 1)
+// 400 pictures lose 5 points over all and 10 in color: the interval is some 3.4 to 7.0 points, so each of these limits is far from
+// its ends.
+func TestVerdicts(t *testing.T) {
+	colorLost := answers(400, func(p, k int) bool { return k != 0 || p%10 != 0 })
+	limit := func(v float64) *float64 { return &v }
+	for name, c := range map[string]struct {
+		limits  Limits
+		verdict Verdict
+		passed  bool
+		task    string
+	}{
+		"held":                       {Limits{.08, nil, NeedNotLost}, Held, true, ""},
+		"undecided":                  {Limits{.05, nil, NeedNotLost}, Undecided, true, ""},
+		"undecided, asked for proof": {Limits{.05, nil, NeedHeld}, Undecided, false, ""},
+		"held, asked for proof":      {Limits{.08, nil, NeedHeld}, Held, true, ""},
+		"lost":                       {Limits{.02, nil, NeedNotLost}, Lost, false, ""},
+		"a task lost":                {Limits{.08, limit(.05), NeedNotLost}, Lost, false, "color"},
+		"a task undecided":           {Limits{.08, limit(.10), NeedHeld}, Undecided, false, "color"},
+		"tasks held":                 {Limits{.08, limit(.15), NeedHeld}, Held, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, err := NewGate(colorLost, c.limits, "validation")
+			require.NoError(t, err)
+			assert.InDelta(t, .05, g.Drop, 1e-12)
+			assert.InDelta(t, .10, g.Tasks["color"].Drop, 1e-12)
+			assert.Zero(t, g.Tasks["style"].Drop)
+			assert.Equal(t, c.verdict, g.Verdict)
+			assert.Equal(t, c.passed, g.Passed())
+			task, _, _ := g.Deciding()
+			assert.Equal(t, c.task, task)
+			if c.verdict != Undecided {
+				assert.Zero(t, g.PicturesNeeded)
+			}
+		})
+	}
+	_, err := NewGate(nil, Limits{}, "validation")
 	assert.ErrorContains(t, err, "validation")
 }
 
-// The questions of a picture are one draw, however many there are.
+// No loss in a hundred pictures does not prove half a point; 736 of them do (.995⁷³⁶ is the first power below .025).
+func TestPicturesNeeded(t *testing.T) {
+	same := func(n int) []Answer { return answers(n, func(int, int) bool { return true }) }
+	g, err := NewGate(same(100), Limits{Alpha: .005, Need: NeedHeld}, "validation")
+	require.NoError(t, err)
+	assert.Equal(t, Undecided, g.Verdict)
+	assert.Equal(t, 736, g.PicturesNeeded)
+	for n, want := range map[int]Verdict{735: Undecided, 736: Held} {
+		g, err := NewGate(same(n), Limits{Alpha: .005, Need: NeedHeld}, "validation")
+		require.NoError(t, err)
+		assert.Equal(t, want, g.Verdict)
+	}
+	// A loss of exactly alpha stays undecided with any number.
+	g, err = NewGate(answers(100, func(p, _ int) bool { return p%10 != 0 }), Limits{Alpha: .1, Need: NeedNotLost}, "validation")
+	require.NoError(t, err)
+	assert.Equal(t, Undecided, g.Verdict)
+	assert.Zero(t, g.PicturesNeeded)
+	// More of the same pictures decide where it says that they would, in both directions.
+	for _, alpha := range []float64{.08, .12} {
+		few := answers(100, func(p, k int) bool { return p%10 != 0 })
+		g, err = NewGate(few, Limits{Alpha: alpha, Need: NeedNotLost}, "validation")
+		require.NoError(t, err)
+		require.Greater(t, g.PicturesNeeded, 100)
+		more := answers(10*(g.PicturesNeeded/10+1), func(p, k int) bool { return p%10 != 0 })
+		g, err = NewGate(more, Limits{Alpha: alpha, Need: NeedNotLost}, "validation")
+		require.NoError(t, err)
+		assert.NotEqual(t, Undecided, g.Verdict)
+	}
+}
+
+// The questions of a picture are one draw, however many there are, and the order of the answers is nothing.
 func TestGateGroupsAnswersByPicture(t *testing.T) {
 	var one, five []Answer
 	for p := range 300 {
@@ -106,10 +97,15 @@ func TestGateGroupsAnswersByPicture(t *testing.T) {
 			five = append(five, a)
 		}
 	}
-	a, err := NewGate(one, .1, nil, "validation", 4)
+	limits := Limits{Alpha: .1, Need: NeedNotLost}
+	a, err := NewGate(one, limits, "validation")
 	require.NoError(t, err)
-	b, err := NewGate(five, .1, nil, "validation", 4)
+	b, err := NewGate(five, limits, "validation")
 	require.NoError(t, err)
-	assert.InDelta(t, a.CI[0], b.CI[0], 1e-12)
-	assert.InDelta(t, a.CI[1], b.CI[1], 1e-12)
+	assert.InDelta(t, a.CI[0], b.CI[0], 1e-9)
+	assert.InDelta(t, a.CI[1], b.CI[1], 1e-9)
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(five), func(i, j int) { five[i], five[j] = five[j], five[i] })
+	shuffled, err := NewGate(five, limits, "validation")
+	require.NoError(t, err)
+	assert.Equal(t, b, shuffled)
 }

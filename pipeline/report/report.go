@@ -82,6 +82,8 @@ type Stage struct {
 	Candidates       []Candidate  `json:"candidates,omitempty"` // ways to score that were tried
 	KendallTau       *float64     `json:"kendall_tau,omitempty"`
 	Attempts         int          `json:"attempts"`
+	Tried            []Try        `json:"tried,omitempty"` // all attempts, where there were more than one; the rest is of the last
+	Failures         []string     `json:"failures,omitempty"`
 	Accepted         bool         `json:"accepted"`
 	Gate             Gate         `json:"gate"`
 	Cuts             []Cut        `json:"cuts"`
@@ -89,6 +91,13 @@ type Stage struct {
 	Pruned           Model        `json:"pruned"`    // after the last cut, before its distillation
 	Distilled        Model        `json:"distilled"` // after it
 	Seconds          StageSeconds `json:"seconds"`
+}
+
+// Try is an attempt at a stage.
+type Try struct {
+	What     string `json:"what"` // how it differs from the others: "as configured", "1000 more steps"
+	Gate     Gate   `json:"gate"`
+	Accepted bool   `json:"accepted"`
 }
 
 // Cut is one step of a stage. SliceMaskMaxDiff is max |Δ logit| / max |logit| between the sliced network and the

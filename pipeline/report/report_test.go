@@ -38,8 +38,9 @@ func example() *Report {
 		pruned := s.m
 		pruned.Accuracy, pruned.LatencyMS, pruned.Throughput = accuracy(s.cut, s.cut, s.cut, s.cut, s.cut, s.cut), Latency{}, Throughput{}
 		stage := Stage{Name: s.name, Criterion: "gradient", Attempts: 1, Accepted: true, Pruned: pruned, Distilled: s.m,
-			Gate:    Gate{Alpha: s.alpha, Drop: s.drop, CI: s.ci, Split: "validation"},
+			Gate:    Gate{Limits: Limits{Alpha: s.alpha, Need: NeedNotLost}, Drop: s.drop, CI: s.ci, Split: "validation"},
 			Seconds: StageSeconds{Importance: 2.5 / float64(i+1), Prune: .4, Distil: 19 * float64(i+1), Evaluate: 11}}
+		stage.Gate.Verdict = stage.Gate.verdict()
 		for _, d := range s.masked {
 			stage.Cuts = append(stage.Cuts, Cut{s.m.Parameters, d})
 			stage.SliceMaskMaxDiff = max(stage.SliceMaskMaxDiff, d)

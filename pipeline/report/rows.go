@@ -22,7 +22,7 @@ type Column struct {
 	Group string
 }
 
-// Tables are a run's tables in the order of reading: each stage, its gate, the categories, the summary.
+// Tables are a run's tables in the order of reading: each stage, its gate, what it tried, the categories, the summary.
 func (r *Report) Tables() []Table {
 	var tables []Table
 	if r.Target != nil {
@@ -34,6 +34,9 @@ func (r *Report) Tables() []Table {
 	}
 	if len(r.Stages) > 0 {
 		tables = append(tables, r.gateTable())
+	}
+	if tries := r.triesTable(); len(tries.Rows) > 0 {
+		tables = append(tables, tries)
 	}
 	if len(r.Teacher.AccuracyByCategory) > 0 {
 		tables = append(tables, r.categoryTable())
@@ -96,22 +99,39 @@ func (r *Report) gateTable() Table {
 	}
 	for i, s := range r.Stages {
 		t.Rows = append(t.Rows, []string{fmt.Sprintf("%d %s", i+1, s.Name), s.Gate.Split, points(s.Gate.Drop), interval(s.Gate.CI),
-			points(s.Gate.Alpha), verdict(s), strconv.Itoa(len(s.Cuts)), fmt.Sprintf("%.1e", s.SliceMaskMaxDiff), Duration(s.Seconds.total())})
+			points(s.Gate.Alpha), s.Gate.word(), strconv.Itoa(len(s.Cuts)), fmt.Sprintf("%.1e", s.SliceMaskMaxDiff), Duration(s.Seconds.total())})
 	}
 	return t
 }
 
 func (s StageSeconds) total() float64 { return s.Importance + s.Prune + s.Distil + s.Evaluate }
 
-func verdict(s Stage) string {
-	passed, task := s.Gate.Passed()
-	switch {
-	case passed:
-		return "passed"
-	case task != "":
-		return "failed: " + task
+// triesTable has all attempts of the stages that made more than one.
+func (r *Report) triesTable() Table {
+	t := Table{Title: "Tries of stages that were not accepted at once"}
+	t.column("stage", "", true)
+	t.column("try", "gate", true)
+	for _, head := range []string{"lost", "95 % interval", "gate", "accepted"} {
+		t.column(head, "gate", head == "gate" || head == "accepted")
 	}
-	return "failed"
+	for i, s := range r.Stages {
+		for _, try := range s.Tried {
+			accepted := "no"
+			if try.Accepted {
+				accepted = "yes"
+			}
+			t.Rows = append(t.Rows, []string{fmt.Sprintf("%d %s", i+1, s.Name), try.What, points(try.Gate.Drop), interval(try.Gate.CI), try.Gate.word(), accepted})
+		}
+	}
+	return t
+}
+
+// word is the verdict for a table's cell, with the task that it comes from.
+func (g Gate) word() string {
+	if task, _, _ := g.Deciding(); task != "" {
+		return string(g.Verdict) + ": " + task
+	}
+	return string(g.Verdict)
 }
 
 func (r *Report) categoryTable() Table {
@@ -156,17 +176,23 @@ func (r *Report) summaryTable() Table {
 	return t
 }
 
-// Facts are the lines below the summary: what was lost for certain, what proves the cuts, what the run took.
+// Facts are the lines below the summary: what failed, what was lost, what proves the cuts, what the run took.
 func (r *Report) Facts() []string {
 	var facts []string
 	worst := 0.0
-	for _, s := range r.Stages {
+	for i, s := range r.Stages {
 		worst = max(worst, s.SliceMaskMaxDiff)
+		for _, name := range s.Failures {
+			facts = append(facts, fmt.Sprintf("failed in stage %d %s: %s", i+1, s.Name, name))
+		}
 	}
 	if n := len(r.Stages); n > 0 {
-		g := r.Stages[n-1].Gate
+		if s := r.Accepted(); s == nil {
+			facts = append(facts, "no stage was accepted: the student is the teacher")
+		} else {
+			facts = append(facts, fmt.Sprintf("on the %s split, %s", s.Gate.Split, s.Gate.Line()))
+		}
 		facts = append(facts,
-			fmt.Sprintf("lost on %s: %s points, 95 %% interval %s", g.Split, points(g.Drop), interval(g.CI)),
 			fmt.Sprintf("slice − mask: %.1e of the largest logit at most, in float64", worst))
 	}
 	if r.Target != nil {

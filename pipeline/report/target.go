@@ -42,11 +42,7 @@ type Student struct {
 }
 
 // Add takes a student in: the only one, whose name is empty, or one of several. The first is the report's own.
-func (r *Report) Add(name string, t *Target, stages []Stage) {
-	student := r.Teacher
-	if n := len(stages); n > 0 {
-		student = stages[n-1].Distilled
-	}
+func (r *Report) Add(name string, t *Target, student Model, stages []Stage) {
 	if t != nil {
 		t.Reach(r.Teacher, student)
 	}

@@ -139,8 +139,8 @@ func (t *tournament) train(ctx context.Context, k *candidate, round, steps int) 
 		k.report.AccuracyShort = k.report.AccuracyCut
 		return nil
 	}
-	next, err := t.recover(ctx, t.chain, t.at(k, fmt.Sprintf("distil round %d", round+1)), k.student, steps, finalBetweenCuts,
-		random.Stream(t.Config.Seed, "candidates", t.index, round))
+	in := distilInputOf(t.one, k.student, steps, finalBetweenCuts, random.Stream(t.Config.Seed, "candidates", t.index, round))
+	next, err := t.one.train(ctx, t.chain, t.at(k, fmt.Sprintf("distil round %d", round+1)), in)
 	if err != nil {
 		return err
 	}

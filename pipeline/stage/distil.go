@@ -51,21 +51,26 @@ func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *networ
 	if cut == s.cfg.Cuts {
 		final = finalOfStage
 	}
-	return s.recover(ctx, c, s.place("distil", cut), after, s.cfg.StepsOf(cut), final, random.Stream(s.Config.Seed, "distil", s.index, cut))
+	return s.train(ctx, c, s.place("distil", cut), distilInputOf(s, after, s.cfg.StepsOf(cut), final, random.Stream(s.Config.Seed, "distil", s.index, cut)))
 }
 
-// recover trains a student on the teacher's kept outputs. Its folder is a checkpoint that stands alone.
-func (s *one) recover(ctx context.Context, c *chain.Chain, at chain.Place, after *network.Held, steps int, final float64, order uint64) (*network.Held, error) {
-	in := distilInput{Network: after, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: final, Recompute: s.Config.Recompute,
+// distilInputOf is that of the stage's distillation.
+func distilInputOf(s *one, student *network.Held, steps int, final float64, order uint64) distilInput {
+	in := distilInput{Network: student, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: final, Recompute: s.Config.Recompute,
 		Order: order, What: "stage " + s.name}
 	in.Distil.Steps = steps
-	kept, err := chain.Do(ctx, c, at, distilStep, in)
+	return in
+}
+
+// train trains a student, which it takes over.
+func (s *one) train(ctx context.Context, c *chain.Chain, place chain.Place, in distilInput) (*network.Held, error) {
+	kept, err := chain.Do(ctx, c, place, distilStep, in)
 	if err != nil {
 		return nil, err
 	}
 	s.report.Seconds.Distil += kept.Seconds
 	n, _ := kept.Live.(model.Network) // nil where the result was found
-	return network.New(kept.Print(), after.Declared(), n, func() (model.Network, error) {
+	return network.New(kept.Print(), in.Network.Declared(), n, func() (model.Network, error) {
 		n, err := model.Load(kept.Folder, s.Train.On)
 		if err != nil {
 			return nil, fmt.Errorf("stage %s: %w", s.name, err)

@@ -74,7 +74,8 @@ func tryDivision(ctx context.Context, c *chain.Chain, in Input, name string, d *
 	if k.report.AccuracyCut, err = t.accuracy(ctx, k, "just cut"); err != nil {
 		return err
 	}
-	if k.student, err = last.recover(ctx, c, t.at(k, "distil"), k.student, steps, finalBetweenCuts, random.Stream(in.Config.Seed, "divisions")); err != nil {
+	train := distilInputOf(last, k.student, steps, finalBetweenCuts, random.Stream(in.Config.Seed, "divisions"))
+	if k.student, err = last.train(ctx, c, t.at(k, "distil"), train); err != nil {
 		k.student = after
 		return err
 	}

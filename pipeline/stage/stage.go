@@ -13,7 +13,6 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/network"
-	"espalier/pipeline/random"
 	"espalier/pipeline/report"
 	"espalier/pipeline/teacher"
 )
@@ -34,46 +33,72 @@ type Input struct {
 type one struct {
 	Input
 	index  int
-	name   string             // its own, as "hidden-2"
-	cfg    config.StageConfig // as it is run: with the way to score that was chosen, and the steps that are left
-	starts map[string]int     // units of each axis when the stage began: the widths between cuts are reckoned from them
+	name   string              // its own, as "hidden-2"
+	at     string              // its place within the chain: the name, and which further try it is
+	what   string              // the same for the reader
+	cfg    *config.StageConfig // of this try: with the way to score that was chosen, and the steps that are left
+	starts map[string]int      // units of each axis when the stage began: the widths between cuts are reckoned from them
 	report report.Stage
 }
 
-// Run makes the cuts of a stage, measures the student, and asks the gate. It takes over the student of the stage before.
-// The report is whole when err is nil or a *GateError.
-func Run(ctx context.Context, c *chain.Chain, in Input, index int, student *network.Held) (*network.Held, report.Stage, error) {
-	s := newStage(in, index, student)
-	begun, err := s.choose(ctx, c, student)
+// firstTry is what the report calls the stage as its configuration has it.
+const firstTry = "as configured"
+
+// Run makes the cuts of a stage, measures the student, asks the gate, and tries other ways where it does not pass. It takes over the
+// student of the stage before; where no try is accepted it gives that one back, with a *GateError. The report is whole when err is
+// nil or a *GateError.
+func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *network.Held) (*network.Held, report.Stage, error) {
+	s := newStage(in, index, start)
+	begun, err := s.choose(ctx, c, start)
 	if err != nil {
-		student.Free()
 		return nil, s.report, err
 	}
 	s.report.Criterion = s.cfg.Criterion
-	for cut := 1; cut <= s.cfg.Cuts; cut++ {
-		next, err := s.cut(ctx, c, cut, student, begun)
-		student.Free()
-		if err != nil {
-			return nil, s.report, err
-		}
-		student = next
+	student, err := s.cutAll(ctx, c, start, begun)
+	if err != nil {
+		return nil, s.report, err
 	}
 	if err := s.judge(ctx, c, student); err != nil {
 		student.Free()
 		return nil, s.report, err
 	}
-	return student, s.report, nil
+	if s.report.Accepted {
+		s.report.Tried = nil // there is no other to tell it from
+		return student, s.report, nil
+	}
+	if student, err = s.retry(ctx, c, start, student); err != nil || student != nil {
+		return student, s.report, err
+	}
+	refused := &GateError{Stage: s.name, Gate: s.report.Gate}
+	if index > 0 {
+		refused.Kept = in.Config.Stages.Names()[index-1]
+	}
+	return start, s.report, refused
 }
 
-func newStage(in Input, index int, student *network.Held) *one {
-	s := &one{Input: in, index: index, name: in.Prefix + in.Config.Stages.Names()[index], cfg: in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
-	s.report = report.Stage{Name: in.Config.Stages.Names()[index], Attempts: 1}
-	return s
+// cutAll makes the cuts from the student that the stage begins with, each followed by its share of the distillation. begun is
+// the first cut after some of that, or nil.
+func (s *one) cutAll(ctx context.Context, c *chain.Chain, student, begun *network.Held) (*network.Held, error) {
+	for cut := 1; cut <= s.cfg.Cuts; cut++ {
+		next, err := s.cut(ctx, c, cut, student, begun)
+		student.Free()
+		if err != nil {
+			return nil, err
+		}
+		student = next
+	}
+	return student, nil
+}
+
+func newStage(in Input, index int, start *network.Held) *one {
+	name, cfg := in.Config.Stages.Names()[index], in.Config.Stages[index]
+	return &one{Input: in, index: index, name: in.Prefix + name, at: in.Prefix + name, what: firstTry, cfg: &cfg,
+		starts: start.Declared().Store().Structure().Axes, report: report.Stage{Name: name}}
 }
 
 // place names a step of the stage.
 func (s *one) place(step string, cut int) chain.Place {
-	return chain.Place{At: fmt.Sprintf("%s/%s %d", s.name, step, cut),
+	return chain.Place{At: fmt.Sprintf("%s/%s %d", s.at, step, cut),
 		Phase: event.Phase{Stage: s.name, Name: step, Detail: fmt.Sprintf("cut %d/%d", cut, s.cfg.Cuts)}}
 }
 
@@ -117,7 +142,7 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *
 
 // subject is a student to measure, in the form of its checkpoint: what is measured is what is written.
 func (s *one) subject(student *network.Held, when event.When) measure.Subject {
-	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.name + "/" + string(when), When: when}
+	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.at + "/" + string(when), When: when}
 }
 
 func (s *one) measure(ctx context.Context, c *chain.Chain, subject measure.Subject) (report.Model, float64, error) {
@@ -142,17 +167,16 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 	}
 	s.report.Distilled = m
 	s.report.Seconds.Evaluate += seconds + marks.Seconds
-	s.report.Gate, err = report.NewGate(measure.Pairs(s.Splits.Validation.Split, s.Marks, marks.Value), s.cfg.Alpha, s.cfg.AlphaTask, "validation",
-		random.Stream(s.Config.Seed, "gate", s.index))
+	own := &s.Config.Stages[s.index] // no try changes what may be lost
+	limits := report.Limits{Alpha: own.Alpha, AlphaTask: own.AlphaTask, Need: own.Gate}
+	s.report.Gate, err = report.NewGate(measure.Pairs(s.Splits.Validation.Split, s.Marks, marks.Value), limits, "validation")
 	if err != nil {
 		return err
 	}
-	passed, task := s.report.Gate.Passed()
-	s.report.Accepted = passed
-	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: passed})
-	if !passed {
-		return gateError(s.name, s.report.Gate, task, &s.Config.Stages[s.index])
-	}
+	s.report.Accepted = s.report.Gate.Passed()
+	s.report.Attempts++
+	s.report.Tried = append(s.report.Tried, report.Try{What: s.what, Gate: s.report.Gate, Accepted: s.report.Accepted})
+	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: s.report.Accepted})
 	return nil
 }
 

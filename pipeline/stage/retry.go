@@ -1,0 +1,73 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+
+	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
+	"espalier/pipeline/network"
+	"espalier/pipeline/random"
+)
+
+// again is one more way to make a stage that was not accepted.
+type again struct {
+	what, at string // for the reader; within the chain
+	cfg      config.StageConfig
+	goesOn   int // steps that the student as it is takes in place of new cuts; 0: the stage is made again from its beginning
+}
+
+// triesOf are the further tries of a stage, in their order.
+func triesOf(s *one, start *network.Held) (all []again) {
+	last := s.cfg.StepsOf(s.cfg.Cuts)
+	if more := s.cfg.MoreSteps(last) - last; more > 0 {
+		all = append(all, again{fmt.Sprintf("%d more steps", more), "more steps", *s.cfg, more})
+	}
+	if s.cfg.Retry.Cuts == 1 {
+		return all
+	}
+	chosen := func(cfg config.StageConfig) config.StageConfig { // with all the steps that the stage has: nothing is tried again
+		cfg.Criterion, cfg.Loss, cfg.Distil.Steps = s.cfg.Criterion, s.cfg.Loss, s.Config.Stages[s.index].Distil.Steps
+		return cfg.Gentler()
+	}
+	gentler := chosen(*s.cfg)
+	all = append(all, again{fmt.Sprintf("the same size in %d cuts", gentler.Cuts), "more cuts", gentler, 0})
+	if half, ok := s.Config.HalfBack(s.index, start.Declared(), s.Teacher.Declared()); ok {
+		larger := chosen(half.Stages[s.index])
+		all = append(all, again{fmt.Sprintf("half of the cut, in %d cuts", larger.Cuts), "half", larger, 0})
+	}
+	return all
+}
+
+// retry makes the stage in other ways until one is accepted. made is the student that was not; start is the one that the stage began
+// with. The student that it gives is nil where none is accepted.
+func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.Held) (*network.Held, error) {
+	for _, a := range triesOf(s, start) {
+		s.Events.Note("stage %s was not accepted; it tries again: %s", s.name, a.what)
+		s.at, s.what, s.cfg = s.name+"/"+a.at, a.what, &a.cfg
+		var student *network.Held
+		var err error
+		if a.goesOn > 0 {
+			in := distilInputOf(s, made, a.goesOn, finalOfStage, random.Stream(s.Config.Seed, "distil on", s.index)) // with a new course of the rate
+			student, err = s.train(ctx, c, chain.Place{At: s.at + "/distil", Phase: event.Phase{Stage: s.name, Name: "distil", Detail: a.what}}, in)
+		} else {
+			s.report.Cuts, s.report.SliceMaskMaxDiff = nil, 0
+			student, err = s.cutAll(ctx, c, start, nil)
+		}
+		made.Free()
+		if err != nil {
+			return nil, err
+		}
+		made = student
+		if err := s.judge(ctx, c, made); err != nil {
+			made.Free()
+			return nil, err
+		}
+		if s.report.Accepted {
+			return made, nil
+		}
+	}
+	made.Free()
+	return nil, nil
+}
