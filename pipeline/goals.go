@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"espalier/pipeline/config"
@@ -129,7 +130,11 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Mo
 			return made, nil, err
 		}
 		done.Failures = done.FailuresAfter(made)
-		for _, name := range done.Failures {
+		failures := done.Failures
+		if done.Distilled.NotFaster(made) {
+			failures = append(slices.Clone(failures), report.SmallerNotFaster)
+		}
+		for _, name := range failures {
 			r.events.Note("stage %s: %s", in.Prefix+done.Name, name)
 		}
 		if done.Accepted {

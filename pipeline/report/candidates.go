@@ -40,14 +40,14 @@ func KendallTau(candidates []Candidate) *float64 {
 }
 
 // candidateTable shows what the stages tried.
-func (r *Report) candidateTable() Table {
+func candidateTable(stages []Stage) Table {
 	t := Table{Title: "Ways to score that were tried: accuracy on a part of the validation split (%)"}
 	t.column("stage", "", true)
 	t.column("criterion/loss", "", true)
 	for _, head := range []string{"just cut", "trained", "steps", "chosen", "tau"} {
 		t.column(head, head, head == "chosen")
 	}
-	for i, s := range r.Stages {
+	for i, s := range stages {
 		for j, c := range s.Candidates {
 			row := []string{"", c.Name, share(c.AccuracyCut), share(c.AccuracyShort), none, "", ""}
 			if j == 0 {

@@ -8,7 +8,7 @@ const (
 )
 
 // FailuresAfter names what went wrong in a stage that began with a model: the gate says lost; the cut cost accuracy, more than alpha,
-// of which the distillation won back less than a tenth; a tenth of the parameters or more went, and the latency did not fall.
+// of which the distillation won back less than a tenth.
 func (s Stage) FailuresAfter(before Model) (names []string) {
 	if s.Gate.Verdict == Lost {
 		names = append(names, DropAboveAlpha)
@@ -17,10 +17,13 @@ func (s Stage) FailuresAfter(before Model) (names []string) {
 	if won := s.Distilled.Accuracy[Overall] - s.Pruned.Accuracy[Overall]; cost > s.Gate.Alpha && won < cost/10 {
 		names = append(names, NoRecovery)
 	}
-	if s.Distilled.Parameters <= before.Parameters*9/10 && s.Distilled.LatencyMS.P50 >= before.LatencyMS.P50 {
-		names = append(names, SmallerNotFaster)
-	}
 	return names
+}
+
+// NotFaster tells whether a model has a tenth of the parameters less than another, or even fewer, and still does not answer faster. It
+// is no part of report.json: equal runs take unequal times.
+func (m Model) NotFaster(before Model) bool {
+	return m.Parameters <= before.Parameters*9/10 && m.LatencyMS.P50 >= before.LatencyMS.P50
 }
 
 // Accepted is the last stage that was accepted; nil where none was.

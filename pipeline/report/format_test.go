@@ -87,14 +87,15 @@ func TestFailuresByName(t *testing.T) {
 		pruned, distilled Model
 		want              []string
 	}{
-		"nothing":                {Held, model(.4, 0, 50), model(.9, 3, 50), nil},
-		"drop above alpha":       {Lost, model(.4, 0, 50), model(.7, 3, 50), []string{DropAboveAlpha}},
-		"no recovery":            {Lost, model(.4, 0, 50), model(.41, 3, 50), []string{DropAboveAlpha, NoRecovery}},
-		"nothing to recover":     {Held, model(.895, 0, 50), model(.894, 3, 50), nil},
-		"not faster":             {Undecided, model(.4, 0, 50), model(.9, 5.1, 50), []string{SmallerNotFaster}},
-		"not faster nor smaller": {Held, model(.9, 0, 100), model(.9, 5.1, 100), nil},
+		"nothing":            {Held, model(.4, 0, 50), model(.9, 3, 50), nil},
+		"drop above alpha":   {Lost, model(.4, 0, 50), model(.7, 3, 50), []string{DropAboveAlpha}},
+		"no recovery":        {Lost, model(.4, 0, 50), model(.41, 3, 50), []string{DropAboveAlpha, NoRecovery}},
+		"nothing to recover": {Held, model(.895, 0, 50), model(.894, 3, 50), nil},
 	} {
 		s := Stage{Gate: Gate{Limits: Limits{Alpha: .02}, Verdict: c.verdict}, Pruned: c.pruned, Distilled: c.distilled}
 		assert.Equal(t, c.want, s.FailuresAfter(model(.9, 5, 100)), name)
 	}
+	assert.True(t, model(.9, 5.1, 50).NotFaster(model(.9, 5, 100)))
+	assert.False(t, model(.9, 4.9, 50).NotFaster(model(.9, 5, 100)))
+	assert.False(t, model(.9, 5.1, 100).NotFaster(model(.9, 5, 100)), "it is not smaller either")
 }

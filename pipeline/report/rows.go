@@ -30,12 +30,12 @@ func (r *Report) Tables() []Table {
 	}
 	tables = append(tables, r.stageTable())
 	if slices.ContainsFunc(r.Stages, func(s Stage) bool { return len(s.Candidates) > 0 }) {
-		tables = append(tables, r.candidateTable())
+		tables = append(tables, candidateTable(r.Stages))
 	}
 	if len(r.Stages) > 0 {
-		tables = append(tables, r.gateTable())
+		tables = append(tables, gateTable(r.Stages))
 	}
-	if tries := r.triesTable(); len(tries.Rows) > 0 {
+	if tries := triesTable(r.Stages); len(tries.Rows) > 0 {
 		tables = append(tables, tries)
 	}
 	if len(r.Teacher.AccuracyByCategory) > 0 {
@@ -88,7 +88,7 @@ func (r *Report) stageTable() Table {
 	return t
 }
 
-func (r *Report) gateTable() Table {
+func gateTable(stages []Stage) Table {
 	t := Table{Title: "Gates: points of accuracy lost against the teacher"}
 	t.column("stage", "", true)
 	for _, head := range []string{"split", "lost", "95 % interval", "alpha", "gate"} {
@@ -97,7 +97,7 @@ func (r *Report) gateTable() Table {
 	for _, head := range []string{"cuts", "slice − mask", "time"} {
 		t.column(head, "cuts", false)
 	}
-	for i, s := range r.Stages {
+	for i, s := range stages {
 		t.Rows = append(t.Rows, []string{fmt.Sprintf("%d %s", i+1, s.Name), s.Gate.Split, points(s.Gate.Drop), interval(s.Gate.CI),
 			points(s.Gate.Alpha), s.Gate.word(), strconv.Itoa(len(s.Cuts)), fmt.Sprintf("%.1e", s.SliceMaskMaxDiff), Duration(s.Seconds.total())})
 	}
@@ -107,14 +107,14 @@ func (r *Report) gateTable() Table {
 func (s StageSeconds) total() float64 { return s.Importance + s.Prune + s.Distil + s.Evaluate }
 
 // triesTable has all attempts of the stages that made more than one.
-func (r *Report) triesTable() Table {
+func triesTable(stages []Stage) Table {
 	t := Table{Title: "Tries of stages that were not accepted at once"}
 	t.column("stage", "", true)
 	t.column("try", "gate", true)
 	for _, head := range []string{"lost", "95 % interval", "gate", "accepted"} {
 		t.column(head, "gate", head == "gate" || head == "accepted")
 	}
-	for i, s := range r.Stages {
+	for i, s := range stages {
 		for _, try := range s.Tried {
 			accepted := "no"
 			if try.Accepted {
@@ -180,9 +180,15 @@ func (r *Report) summaryTable() Table {
 func (r *Report) Facts() []string {
 	var facts []string
 	worst := 0.0
+	before := r.Teacher
 	for i, s := range r.Stages {
 		worst = max(worst, s.SliceMaskMaxDiff)
-		for _, name := range s.Failures {
+		failures := s.Failures
+		if s.Distilled.NotFaster(before) {
+			failures = append(slices.Clone(failures), SmallerNotFaster)
+		}
+		before = s.Distilled
+		for _, name := range failures {
 			facts = append(facts, fmt.Sprintf("failed in stage %d %s: %s", i+1, s.Name, name))
 		}
 	}

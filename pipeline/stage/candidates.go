@@ -9,6 +9,7 @@ import (
 
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
 	"espalier/pipeline/measure"
@@ -29,15 +30,15 @@ type candidate struct {
 	student *network.Held // after the steps so far; nil: it cuts as one before it
 }
 
-// choose tries the stage's ways to score, each for a short while, and takes the one whose student then answers best. What
+// runTournament tries the stage's ways to score, each for a short while, and takes the one whose student then answers best. What
 // just the cut leaves says little of that. begun is the chosen student after its short training, where the stage makes its
 // cut in one; the steps that were taken are gone from the stage's.
-func (s *one) choose(ctx context.Context, c *chain.Chain, student *network.Held) (begun *network.Held, err error) {
+func runTournament(ctx context.Context, c *chain.Chain, s *one, student *network.Held) (begun *network.Held, err error) {
 	tried, steps := s.cfg.Tried()
 	if len(tried) == 1 {
 		return nil, nil
 	}
-	t := &tournament{one: s, chain: c, pictures: s.candidatePictures()}
+	t := &tournament{one: s, chain: c, pictures: someOf(s.Splits.Validation, s.Config.Seed)}
 	defer func() { t.free(begun) }()
 	for _, by := range tried {
 		if err := t.enter(ctx, by, student); err != nil {
@@ -84,10 +85,10 @@ func (s *one) choose(ctx context.Context, c *chain.Chain, student *network.Held)
 	return begun, nil
 }
 
-// candidatePictures are the validation pictures that candidates answer: a random part, since rows may be sorted.
-func (s *one) candidatePictures() []int {
-	n := s.Splits.Validation.Split.Len()
-	pictures := data.Order(n, random.Stream(s.Config.Seed, "candidates"), 0)[:min(n, candidatePictures)]
+// someOf are the pictures of a split that candidates answer: a random part, since rows may be sorted.
+func someOf(c *corpus.Corpus, seed int) []int {
+	n := c.Split.Len()
+	pictures := data.Order(n, random.Stream(seed, "candidates"), 0)[:min(n, candidatePictures)]
 	slices.Sort(pictures)
 	return pictures
 }

@@ -59,7 +59,7 @@ func tryDivision(ctx context.Context, c *chain.Chain, in Input, name string, d *
 			plan.Keep[axis] = units
 		}
 	}
-	t := &tournament{one: last, chain: c, pictures: last.candidatePictures()}
+	t := &tournament{one: last, chain: c, pictures: someOf(in.Splits.Validation, in.Config.Seed)}
 	last.name = "target"
 	if name != "" {
 		last.name = name

@@ -49,7 +49,7 @@ const firstTry = "as configured"
 // nil or a *GateError.
 func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *network.Held) (*network.Held, report.Stage, error) {
 	s := newStage(in, index, start)
-	begun, err := s.choose(ctx, c, start)
+	begun, err := runTournament(ctx, c, s, start)
 	if err != nil {
 		return nil, s.report, err
 	}
