@@ -21,7 +21,7 @@ func (l *LayerNorm) Forward(x *torch.Tensor) *torch.Tensor {
 	if l.axis.Gate == nil {
 		return x.LayerNorm(l.W.T(), l.B.T(), l.Eps)
 	}
-	gate := l.axis.elementGate()
+	gate := elementGate(l.axis.Gate, l.axis.block)
 	kept := gate.SumKeep(-1)
 	mean := x.Mul(gate).SumKeep(-1).Div(kept)
 	centred := x.Sub(mean)
@@ -53,7 +53,7 @@ func (l *RMSNorm) Forward(x *torch.Tensor) *torch.Tensor {
 	if l.axis.Gate == nil {
 		mean = x.Mul(x).MeanKeep(-1)
 	} else {
-		gate := l.axis.elementGate()
+		gate := elementGate(l.axis.Gate, l.axis.block)
 		x = x.Mul(gate)
 		mean = x.Mul(x).SumKeep(-1).Div(gate.SumKeep(-1))
 	}
