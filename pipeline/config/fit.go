@@ -83,7 +83,12 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 			last, w = i, n
 		}
 	}
-	size := heads.Block()
+	size, cutSize := heads.Block(), false
+	for i := range c.Stages {
+		if k := c.Stages[i].Keep.Of(tower).HeadSize; c.Stages[i].Name == "inner" && !k.Whole() {
+			size, cutSize = k.Count(size, headMultiple), true
+		}
+	}
 	kind := n.Config().Text.ModelType
 	switch {
 	case last < 0:
@@ -97,7 +102,19 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 		to := min(hidden.Units()/h, int(math.Round(float64(w)/float64(h)))) * h
 		c.Stages[last].Keep.Of(tower).Units = Keep{Units: to}
 		return fmt.Sprintf("export: %s width %d → %d: transformers' LlamaConfig wants a multiple of the %d heads", tower, w, to, h)
-	case h*size == w || len(inner) == 0:
+	case h*size == w:
+		return ""
+	case cutSize: // many narrow heads rather than few wide ones: the size follows from their number
+		to := min(max(1, int(math.Round(float64(w)/float64(h)))), heads.Block(), hidden.Units()/h)
+		for i := range c.Stages {
+			if k := c.Stages[i].Keep.Of(tower); c.Stages[i].Name == "inner" && !k.HeadSize.Whole() {
+				k.HeadSize = Keep{Units: to}
+			}
+		}
+		c.Stages[last].Keep.Of(tower).Units = Keep{Units: to * h}
+		return fmt.Sprintf("export: %s head size %d → %d and width %d → %d: transformers takes the head size to be width / heads, here %d",
+			tower, size, to, w, to*h, h)
+	case len(inner) == 0:
 		return ""
 	}
 	to := min(max(1, int(math.Round(float64(w)/float64(size)))), heads.Units())
