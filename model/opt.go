@@ -126,7 +126,7 @@ func (m *OPT) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick 
 // watched tells whether a gate or an observer sits where the last layer would meet it.
 func (m *OPT) watched() bool {
 	l := m.layers[len(m.layers)-1]
-	return watched(m.hidden, m.stack, l.attention, l.mlp.ffn) || m.embedding.Gate != nil
+	return watched(m.hidden, m.stack, l.attention, l.mlp.ffn) || m.embedding.Watched()
 }
 
 // attend is the first half of a layer up to the heads' outputs, [rows, tokens, heads·size].

@@ -74,5 +74,5 @@ func (f feedForward) Forward(x *torch.Tensor) *torch.Tensor {
 // watched tells whether a gate or an observer sits where the last layer of a decoder would meet it: then that layer must
 // compute every token.
 func watched(hidden, stack *nn.Axis, attention *nn.Attention, ffn *nn.Axis) bool {
-	return hidden.Gate != nil || stack.Gate != nil || stack.Observe != nil || attention.Watched() || ffn.Gate != nil
+	return hidden.Watched() || stack.Watched() || attention.Watched() || ffn.Watched()
 }

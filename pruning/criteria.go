@@ -62,10 +62,8 @@ func restoreGrad(s *nn.Store) func() {
 
 // gated scores from the gradients of gates, one for each picture and unit; the weights stay frozen.
 func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
-	for _, a := range axes {
-		if a.Kind == nn.Queries || a.Kind == nn.Vocabulary {
-			return nil, fmt.Errorf("pruning: taylor-sample: the gate of %s has no gradient; score %s by another criterion", a.Name, a.Kind)
-		}
+	if a := withoutPoint(axes); a != nil {
+		return nil, fmt.Errorf("pruning: taylor-sample: the gate of %s has no gradient; score %s by another criterion", a.Name, a.Kind)
 	}
 	defer restoreGrad(n.Store())()
 	n.Store().SetRequiresGrad(false)
@@ -143,34 +141,5 @@ func last(_ *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
 			scores[a.Name][i] = float64(a.Units() - i)
 		}
 	}
-	return scores, nil
-}
-
-// cosine scores blocks by how far they turn their input.
-func cosine(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
-	scores := empty(axes)
-	for _, a := range axes {
-		a.Observe = func(block int, in, out *torch.Tensor) {
-			x, y := in.To(torch.Float64), out.To(torch.Float64)
-			dot := x.Mul(y).Sum(-1)
-			norms := x.Mul(x).Sum(-1).Mul(y.Mul(y).Sum(-1)).Sqrt()
-			scores[a.Name][block] += 1 - dot.Div(norms.ClampMin(1e-30)).Mean().Item()
-		}
-		defer func() { a.Observe = nil }()
-	}
-	for i := range s.Batches {
-		err := torch.Run(func(*torch.Scope) error {
-			b, err := s.Batch(i)
-			if err != nil {
-				return err
-			}
-			torch.NoGrad(func() { n.Hidden(b) })
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("pruning: importance, batch %d: %w", i, err)
-		}
-	}
-	scores.divide(s.Batches)
 	return scores, nil
 }

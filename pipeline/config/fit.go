@@ -85,8 +85,9 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 	}
 	size, cutSize := heads.Block(), false
 	for i := range c.Stages {
-		if k := c.Stages[i].Keep.Of(tower).HeadSize; c.Stages[i].Name == "inner" && !k.Whole() {
-			size, cutSize = k.Count(size, headMultiple), true
+		s := &c.Stages[i]
+		if n := s.Keep.Of(tower).HeadSize.Count(size, headMultiple); s.Name == "inner" && n != size {
+			size, cutSize = n, true
 		}
 	}
 	kind := n.Config().Text.ModelType

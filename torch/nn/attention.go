@@ -118,14 +118,27 @@ func (a *Attention) Shared(x *torch.Tensor) *torch.Tensor {
 // Attend is scaled dot-product attention over tensors [batch, heads, tokens, size] with the gate points of the three axes;
 // it gives [batch, tokens, heads·size].
 func (a *Attention) Attend(q, k, v, mask *torch.Tensor, scale float64) *torch.Tensor {
+	a.measure(a.Keys, q.Transpose(1, 2).Flatten(2, 3))
 	if g := a.gate(a.Keys); g != nil {
 		q = q.Mul(g.Unsqueeze(-2)).To(q.DType())
 	}
 	x := torch.ScaledDotProductAttention(q, k, v, mask, scale).Transpose(1, 2).Flatten(2, 3)
+	a.measure(a.Values, x)
+	a.Heads.measure(x, -1, a.Values.Each())
 	if g := a.gate(a.Values); g != nil {
 		x = gated(x, g.Flatten(-2, -1), 1)
 	}
 	return gated(x, a.Heads.Gate, a.Values.Each())
+}
+
+// measure shows an axis inside the heads the activations [batch, tokens, heads·size] of its units.
+func (a *Attention) measure(inside *Axis, x *torch.Tensor) {
+	if inside.Measure == nil {
+		return
+	}
+	shared := a.Heads.units / inside.sets                                 // query heads with the same units
+	x = x.Unflatten(-1, inside.sets, shared, inside.block, inside.Each()) // [batch, tokens, sets, shared, block, each]
+	inside.Measure(0, x.Permute(2, 5, 0, 1, 3, 4).Flatten(2, -1).Flatten(0, 1))
 }
 
 // gate is that of an axis inside the heads for each query head, [heads, size] or [batch, heads, size]; nil where there is none.
@@ -146,5 +159,5 @@ func (a *Attention) gate(inside *Axis) *torch.Tensor {
 
 // Watched tells whether a gate sits on one of the axes.
 func (a *Attention) Watched() bool {
-	return a.Heads.Gate != nil || a.Keys.Gate != nil || a.Values.Gate != nil
+	return a.Heads.Watched() || a.Keys.Watched() || a.Values.Watched()
 }

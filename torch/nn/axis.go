@@ -31,6 +31,9 @@ type Axis struct {
 	Gate *torch.Tensor
 	// Observe, when set on an axis of blocks, sees the input and output [batch, tokens, width] of each block.
 	Observe func(block int, in, out *torch.Tensor)
+	// Measure, when set, sees the activations of each unit at each gate point: [units, elements]; of blocks, what each adds to
+	// its input, one after the other.
+	Measure func(unit int, x *torch.Tensor)
 	// Origin is, inside heads whose positions are rotary, which pair of its original head each unit is; nil before any cut.
 	Origin []int
 
@@ -108,8 +111,19 @@ func (a *Axis) Times(n int) Dim { return Mul(n, a, a.block) }
 
 // Gated multiplies x [batch, tokens, size of the axis] by the gate: a gate point of the forward.
 func (a *Axis) Gated(x *torch.Tensor) *torch.Tensor {
+	a.measure(x, -1, a.block)
 	return gated(x, a.Gate, a.block)
 }
+
+// measure shows Measure activations whose dimension d holds block neighbouring elements of each unit.
+func (a *Axis) measure(x *torch.Tensor, d, block int) {
+	if a.Measure != nil {
+		a.Measure(0, x.Transpose(d, 0).Unflatten(0, a.units, block).Flatten(1, -1))
+	}
+}
+
+// Watched tells whether a gate sits on the axis, or something looks at its activations.
+func (a *Axis) Watched() bool { return a.Gate != nil || a.Observe != nil || a.Measure != nil }
 
 // gated multiplies x [batch, tokens, units·block] by a gate, [units] or [batch, units]; nil does nothing.
 func gated(x, gate *torch.Tensor, block int) *torch.Tensor {
@@ -134,6 +148,9 @@ func elementGate(gate *torch.Tensor, block int) *torch.Tensor {
 func (a *Axis) Through(unit int, x, y *torch.Tensor) *torch.Tensor {
 	if a.Observe != nil {
 		a.Observe(unit, x, y)
+	}
+	if a.Measure != nil {
+		a.Measure(unit, y.Sub(x).Flatten(0, -1).Unsqueeze(0))
 	}
 	if a.Gate == nil {
 		return y
