@@ -48,7 +48,7 @@ func TestHeadSizesOfEachCut(t *testing.T) {
 				assert.Len(t, of, 1, "%s, cut %d of %s: %v", language, cut, tower, of)
 			}
 			assert.True(t, sizes["qformer"][6], "a tower that is left out stays whole")
-			assert.Equal(t, cut == 2, sizes["language"][4])
+			assert.True(t, cut < 2 || sizes["language"][4] && sizes["vision"][4])
 		}
 	}
 	c := headStage(config.Keep{Units: 5}, 16)
