@@ -118,31 +118,33 @@ func (a *Attention) Shared(x *torch.Tensor) *torch.Tensor {
 // Attend is scaled dot-product attention over tensors [batch, heads, tokens, size] with the gate points of the three axes;
 // it gives [batch, tokens, heads·size].
 func (a *Attention) Attend(q, k, v, mask *torch.Tensor, scale float64) *torch.Tensor {
-	a.measure(a.Keys, q.Transpose(1, 2).Flatten(2, 3))
-	if g := a.gate(a.Keys); g != nil {
+	if a.Keys.Measure != nil {
+		measureInside(a.Keys, a.Heads.units, q.Transpose(1, 2).Flatten(2, 3))
+	}
+	if g := spread(a.Keys, a.Heads.units); g != nil {
 		q = q.Mul(g.Unsqueeze(-2)).To(q.DType())
 	}
 	x := torch.ScaledDotProductAttention(q, k, v, mask, scale).Transpose(1, 2).Flatten(2, 3)
-	a.measure(a.Values, x)
+	measureInside(a.Values, a.Heads.units, x)
 	a.Heads.measure(x, -1, a.Values.Each())
-	if g := a.gate(a.Values); g != nil {
+	if g := spread(a.Values, a.Heads.units); g != nil {
 		x = gated(x, g.Flatten(-2, -1), 1)
 	}
 	return gated(x, a.Heads.Gate, a.Values.Each())
 }
 
-// measure shows an axis inside the heads the activations [batch, tokens, heads·size] of its units.
-func (a *Attention) measure(inside *Axis, x *torch.Tensor) {
+// measureInside shows an axis inside the heads the activations [batch, tokens, heads·size] of its units.
+func measureInside(inside *Axis, heads int, x *torch.Tensor) {
 	if inside.Measure == nil {
 		return
 	}
-	shared := a.Heads.units / inside.sets                                 // query heads with the same units
+	shared := heads / inside.sets                                         // query heads with the same units
 	x = x.Unflatten(-1, inside.sets, shared, inside.block, inside.Each()) // [batch, tokens, sets, shared, block, each]
 	inside.Measure(0, x.Permute(2, 5, 0, 1, 3, 4).Flatten(2, -1).Flatten(0, 1))
 }
 
-// gate is that of an axis inside the heads for each query head, [heads, size] or [batch, heads, size]; nil where there is none.
-func (a *Attention) gate(inside *Axis) *torch.Tensor {
+// spread is the gate of an axis inside the heads for each query head, [heads, size] or [batch, heads, size]; nil where there is none.
+func spread(inside *Axis, heads int) *torch.Tensor {
 	g := inside.Gate
 	if g == nil {
 		return nil
@@ -151,7 +153,7 @@ func (a *Attention) gate(inside *Axis) *torch.Tensor {
 	if inside.block == 2 {
 		g = torch.Cat(-1, g, g)
 	}
-	if n := a.Heads.units / inside.sets; n > 1 {
+	if n := heads / inside.sets; n > 1 {
 		g = g.RepeatInterleave(n, -2)
 	}
 	return g
