@@ -17,8 +17,8 @@ type Llama struct {
 }
 
 type llamaLayer struct {
-	heads                     *nn.Axis
-	kv, headSize              int // key-value heads, and the size of a head
+	attention                 *nn.Attention
+	kv                        int // key-value heads
 	query, key, value, output *nn.Linear
 	norm1, norm2              *nn.RMSNorm
 	mlp                       feedForward
@@ -49,20 +49,19 @@ func newLlama(b *nn.Builder, c TextConfig) *Llama {
 // newLlamaLayer declares a layer. Where each query head has keys and values of its own they go together; where query
 // heads share them, the query heads of each group are cut alike and the keys and values stay.
 func newLlamaLayer(b *nn.Builder, hidden *nn.Axis, c TextConfig) *llamaLayer {
-	heads := b.Axis("heads", nn.Heads, c.Heads).Blocks(c.HeadSize)
-	kv := heads.Dim()
-	if c.KVHeads != c.Heads {
-		kv = nn.Fixed(c.KVHeads * c.HeadSize)
-		heads.SetEvenGroups(c.KVHeads)
+	heads := b.Axis("heads", nn.Heads, c.Heads)
+	attention, kv := b.RotaryAttention(heads, c.KVHeads, c.HeadSize), c.KVHeads
+	if c.KVHeads == c.Heads {
+		kv = heads.Units()
 	}
 	return &llamaLayer{
-		heads: heads, kv: kv.Size() / c.HeadSize, headSize: c.HeadSize,
+		attention: attention, kv: kv,
 		scale:  b.Number("attention_scale", attentionScale(c.HeadSize)),
 		norm1:  b.RMSNorm("input_layernorm", hidden, c.Eps),
-		query:  b.LinearIf(c.AttentionBias, "self_attn.q_proj", heads.Dim(), hidden.Dim(), weightInit),
-		key:    b.LinearIf(c.AttentionBias, "self_attn.k_proj", kv, hidden.Dim(), weightInit),
-		value:  b.LinearIf(c.AttentionBias, "self_attn.v_proj", kv, hidden.Dim(), weightInit),
-		output: b.LinearIf(c.AttentionBias, "self_attn.o_proj", hidden.Dim(), heads.Dim(), weightInit),
+		query:  b.LinearIf(c.AttentionBias, "self_attn.q_proj", attention.Query(), hidden.Dim(), weightInit),
+		key:    b.LinearIf(c.AttentionBias, "self_attn.k_proj", attention.Key(), hidden.Dim(), weightInit),
+		value:  b.LinearIf(c.AttentionBias, "self_attn.v_proj", attention.Value(), hidden.Dim(), weightInit),
+		output: b.LinearIf(c.AttentionBias, "self_attn.o_proj", hidden.Dim(), attention.Output(), weightInit),
 		norm2:  b.RMSNorm("post_attention_layernorm", hidden, c.Eps),
 		mlp:    newGatedFeedForward(b, "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", hidden, c.Intermediate, c.Activation, c.MLPBias),
 	}
@@ -79,14 +78,18 @@ func (m *Llama) checkPositions(int) {}
 // Forward is that of every language model. The last layer computes only what pick asks for.
 func (m *Llama) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick func(*torch.Tensor) *torch.Tensor) *torch.Tensor {
 	x := m.hidden.Gated(embeds)
-	turn := m.rope.at(positions, x.DType())
+	turn := m.rope.at(positions, x.DType(), nil, 1)
 	last, early := len(m.layers)-1, pick
-	if l := m.layers[last]; watched(m.hidden, m.stack, l.heads, l.mlp.ffn) {
+	if l := m.layers[last]; watched(m.hidden, m.stack, l.attention, l.mlp.ffn) {
 		early = nil // gates and observers work on [rows, tokens, width]
 	}
 	for i, l := range m.layers {
 		x = torch.Inner(func(s *torch.Scope, in []*torch.Tensor) *torch.Tensor {
 			x := in[0]
+			turn := turn
+			if pairs := l.attention.Keys.Origin; pairs != nil {
+				turn = m.rope.at(positions, x.DType(), pairs, l.kv)
+			}
 			attended := l.attend(x, mask, turn, s, cache, i)
 			if i == last && early != nil {
 				return l.rest(m.hidden, early(x), early(attended))
@@ -105,23 +108,14 @@ func (m *Llama) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pic
 // are turned to their positions already.
 func (l *llamaLayer) attend(x, mask *torch.Tensor, turn rotation, s *torch.Scope, cache *Cache, i int) *torch.Tensor {
 	n := l.norm1.Forward(x)
-	q := turn.of(l.heads.SplitHeads(l.query.Forward(n)))
-	key := turn.of(l.split(l.key.Forward(n))).Transpose(1, 2).Flatten(2, 3)
-	k, v := cache.extend(s, i, key, l.value.Forward(n))
-	return l.heads.Attend(q, l.shared(l.split(k)), l.shared(l.split(v)), mask, l.scale)
-}
-
-// split turns [rows, tokens, kv·size] into [rows, kv, tokens, size].
-func (l *llamaLayer) split(x *torch.Tensor) *torch.Tensor {
-	return x.Unflatten(-1, -1, l.headSize).Transpose(1, 2)
-}
-
-// shared repeats keys or values for the query heads of each group, [rows, heads, tokens, size].
-func (l *llamaLayer) shared(x *torch.Tensor) *torch.Tensor {
-	if l.heads.Units() == l.kv {
-		return x
+	key := turn.of(l.attention.SplitKeys(l.key.Forward(n))).Transpose(1, 2).Flatten(2, 3)
+	if l.attention.Keys.Origin != nil {
+		turn = rotation{cos: l.attention.Shared(turn.cos), sin: l.attention.Shared(turn.sin)}
 	}
-	return x.RepeatInterleave(l.heads.Units()/l.kv, 1)
+	q := turn.of(l.attention.SplitQueries(l.query.Forward(n)))
+	k, v := cache.extend(s, i, key, l.value.Forward(n))
+	a := l.attention
+	return a.Attend(q, a.Shared(a.SplitKeys(k)), a.Shared(a.SplitKeys(v)), mask, l.scale)
 }
 
 // rest is what follows in a layer for each token by itself.

@@ -20,7 +20,7 @@ type OPT struct {
 }
 
 type optLayer struct {
-	heads                     *nn.Axis
+	attention                 *nn.Attention
 	query, key, value, output *nn.Linear
 	norm1, norm2              *nn.LayerNorm
 	mlp                       feedForward
@@ -61,16 +61,16 @@ func newOPT(b *nn.Builder, c TextConfig) *OPT {
 }
 
 func newOPTLayer(b *nn.Builder, hidden *nn.Axis, c TextConfig) *optLayer {
-	heads := b.Axis("heads", nn.Heads, c.Heads).Blocks(c.HeadSize)
+	attention := b.Attention(b.Axis("heads", nn.Heads, c.Heads), "", c.HeadSize)
 	return &optLayer{
-		heads:     heads,
+		attention: attention,
 		normAfter: !c.normBefore(),
 		scale:     b.Number("attention_scale", attentionScale(c.HeadSize)),
 		norm1:     b.LayerNorm("self_attn_layer_norm", hidden, c.Eps),
-		query:     b.LinearIf(!c.NoBias, "self_attn.q_proj", heads.Dim(), hidden.Dim(), weightInit),
-		key:       b.LinearIf(!c.NoBias, "self_attn.k_proj", heads.Dim(), hidden.Dim(), weightInit),
-		value:     b.LinearIf(!c.NoBias, "self_attn.v_proj", heads.Dim(), hidden.Dim(), weightInit),
-		output:    b.LinearIf(!c.NoBias, "self_attn.out_proj", hidden.Dim(), heads.Dim(), weightInit),
+		query:     b.LinearIf(!c.NoBias, "self_attn.q_proj", attention.Query(), hidden.Dim(), weightInit),
+		key:       b.LinearIf(!c.NoBias, "self_attn.k_proj", attention.Key(), hidden.Dim(), weightInit),
+		value:     b.LinearIf(!c.NoBias, "self_attn.v_proj", attention.Value(), hidden.Dim(), weightInit),
+		output:    b.LinearIf(!c.NoBias, "self_attn.out_proj", hidden.Dim(), attention.Output(), weightInit),
 		norm2:     b.LayerNorm("final_layer_norm", hidden, c.Eps), // OPT's name for the norm of the FFN
 		mlp:       newFeedForward(b, "ffn", "fc1", "fc2", hidden, c.Intermediate, c.Activation, !c.NoBias),
 	}
@@ -126,7 +126,7 @@ func (m *OPT) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick 
 // watched tells whether a gate or an observer sits where the last layer would meet it.
 func (m *OPT) watched() bool {
 	l := m.layers[len(m.layers)-1]
-	return watched(m.hidden, m.stack, l.heads, l.mlp.ffn) || m.embedding.Gate != nil
+	return watched(m.hidden, m.stack, l.attention, l.mlp.ffn) || m.embedding.Watched()
 }
 
 // attend is the first half of a layer up to the heads' outputs, [rows, tokens, heads·size].
@@ -135,9 +135,9 @@ func (l *optLayer) attend(x, mask *torch.Tensor, s *torch.Scope, cache *Cache, i
 	if !l.normAfter {
 		n = l.norm1.Forward(x)
 	}
-	q := l.heads.SplitHeads(l.query.Forward(n))
+	q := l.attention.SplitQueries(l.query.Forward(n))
 	k, v := cache.extend(s, i, l.key.Forward(n), l.value.Forward(n))
-	return l.heads.Attend(q, l.heads.SplitHeads(k), l.heads.SplitHeads(v), mask, l.scale)
+	return l.attention.Attend(q, l.attention.SplitKeys(k), l.attention.SplitKeys(v), mask, l.scale)
 }
 
 // rest is what follows in a layer for each token by itself.

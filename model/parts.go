@@ -73,6 +73,6 @@ func (f feedForward) Forward(x *torch.Tensor) *torch.Tensor {
 
 // watched tells whether a gate or an observer sits where the last layer of a decoder would meet it: then that layer must
 // compute every token.
-func watched(hidden, stack, heads, ffn *nn.Axis) bool {
-	return hidden.Gate != nil || stack.Gate != nil || stack.Observe != nil || heads.Gate != nil || ffn.Gate != nil
+func watched(hidden, stack *nn.Axis, attention *nn.Attention, ffn *nn.Axis) bool {
+	return hidden.Watched() || stack.Watched() || attention.Watched() || ffn.Watched()
 }

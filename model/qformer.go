@@ -32,7 +32,7 @@ type qformerOutput struct {
 }
 
 type qformerAttention struct {
-	heads                     *nn.Axis
+	dims                      *nn.Attention
 	query, key, value, output *nn.Linear
 	norm                      *nn.LayerNorm
 	scale                     float64
@@ -87,14 +87,14 @@ func newQFormerLayer(b *nn.Builder, i int, hidden, vision *nn.Axis, instruct boo
 func newQFormerAttention(b *nn.Builder, name string, hidden, source *nn.Axis, c QFormerConfig, routing nn.Init) *qformerAttention {
 	scale := b.Number(name+"_scale", attentionScale(c.HeadSize))
 	b = b.Sub(name)
-	heads := b.Axis("heads", nn.Heads, c.Heads).Blocks(c.HeadSize)
+	dims := b.Attention(b.Axis("heads", nn.Heads, c.Heads), "", c.HeadSize)
 	return &qformerAttention{
-		heads:  heads,
+		dims:   dims,
 		scale:  scale,
-		query:  b.Linear("attention.query", heads.Dim(), hidden.Dim(), routing),
-		key:    b.Linear("attention.key", heads.Dim(), source.Dim(), routing),
-		value:  b.Linear("attention.value", heads.Dim(), source.Dim(), weightInit),
-		output: b.Linear("output.dense", hidden.Dim(), heads.Dim(), weightInit),
+		query:  b.Linear("attention.query", dims.Query(), hidden.Dim(), routing),
+		key:    b.Linear("attention.key", dims.Key(), source.Dim(), routing),
+		value:  b.Linear("attention.value", dims.Value(), source.Dim(), weightInit),
+		output: b.Linear("output.dense", hidden.Dim(), dims.Output(), weightInit),
 		norm:   b.LayerNorm("output.LayerNorm", hidden, c.Eps),
 	}
 }
@@ -166,8 +166,8 @@ func (o qformerOutput) forward(x *torch.Tensor) *torch.Tensor {
 }
 
 func (a *qformerAttention) forward(x, source, mask *torch.Tensor) *torch.Tensor {
-	q := a.heads.SplitHeads(a.query.Forward(x))
-	k := a.heads.SplitHeads(a.key.Forward(source))
-	v := a.heads.SplitHeads(a.value.Forward(source))
-	return a.norm.Forward(x.Add(a.output.Forward(a.heads.Attend(q, k, v, mask, a.scale))))
+	q := a.dims.SplitQueries(a.query.Forward(x))
+	k := a.dims.SplitKeys(a.key.Forward(source))
+	v := a.dims.SplitKeys(a.value.Forward(source))
+	return a.norm.Forward(x.Add(a.output.Forward(a.dims.Attend(q, k, v, mask, a.scale))))
 }

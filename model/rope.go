@@ -65,17 +65,25 @@ func llama3Frequency(f, factor, low, high, original float64) float64 {
 	return (1-smooth)*f/factor + smooth*f
 }
 
-// rotation is the cosines and sines of some positions, [rows or 1, 1, tokens, size].
+// rotation is the cosines and sines of some positions, [rows or 1, heads or 1, tokens, size].
 type rotation struct{ cos, sin *torch.Tensor }
 
-func (r *rope) at(positions *torch.Tensor, d torch.DType) rotation {
+// at is the rotation of all heads alike, or of those that have pairs of their own left, so many in each of the heads.
+func (r *rope) at(positions *torch.Tensor, d torch.DType, pairs []int, heads int) rotation {
 	frequencies, at := r.frequencies, torch.Float32
 	if d == torch.Float64 {
 		frequencies, at = r.exact, d
 	}
-	turns := torch.From(frequencies, positions.Device(), 1, 1, len(frequencies)).To(at)
-	angles := positions.To(at).Unsqueeze(-1).Mul(turns)
-	angles = torch.Cat(-1, angles, angles).Unsqueeze(1)
+	if pairs != nil {
+		own := make([]float64, len(pairs))
+		for i, pair := range pairs {
+			own[i] = frequencies[pair]
+		}
+		frequencies = own
+	}
+	turns := torch.From(frequencies, positions.Device(), 1, heads, 1, len(frequencies)/heads).To(at)
+	angles := positions.To(at).Unsqueeze(1).Unsqueeze(-1).Mul(turns)
+	angles = torch.Cat(-1, angles, angles)
 	return rotation{cos: angles.Cos().To(d), sin: angles.Sin().To(d)}
 }
 

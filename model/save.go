@@ -3,9 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
-	"slices"
 
 	"espalier/torch"
 	"espalier/torch/checkpoint"
@@ -27,6 +25,9 @@ func (m *Blip2) Save(folder string) error {
 		}
 		s := m.store.Structure()
 		c.Structure = &s
+		if err == nil {
+			m.foldScales(s, values)
+		}
 		if d, one := m.dtype(); one {
 			c = c.WithDType(d.String())
 		}
@@ -46,23 +47,10 @@ func (m *Blip2) Save(folder string) error {
 	})
 }
 
-// fold puts into a weight what the family's config cannot say: a T5 that scales its outputs does so by the width that
-// its config has, where the pruned network keeps to the original's.
-func (m *Blip2) fold(c *Config, values map[string]*torch.Tensor) {
-	t5, ok := m.language.(*T5)
-	if !ok || t5.headScale == 1 || c.Text.Hidden == m.config.Text.Hidden {
-		return
-	}
-	norm := t5.decoder.norm.W
-	torch.NoGrad(func() {
-		values[norm.Name] = norm.T().MulScalar(t5.headScale * math.Sqrt(float64(c.Text.Hidden)))
-	})
-}
-
 // HubConfig is the config with the network's present sizes, as transformers builds it from: without the structure
 // that this program reads. The error says, for every size, why the family's config cannot express it.
 func (m *Blip2) HubConfig() (*Config, error) {
-	h := &hubSizes{c: *m.config}
+	h := &hubSizes{c: *m.config, headSize: m.config.Text.HeadSize}
 	h.c.Structure = nil
 	h.vision(m.vision)
 	h.qformer(m.qformer, m.vision.hidden.Units())
@@ -82,8 +70,9 @@ func (m *Blip2) HubConfig() (*Config, error) {
 
 // hubSizes collects the sizes that a config can say, and what it cannot.
 type hubSizes struct {
-	c      Config
-	faults []error
+	c        Config
+	headSize int // of the language model before any cut
+	faults   []error
 }
 
 func (h *hubSizes) fault(format string, args ...any) {
@@ -101,6 +90,21 @@ func (h *hubSizes) uniform(what string, axes []*nn.Axis) int {
 	return axes[0].Units()
 }
 
+// heads are the number and the size that all heads of a tower have.
+func (h *hubSizes) heads(what string, attentions []*nn.Attention) (number, size int) {
+	var heads []*nn.Axis
+	size, _ = attentions[0].Sizes()
+	for _, a := range attentions {
+		heads = append(heads, a.Heads)
+		if key, value := a.Sizes(); key != size || value != size {
+			h.fault("%s: %s has heads of %d for queries and keys and %d for values, others are of size %d; the config has one number for all",
+				what, a.Heads.Name, key, value, size)
+			break
+		}
+	}
+	return h.uniform(what, heads), size
+}
+
 // quotient checks that the width is heads × head size, for families whose config has no head size.
 func (h *hubSizes) quotient(what string, hidden, heads, size int) {
 	if heads*size != hidden {
@@ -109,23 +113,26 @@ func (h *hubSizes) quotient(what string, hidden, heads, size int) {
 }
 
 func (h *hubSizes) vision(v *Vision) {
-	var heads, ffn []*nn.Axis
+	var ffn []*nn.Axis
+	var heads []*nn.Attention
 	for _, l := range v.layers {
-		heads, ffn = append(heads, l.heads), append(ffn, l.mlp.ffn)
+		heads, ffn = append(heads, l.attention), append(ffn, l.mlp.ffn)
 	}
 	c := &h.c.Vision
 	c.Hidden, c.Layers = v.hidden.Units(), len(v.layers)
-	c.Heads, c.Intermediate = h.uniform("vision heads", heads), h.uniform("vision feed-forward width", ffn)
+	c.Heads, c.HeadSize = h.heads("vision heads", heads)
+	c.Intermediate = h.uniform("vision feed-forward width", ffn)
 	h.quotient("vision", c.Hidden, c.Heads, c.HeadSize)
 }
 
 func (h *hubSizes) qformer(f *QFormer, vision int) {
-	var heads, ffn []*nn.Axis
+	var ffn []*nn.Axis
+	var heads []*nn.Attention
 	var cross []bool
 	for _, l := range f.layers {
-		heads, ffn = append(heads, l.self.heads), append(ffn, l.query.mlp.ffn)
+		heads, ffn = append(heads, l.self.dims), append(ffn, l.query.mlp.ffn)
 		if l.cross != nil {
-			heads = append(heads, l.cross.heads)
+			heads = append(heads, l.cross.dims)
 		}
 		if l.text.norm != nil {
 			ffn = append(ffn, l.text.mlp.ffn)
@@ -134,7 +141,8 @@ func (h *hubSizes) qformer(f *QFormer, vision int) {
 	}
 	c := &h.c.QFormer
 	c.Hidden, c.Layers, c.Encoder = f.hidden.Units(), len(f.layers), vision
-	c.Heads, c.Intermediate = h.uniform("Q-Former heads", heads), h.uniform("Q-Former feed-forward width", ffn)
+	c.Heads, c.HeadSize = h.heads("Q-Former heads", heads)
+	c.Intermediate = h.uniform("Q-Former feed-forward width", ffn)
 	h.quotient("Q-Former", c.Hidden, c.Heads, c.HeadSize)
 	h.c.Queries = f.queries.Units()
 	if every := crossFrequency(cross, c.CrossEvery); every > 0 {
@@ -163,13 +171,15 @@ func crossFrequency(cross []bool, given int) int {
 }
 
 func (h *hubSizes) opt(m *OPT) {
-	var heads, ffn []*nn.Axis
+	var ffn []*nn.Axis
+	var heads []*nn.Attention
 	for _, l := range m.layers {
-		heads, ffn = append(heads, l.heads), append(ffn, l.mlp.ffn)
+		heads, ffn = append(heads, l.attention), append(ffn, l.mlp.ffn)
 	}
 	c := &h.c.Text
 	c.Hidden, c.Embedding, c.Vocabulary, c.Layers = m.hidden.Units(), m.embedding.Units(), m.vocabulary.Units(), len(m.layers)
-	c.Heads, c.Intermediate = h.uniform("language heads", heads), h.uniform("language feed-forward width", ffn)
+	c.Heads, c.HeadSize = h.heads("language heads", heads)
+	c.Intermediate = h.uniform("language feed-forward width", ffn)
 	h.quotient("language model", c.Hidden, c.Heads, c.HeadSize)
 	if m.embedding != m.hidden {
 		h.fault("language model: word_embed_proj_dim %d is not hidden_size %d, to which transformers projects the queries", m.embedding.Units(), m.hidden.Units())
@@ -184,30 +194,36 @@ func (h *hubSizes) opt(m *OPT) {
 
 func (h *hubSizes) t5(m *T5) {
 	var ffn []*nn.Axis
-	heads := []*nn.Axis{}
+	var heads []*nn.Attention
 	for _, s := range []*t5Stack{m.encoder, m.decoder} {
 		for _, l := range s.layers {
-			heads, ffn = append(heads, l.self.heads), append(ffn, l.mlp.ffn)
+			heads, ffn = append(heads, l.self.dims), append(ffn, l.mlp.ffn)
 			if l.cross != nil {
-				heads = append(heads, l.cross.heads)
+				heads = append(heads, l.cross.dims)
 			}
 		}
 	}
 	c := &h.c.Text
 	c.Hidden, c.Vocabulary = m.hidden.Units(), m.vocabulary.Units()
 	c.Layers, c.DecoderLayers = len(m.encoder.layers), len(m.decoder.layers)
-	c.Heads, c.Intermediate = h.uniform("language heads", slices.Compact(heads)), h.uniform("language feed-forward width", ffn)
+	c.Heads, c.HeadSize = h.heads("language heads", heads)
+	c.Intermediate = h.uniform("language feed-forward width", ffn)
 }
 
 func (h *hubSizes) llama(m *Llama) {
-	var heads, ffn []*nn.Axis
+	var ffn []*nn.Axis
+	var heads []*nn.Attention
 	for _, l := range m.layers {
-		heads, ffn = append(heads, l.heads), append(ffn, l.mlp.ffn)
+		heads, ffn = append(heads, l.attention), append(ffn, l.mlp.ffn)
 	}
 	c := &h.c.Text
 	c.Hidden, c.Vocabulary, c.Layers = m.hidden.Units(), m.vocabulary.Units(), len(m.layers)
-	c.Heads, c.Intermediate = h.uniform("language heads", heads), h.uniform("language feed-forward width", ffn)
+	c.Heads, c.HeadSize = h.heads("language heads", heads)
+	c.Intermediate = h.uniform("language feed-forward width", ffn)
 	c.KVHeads = m.layers[0].kv
+	if c.HeadSize != h.headSize {
+		h.fault("language model: heads of size %d that were cut from %d; transformers' LLaMA turns the pairs of a whole head", c.HeadSize, h.headSize)
+	}
 	if c.Hidden%c.Heads != 0 {
 		h.fault("language model: the width %d is no multiple of the %d heads, which transformers' LlamaConfig demands", c.Hidden, c.Heads)
 	}

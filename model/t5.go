@@ -31,7 +31,7 @@ type t5Layer struct {
 }
 
 type t5Attention struct {
-	heads                     *nn.Axis
+	dims                      *nn.Attention
 	norm                      *nn.RMSNorm
 	query, key, value, output *nn.Linear
 }
@@ -65,7 +65,7 @@ func newT5(b *nn.Builder, c TextConfig) *T5 {
 // newT5Stack declares an encoder or a decoder. Its self-attention heads are one axis, because all layers share the bias
 // table; the table belongs to the stack, not to its first block, under whose name it stands in a checkpoint.
 func newT5Stack(b *nn.Builder, layers int, decoder bool, hidden *nn.Axis, c TextConfig) *t5Stack {
-	heads := b.Axis("heads", nn.Heads, c.Heads).Blocks(c.HeadSize)
+	heads := b.Axis("heads", nn.Heads, c.Heads)
 	s := &t5Stack{
 		blocks: b.Stack("block", layers),
 		norm:   b.RMSNorm("final_layer_norm", hidden, c.Eps),
@@ -82,10 +82,10 @@ func newT5Stack(b *nn.Builder, layers int, decoder bool, hidden *nn.Axis, c Text
 }
 
 func newT5Layer(b *nn.Builder, decoder bool, heads, hidden *nn.Axis, c TextConfig) *t5Layer {
-	l := &t5Layer{self: newT5Attention(b.Sub("layer.0"), "SelfAttention", heads, hidden, c)}
+	l := &t5Layer{self: newT5Attention(b.Sub("layer.0"), "SelfAttention", b.Attention(heads, "", c.HeadSize), hidden, c)}
 	last := b.Sub("layer.1")
 	if decoder {
-		cross := b.Axis("cross_heads", nn.Heads, c.Heads).Blocks(c.HeadSize)
+		cross := b.Attention(b.Axis("cross_heads", nn.Heads, c.Heads), "cross_", c.HeadSize)
 		l.cross, last = newT5Attention(b.Sub("layer.1"), "EncDecAttention", cross, hidden, c), b.Sub("layer.2")
 	}
 	l.norm = last.RMSNorm("layer_norm", hidden, c.Eps)
@@ -98,14 +98,14 @@ func newT5Layer(b *nn.Builder, decoder bool, heads, hidden *nn.Axis, c TextConfi
 	return l
 }
 
-func newT5Attention(b *nn.Builder, name string, heads, hidden *nn.Axis, c TextConfig) *t5Attention {
+func newT5Attention(b *nn.Builder, name string, dims *nn.Attention, hidden *nn.Axis, c TextConfig) *t5Attention {
 	return &t5Attention{
-		heads:  heads,
+		dims:   dims,
 		norm:   b.RMSNorm("layer_norm", hidden, c.Eps),
-		query:  b.LinearNoBias(name+".q", heads.Dim(), hidden.Dim(), weightInit),
-		key:    b.LinearNoBias(name+".k", heads.Dim(), hidden.Dim(), weightInit),
-		value:  b.LinearNoBias(name+".v", heads.Dim(), hidden.Dim(), weightInit),
-		output: b.LinearNoBias(name+".o", hidden.Dim(), heads.Dim(), weightInit),
+		query:  b.LinearNoBias(name+".q", dims.Query(), hidden.Dim(), weightInit),
+		key:    b.LinearNoBias(name+".k", dims.Key(), hidden.Dim(), weightInit),
+		value:  b.LinearNoBias(name+".v", dims.Value(), hidden.Dim(), weightInit),
+		output: b.LinearNoBias(name+".o", hidden.Dim(), dims.Output(), weightInit),
 	}
 }
 
@@ -162,7 +162,7 @@ func (m *T5) Forward(embeds, positions, mask *torch.Tensor, cache *Cache, pick f
 			x, bias, read := in[0], in[1], in[2]
 			n := halved(l.self.norm.Forward(x), l.self.query.W)
 			k, v := cache.extend(s, i, l.self.key.Forward(n), l.self.value.Forward(n))
-			y := x.Add(l.self.forward(m.hidden, n, l.self.heads.SplitHeads(k), l.self.heads.SplitHeads(v), bias))
+			y := x.Add(l.self.forward(m.hidden, n, l.self.dims.SplitKeys(k), l.self.dims.SplitKeys(v), bias))
 			k, v = cache.cross(s, i, read, l.cross.project)
 			y = y.Add(l.cross.forward(m.hidden, halved(l.cross.norm.Forward(y), l.cross.query.W), k, v, cache.memory.mask))
 			return m.decoder.blocks.Through(i, x, l.rest(m.hidden, y))
@@ -192,12 +192,12 @@ func halved(x *torch.Tensor, reader *nn.Param) *torch.Tensor {
 // project makes keys and values [rows, heads, tokens, size] of states.
 func (a *t5Attention) project(x *torch.Tensor) (keys, values *torch.Tensor) {
 	x = halved(x, a.key.W)
-	return a.heads.SplitHeads(a.key.Forward(x)), a.heads.SplitHeads(a.value.Forward(x))
+	return a.dims.SplitKeys(a.key.Forward(x)), a.dims.SplitKeys(a.value.Forward(x))
 }
 
 func (a *t5Attention) forward(hidden *nn.Axis, n, k, v, mask *torch.Tensor) *torch.Tensor {
-	q := a.heads.SplitHeads(a.query.Forward(n))
-	return hidden.Gated(a.output.Forward(a.heads.Attend(q, k, v, mask, 1)))
+	q := a.dims.SplitQueries(a.query.Forward(n))
+	return hidden.Gated(a.output.Forward(a.dims.Attend(q, k, v, mask, 1)))
 }
 
 // Head maps hidden states [..., hidden] to logits [..., vocabulary].

@@ -15,7 +15,7 @@ type Vision struct {
 }
 
 type visionLayer struct {
-	heads           *nn.Axis
+	attention       *nn.Attention
 	norm1, norm2    *nn.LayerNorm
 	qkv, projection *nn.Linear
 	mlp             feedForward
@@ -43,13 +43,13 @@ func newVision(b *nn.Builder, c VisionConfig) *Vision {
 }
 
 func newVisionLayer(b *nn.Builder, hidden *nn.Axis, c VisionConfig) *visionLayer {
-	heads := b.Axis("heads", nn.Heads, c.Heads).Blocks(c.HeadSize)
+	attention := b.Attention(b.Axis("heads", nn.Heads, c.Heads), "", c.HeadSize)
 	return &visionLayer{
-		heads:      heads,
+		attention:  attention,
 		scale:      b.Number("attention_scale", attentionScale(c.HeadSize)),
 		norm1:      b.LayerNorm("layer_norm1", hidden, c.Eps),
-		qkv:        b.LinearIf(c.QKVBias, "self_attn.qkv", heads.Times(3), hidden.Dim(), weightInit),
-		projection: b.Linear("self_attn.projection", hidden.Dim(), heads.Dim(), weightInit),
+		qkv:        b.LinearIf(c.QKVBias, "self_attn.qkv", attention.Fused(), hidden.Dim(), weightInit),
+		projection: b.Linear("self_attn.projection", hidden.Dim(), attention.Output(), weightInit),
 		norm2:      b.LayerNorm("layer_norm2", hidden, c.Eps),
 		mlp:        newFeedForward(b, "ffn", "mlp.fc1", "mlp.fc2", hidden, c.Intermediate, c.Activation, true),
 	}
@@ -69,8 +69,8 @@ func (v *Vision) Forward(pictures *torch.Tensor) *torch.Tensor {
 }
 
 func (l *visionLayer) forward(hidden *nn.Axis, x *torch.Tensor) *torch.Tensor {
-	qkv := l.heads.SplitFused(l.qkv.Forward(l.norm1.Forward(x)), 3)
-	attended := l.heads.Attend(qkv[0], qkv[1], qkv[2], nil, l.scale)
+	q, k, v := l.attention.SplitFused(l.qkv.Forward(l.norm1.Forward(x)))
+	attended := l.attention.Attend(q, k, v, nil, l.scale)
 	x = x.Add(hidden.Gated(l.projection.Forward(attended)))
 	return x.Add(hidden.Gated(l.mlp.Forward(l.norm2.Forward(x))))
 }

@@ -50,6 +50,10 @@ func keepAll(name string, shares bool, m model.Network) config.StageConfig {
 		switch {
 		case a.Kind == nn.Heads && name == "inner":
 			k.Heads = keep
+		case a.Kind == nn.ValueSize && name == "inner":
+			if k.HeadSize = keep; !shares {
+				k.HeadSize = config.Keep{Units: a.Each()}
+			}
 		case a.Kind == nn.FFN && name == "inner":
 			k.FFN = keep
 		case a.Kind == nn.Blocks && name == "blocks", a.Kind == nn.Hidden && name == "hidden":
@@ -73,12 +77,12 @@ func TestKeepAllAsShareAndAsCount(t *testing.T) {
 						c := &config.Config{Stages: append([]config.StageConfig{keepAll(name, shares, m)}, then...), Export: config.ExportConfig{Format: format}}
 						c.Stages[0].Cuts = 3
 						s := &c.Stages[0]
-						axes := config.AxesOf(name, m)
+						axes := config.AxesOf(s.Kinds(), m)
 						require.NotEmpty(t, axes)
 						for _, a := range axes {
-							assert.Equal(t, a.Units(), s.Target(a, a.Units()), "%s, %v", a.Name, shares)
+							assert.Equal(t, a.Each(), s.Target(a, a.Each()), "%s, %v", a.Name, shares)
 							for cut := 1; cut <= 3; cut++ {
-								assert.Equal(t, a.Units(), s.UnitsAfter(a, a.Units(), cut), "%s, %v, cut %d", a.Name, shares, cut)
+								assert.Equal(t, a.Each(), s.UnitsAfter(a, a.Each(), cut), "%s, %v, cut %d", a.Name, shares, cut)
 							}
 						}
 						notes, err := c.FitExport(m)
@@ -109,13 +113,13 @@ func TestKeepAllCutsNothing(t *testing.T) {
 		for _, name := range []string{"blocks", "inner", "hidden"} {
 			s := keepAll(name, true, m)
 			plan := pruning.Plan{Keep: map[string][]int{}}
-			for _, a := range config.AxesOf(name, m) {
+			for _, a := range config.AxesOf(s.Kinds(), m) {
 				var err error
 				scores := make([]float64, a.Units())
 				for u := range scores {
 					scores[u] = float64(-u)
 				}
-				plan.Keep[a.Name], err = pruning.Choose(a, scores, s.Target(a, a.Units()))
+				plan.Keep[a.Name], err = pruning.Choose(a, scores, s.Target(a, a.Each())*(a.Units()/a.Each()))
 				require.NoError(t, err)
 			}
 			after, err := pruning.Apply(m, plan)

@@ -1,7 +1,6 @@
 package pruning
 
 import (
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -57,10 +56,8 @@ func restoreGrad(s *nn.Store) func() {
 
 // gated scores from the gradients of gates, one for each picture and unit; the weights stay frozen.
 func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
-	for _, a := range axes {
-		if a.Kind == nn.Queries || a.Kind == nn.Vocabulary {
-			return nil, fmt.Errorf("pruning: taylor-sample: the gate of %s has no gradient; score %s by another criterion", a.Name, a.Kind)
-		}
+	if a := withoutPoint(axes); a != nil {
+		return nil, fmt.Errorf("pruning: taylor-sample: the gate of %s has no gradient; score %s by another criterion", a.Name, a.Kind)
 	}
 	defer restoreGrad(n.Store())()
 	n.Store().SetRequiresGrad(false)
@@ -133,32 +130,4 @@ func last(_ *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
 		}
 	}
 	return scores, nil
-}
-
-// cosine scores blocks by how far they turn their input.
-func cosine(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
-	var found Scores // of a batch
-	for _, a := range axes {
-		a.Observe = func(block int, in, out *torch.Tensor) {
-			x, y := in.To(torch.Float64), out.To(torch.Float64)
-			dot := x.Mul(y).Sum(-1)
-			norms := x.Mul(x).Sum(-1).Mul(y.Mul(y).Sum(-1)).Sqrt()
-			found[a.Name][block] += 1 - dot.Div(norms.ClampMin(1e-30)).Mean().Item()
-		}
-		defer func() { a.Observe = nil }()
-	}
-	return s.mean(axes, s.Batches, 1, func(i int, sums *Sums) error {
-		return torch.Run(func(*torch.Scope) error {
-			b, err := s.Batch(i)
-			if err != nil {
-				return err
-			}
-			found = empty(axes)
-			torch.NoGrad(func() { n.Hidden(b) })
-			if !sums.Scores.add(found, 1) {
-				return errors.New("the input or output of a block is not a finite number")
-			}
-			return nil
-		})
-	})
 }

@@ -79,7 +79,7 @@ func TestForgottenMembersOfFamiliesAreRefused(t *testing.T) {
 			torchtest.Setup(t)
 			full := modeltest.Family(t, name)
 			for _, a := range full.Store().Axes() {
-				if a.Units() < 2 {
+				if a.Each() < 2 {
 					continue
 				}
 				for _, member := range full.Store().Members(a) {

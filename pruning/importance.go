@@ -62,6 +62,7 @@ var criteria = map[string]criterion{
 	"magnitude":     {score: magnitude},
 	"random":        {score: random},
 	"last":          {score: last, blocksOnly: true},
+	"activation":    {inside: activation, needsData: true},
 	"cosine":        {inside: cosine, blocksOnly: true, needsData: true},
 }
 
@@ -82,6 +83,7 @@ func Criteria() []string {
 //	taylor-vector  Σ over the unit's slices |Σ_i g_i·w_i|
 //	taylor-sample  Σ over pictures |∂L/∂m| of a gate m for each picture and unit
 //	magnitude      Σ over the unit's slices Σ_i |w_i|
+//	activation     the norm of the unit's activations over a batch, at the points where a gate would multiply them
 //	random         a seeded draw
 //	last           blocks: the later, the less
 //	cosine         blocks: 1 − the cosine between input and output, averaged over tokens
@@ -101,7 +103,7 @@ func Importance(n model.Network, name string, axes []*nn.Axis, s Sample) (Scores
 
 // Score is [Importance] for any network of which only the parameters are known, such as one of gotorch's modules: the
 // loss may be computed by another library, as long as its gradients reach the store's tensors. No gradient may be left
-// in them. taylor-sample and cosine look inside a forward and need a model.Network.
+// in them. taylor-sample, activation and cosine look inside a forward and need a model.Network.
 func Score(s *nn.Store, name string, axes []*nn.Axis, o Objective) (Scores, error) {
 	c, err := find(name, axes, o.Batches)
 	if err != nil {

@@ -77,6 +77,17 @@ func (p Plan) axes(s *nn.Store) (map[*nn.Axis][]int, error) {
 				return nil, fmt.Errorf("pruning: the plan's units %v of %s are not ascending numbers below %d", units, name, a.Units())
 			}
 		}
+		if a.Each() < a.Units() { // inside heads
+			counts := make([]int, a.Multiple())
+			for _, u := range units {
+				counts[u/a.Each()]++
+			}
+			for head, n := range counts {
+				if n != counts[0] {
+					return nil, fmt.Errorf("pruning: the plan keeps %d dimensions of head 0 and %d of head %d of %s: all heads keep as many", counts[0], n, head, name)
+				}
+			}
+		}
 		keep[a] = units
 	}
 	return keep, nil

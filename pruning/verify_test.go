@@ -59,8 +59,21 @@ func randomPlan(r *rand.Rand, n model.Network, pinned map[int]bool) pruning.Plan
 		}
 		sort.Ints(units)
 		plan.Keep[a.Name] = units
+		if a.Each() < a.Units() { // each head loses others, and all as many
+			plan.Keep[a.Name] = inHeads(r, a)
+		}
 	}
 	return plan
+}
+
+// inHeads draws as many dimensions of each head.
+func inHeads(r *rand.Rand, a *nn.Axis) []int {
+	scores := make([]float64, a.Units())
+	for i := range scores {
+		scores[i] = r.Float64()
+	}
+	units, _ := pruning.Choose(a, scores, a.Multiple()*(1+r.IntN(a.Each())))
+	return units
 }
 
 func TestSliceEqualsMaskOnRandomPlans(t *testing.T) {
@@ -82,7 +95,7 @@ func TestSliceEqualsMaskOnRandomPlans(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []nn.Kind{nn.Hidden, nn.Heads, nn.FFN, nn.Blocks, nn.Queries, nn.Vocabulary} {
+	for _, k := range []nn.Kind{nn.Hidden, nn.Heads, nn.KeySize, nn.ValueSize, nn.FFN, nn.Blocks, nn.Queries, nn.Vocabulary} {
 		assert.Greater(t, cut[k], 50, "plans that cut %s", k)
 	}
 }
@@ -139,7 +152,7 @@ func TestForgottenMemberIsRefused(t *testing.T) {
 func keepAbout(a *nn.Axis, pinned map[int]bool) []int {
 	var units []int
 	for u := range a.Units() {
-		if u%2 == 1 || (a.Kind == nn.Vocabulary && pinned[u]) {
+		if u%a.Each()%2 == 1 || (a.Kind == nn.Vocabulary && pinned[u]) {
 			units = append(units, u)
 		}
 	}

@@ -92,7 +92,13 @@ func (l Stages) fitTower(n model.Network, tower string) string {
 			last, w = i, n
 		}
 	}
-	size := heads.Block()
+	size, cutSize := heads.Block(), false
+	for i := range l {
+		s := &l[i]
+		if n := s.Keep.Of(tower).HeadSize.Count(size, headMultiple); s.Name == "inner" && n != size {
+			size, cutSize = n, true
+		}
+	}
 	kind := n.Config().Text.ModelType
 	switch {
 	case last < 0:
@@ -106,7 +112,19 @@ func (l Stages) fitTower(n model.Network, tower string) string {
 		to := min(hidden.Units()/h, int(math.Round(float64(w)/float64(h)))) * h
 		l[last].Keep.Of(tower).Units = Keep{Units: to}
 		return fmt.Sprintf("export: %s width %d → %d: transformers' LlamaConfig wants a multiple of the %d heads", tower, w, to, h)
-	case h*size == w || len(inner) == 0:
+	case h*size == w:
+		return ""
+	case cutSize: // many narrow heads rather than few wide ones: the size follows from their number
+		to := min(max(1, int(math.Round(float64(w)/float64(h)))), heads.Block(), hidden.Units()/h)
+		for i := range l {
+			if k := l[i].Keep.Of(tower); l[i].Name == "inner" && !k.HeadSize.Whole() {
+				k.HeadSize = Keep{Units: to}
+			}
+		}
+		l[last].Keep.Of(tower).Units = Keep{Units: to * h}
+		return fmt.Sprintf("export: %s head size %d → %d and width %d → %d: transformers takes the head size to be width / heads, here %d",
+			tower, size, to, w, to*h, h)
+	case len(inner) == 0:
 		return ""
 	}
 	to := min(max(1, int(math.Round(float64(w)/float64(size)))), heads.Units())

@@ -27,24 +27,26 @@ func (c *Config) HalfBack(stage int, n, teacher model.Network) (*Config, bool) {
 	out.Stages = slices.Clone(c.Stages)
 	s := &out.Stages[stage]
 	half := func(a *nn.Axis) Keep {
-		return Keep{Share: (float64(c.Stages[stage].Target(a, a.Units()))/float64(a.Units()) + 1) / 2}
+		return Keep{Share: (float64(c.Stages[stage].Target(a, a.Each()))/float64(a.Each()) + 1) / 2}
 	}
-	for _, a := range AxesOf(s.Name, n) {
+	for _, a := range AxesOf(s.Kinds(), n) {
 		switch t := s.Keep.Of(a.Tower); {
 		case t == nil:
 		case a.Kind == nn.Heads:
 			t.Heads = half(a)
 		case a.Kind == nn.FFN:
 			t.FFN = half(a)
+		case a.Kind == nn.KeySize || a.Kind == nn.ValueSize:
+			t.HeadSize = half(a)
 		default:
 			t.Units = half(a)
 		}
 	}
 	smaller, larger := false, false
-	for _, a := range AxesOf(s.Name, n) {
-		units := s.Target(a, a.Units())
-		smaller = smaller || units < a.Units()
-		larger = larger || units > c.Stages[stage].Target(a, a.Units())
+	for _, a := range AxesOf(s.Kinds(), n) {
+		units := s.Target(a, a.Each())
+		smaller = smaller || units < a.Each()
+		larger = larger || units > c.Stages[stage].Target(a, a.Each())
 	}
 	if !smaller || !larger {
 		return nil, false

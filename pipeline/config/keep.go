@@ -50,11 +50,12 @@ type Towers struct {
 	Language TowerKeep `toml:"language" range:"[1,1000000000]" example:"50%" doc:"of the language model"`
 }
 
-// TowerKeep is Units for the stages blocks and hidden, Heads and FFN for inner.
+// TowerKeep is Units for the stages blocks and hidden, Heads, HeadSize and FFN for inner.
 type TowerKeep struct {
-	Units Keep
-	Heads Keep `toml:"heads" range:"[1,1000000000]" example:"2" doc:"in a stage inner: attention heads of each block"`
-	FFN   Keep `toml:"ffn" range:"[1,1000000000]" example:"33%" doc:"in a stage inner: width of each feed-forward network"`
+	Units    Keep
+	Heads    Keep `toml:"heads" range:"[1,1000000000]" example:"2" doc:"in a stage inner: attention heads of each block"`
+	HeadSize Keep `toml:"head_size" range:"[1,1000000000]" example:"100%" doc:"in a stage inner: dimensions of each head, for queries and keys and as many for values"`
+	FFN      Keep `toml:"ffn" range:"[1,1000000000]" example:"33%" doc:"in a stage inner: width of each feed-forward network"`
 }
 
 // TowerNames are the keys of Towers.
@@ -66,7 +67,9 @@ func (k *Towers) Of(tower string) *TowerKeep {
 }
 
 // Whole tells whether nothing of the tower is cut.
-func (k TowerKeep) Whole() bool { return k.Units.Whole() && k.Heads.Whole() && k.FFN.Whole() }
+func (k TowerKeep) Whole() bool {
+	return k.Units.Whole() && k.Heads.Whole() && k.HeadSize.Whole() && k.FFN.Whole()
+}
 
 // Whole tells whether nothing is cut at all.
 func (k Towers) Whole() bool { return k.Vision.Whole() && k.QFormer.Whole() && k.Language.Whole() }
@@ -74,8 +77,8 @@ func (k Towers) Whole() bool { return k.Vision.Whole() && k.QFormer.Whole() && k
 func (k *TowerKeep) visit(t *table, of *key) {
 	if t.up.owner.(*StageConfig).Name != "inner" {
 		k.Units.visit(t, of)
-		if k.Heads != (Keep{}) || k.FFN != (Keep{}) { // by a program
-			t.fault(of.name, "heads and ffn are cut by a stage inner alone: leave them out")
+		if k.Heads != (Keep{}) || k.HeadSize != (Keep{}) || k.FFN != (Keep{}) { // by a program
+			t.fault(of.name, "heads, head_size and ffn are cut by a stage inner alone: leave them out")
 		}
 		return
 	}
@@ -96,7 +99,7 @@ func (k *TowerKeep) visitBare(t *table, of *key) {
 		t.fault(of.name, `%d is ambiguous for an inner stage: write { heads = %d, ffn = … } or a share as "50%%"`, share.Units, share.Units)
 	}
 	*k = TowerKeep{Heads: share, FFN: share}
-	t.out[of.name] = map[string]any{"heads": keepValue(share), "ffn": keepValue(share)}
+	t.out[of.name] = map[string]any{"heads": keepValue(share), "head_size": keepValue(Keep{}), "ffn": keepValue(share)}
 }
 
 // visit reads a count or a share as "33%".

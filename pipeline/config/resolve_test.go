@@ -43,7 +43,7 @@ func TestResolveReportsFaults(t *testing.T) {
 	c.Threads = 1 << 32
 	_, err := c.Resolve()
 	assert.EqualError(t, err, "config: threads: 4294967296 is not in [1, 1024]\n"+
-		`config: stage[0] "blocks": keep.qformer: heads and ffn are cut by a stage inner alone: leave them out`+"\n"+
+		`config: stage[0] "blocks": keep.qformer: heads, head_size and ffn are cut by a stage inner alone: leave them out`+"\n"+
 		`config: stage[1] "hidden": keep.language: the share 1.5 is not in (0, 1]`+"\n"+
 		`config: stage[1] "hidden": distil.lr: NaN is not a finite number`)
 }

@@ -14,7 +14,10 @@ const (
 	hiddenMultiple = 4
 )
 
-// kindsOf are the kinds of axis that a stage cuts.
+// headMultiple is what shares and intermediate sizes of heads are rounded to.
+const headMultiple = 4
+
+// kindsOf are the kinds of axis that a stage of a name cuts.
 var kindsOf = map[string][]nn.Kind{"blocks": {nn.Blocks}, "inner": {nn.Heads, nn.FFN}, "hidden": {nn.Hidden}}
 
 // Target is how many of an axis' units the stage leaves in the end, when it has so many at the stage's beginning.
@@ -26,6 +29,8 @@ func (s *StageConfig) Target(a *nn.Axis, units int) int {
 	switch a.Kind {
 	case nn.Heads: // query heads that share keys and values stay alike in all groups
 		return roundUp(t.Heads.Count(units, a.Multiple()), a.Multiple())
+	case nn.KeySize, nn.ValueSize:
+		return t.HeadSize.Count(units*a.Block(), headMultiple) / a.Block()
 	case nn.FFN:
 		return t.FFN.Count(units, ffnMultiple)
 	case nn.Hidden:
@@ -34,10 +39,21 @@ func (s *StageConfig) Target(a *nn.Axis, units int) int {
 	return t.Units.Count(units, 1)
 }
 
-// AxesOf are the axes of a network that a stage of this name cuts.
-func AxesOf(stage string, n model.Network) (axes []*nn.Axis) {
+// Kinds are the kinds of axis that the stage cuts: dimensions inside heads only where a tower is to have fewer.
+func (s *StageConfig) Kinds() []nn.Kind {
+	kinds := kindsOf[s.Name]
+	for _, tower := range TowerNames {
+		if s.Name == "inner" && !s.Keep.Of(tower).HeadSize.Whole() {
+			return append(slices.Clone(kinds), nn.KeySize, nn.ValueSize)
+		}
+	}
+	return kinds
+}
+
+// AxesOf are the axes of a network of some kinds.
+func AxesOf(kinds []nn.Kind, n model.Network) (axes []*nn.Axis) {
 	for _, a := range n.Store().Axes() {
-		if slices.Contains(kindsOf[stage], a.Kind) {
+		if slices.Contains(kinds, a.Kind) {
 			axes = append(axes, a)
 		}
 	}
@@ -47,8 +63,16 @@ func AxesOf(stage string, n model.Network) (axes []*nn.Axis) {
 // Declare is the network that the stage leaves after a cut, from 1; it has no values. n has the sizes of the stage's beginning.
 func (s *StageConfig) Declare(n model.Network, cut int) (model.Network, error) {
 	keep, first := map[*nn.Axis][]int{}, []int(nil) // one list serves all axes
-	for _, a := range AxesOf(s.Name, n) {
-		units := min(a.Units(), s.UnitsAfter(a, a.Units(), cut))
+	for _, a := range AxesOf(s.Kinds(), n) {
+		units := min(a.Each(), s.UnitsAfter(a, a.Each(), cut))
+		if a.Each() < a.Units() { // of each head
+			for u := range a.Units() {
+				if u%a.Each() < units {
+					keep[a] = append(keep[a], u)
+				}
+			}
+			continue
+		}
 		for u := len(first); u < units; u++ {
 			first = append(first, u)
 		}
@@ -62,6 +86,9 @@ func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multi
 // UnitsAfter is how many units of an axis the stage leaves after a cut, from 1, when it has start units at the stage's beginning:
 // equal shares are cut each time, rounded to a multiple that suits the kind; heads in even groups stay even.
 func (s *StageConfig) UnitsAfter(a *nn.Axis, start, cut int) int {
+	if a.Kind == nn.KeySize || a.Kind == nn.ValueSize { // in dimensions, so that keys and values stay alike
+		return unitsAfter(a.Kind, 1, start*a.Block(), s.Target(a, start)*a.Block(), cut, s.Cuts) / a.Block()
+	}
 	return unitsAfter(a.Kind, a.Multiple(), start, s.Target(a, start), cut, s.Cuts)
 }
 
@@ -69,7 +96,7 @@ func unitsAfter(kind nn.Kind, groups, start, target, cut, cuts int) int {
 	if cut == cuts {
 		return target
 	}
-	multiple := map[nn.Kind]int{nn.FFN: ffnMultiple, nn.Hidden: hiddenMultiple, nn.Heads: groups}[kind]
+	multiple := map[nn.Kind]int{nn.FFN: ffnMultiple, nn.Hidden: hiddenMultiple, nn.Heads: groups, nn.KeySize: headMultiple, nn.ValueSize: headMultiple}[kind]
 	multiple = max(1, multiple)
 	w := float64(start) * math.Pow(float64(target)/float64(start), float64(cut)/float64(cuts))
 	return min(start, max(target, int(math.Round(w/float64(multiple)))*multiple))

@@ -49,14 +49,14 @@ func (l Stages) final(n model.Network) (model.Network, error) {
 	return n, nil
 }
 
-// Left is how many units of each axis that the stages cut stay in the end.
+// Left is how many units of each axis that the stages cut stay in the end, of axes inside heads in each head.
 func (l Stages) Left(n model.Network) map[*nn.Axis]int {
 	left := map[*nn.Axis]int{}
 	for i := range l {
-		for _, a := range AxesOf(l[i].Name, n) {
+		for _, a := range AxesOf(l[i].Kinds(), n) {
 			have, cut := left[a]
 			if !cut {
-				have = a.Units()
+				have = a.Each()
 			}
 			left[a] = min(have, l[i].Target(a, have))
 		}
@@ -73,17 +73,23 @@ type keepFault struct {
 // keepFaults are what the stages cannot keep of a network, and the stages that do nothing. Each stage starts from what the
 // ones before left, so their targets count.
 func (l Stages) keepFaults(n model.Network) (faults []keepFault) {
-	left := n.Store().Structure().Axes // units after the stages so far
+	left := n.Store().Sizes() // units after the stages so far
 	for i := range l {
 		s := &l[i]
 		before, idle := maps.Clone(left), s.Distil.Steps == 0 && s.Keep != (Towers{}) // with a target, what stays is chosen
-		for _, a := range AxesOf(s.Name, n) {
+		for _, a := range AxesOf(s.Kinds(), n) {
 			have := before[a.Name]
 			left[a.Name] = s.Target(a, have)
 			idle = idle && left[a.Name] == have
 			key := "keep." + a.Tower
-			if s.Name == "inner" {
+			switch {
+			case a.Kind == nn.KeySize || a.Kind == nn.ValueSize:
+				key += ".head_size"
+			case s.Name == "inner":
 				key += "." + string(a.Kind)
+			}
+			if size := s.Keep.Of(a.Tower).HeadSize.Units; a.Kind == nn.KeySize && size%a.Block() > 0 {
+				faults = append(faults, keepFault{i, key, fmt.Sprintf("%d is odd: the rotary positions of %s turn dimensions in pairs; give an even number", size, a.Name)})
 			}
 			if left[a.Name] > have {
 				faults = append(faults, keepFault{i, key, fmt.Sprintf("%d is more than the %d that %s then has; lower it", left[a.Name], have, a.Name)})

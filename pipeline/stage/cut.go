@@ -23,7 +23,7 @@ import (
 // scoreInput is all that the scores depend on.
 type scoreInput struct {
 	Network   *network.Held
-	Axes      string // the kind of stage, which says what is scored
+	Axes      []nn.Kind // what is scored
 	Criterion string
 	Loss      string
 	Distil    *distillation.Loss // of the loss "distillation", else nil
@@ -40,7 +40,7 @@ var scoreStep = chain.Step[scoreInput, pruning.Scores]{Name: "score", Compute: s
 
 // score scores the units that the stage cuts.
 func (s *one) score(ctx context.Context, c *chain.Chain, at chain.Place, by config.Candidate, cut int, student *network.Held) (chain.Kept[pruning.Scores], error) {
-	in := scoreInput{Network: student, Axes: s.cfg.Name, Criterion: by.Criterion, Loss: by.Loss, Train: s.Train,
+	in := scoreInput{Network: student, Axes: s.cfg.Kinds(), Criterion: by.Criterion, Loss: by.Loss, Train: s.Train,
 		Pictures: s.Config.Importance.Pictures, Batch: s.Config.Importance.Batch, Recompute: s.Config.Recompute,
 		Order:  random.Stream(s.Config.Seed, "importance", s.index, cut),
 		Random: random.Stream(s.Config.Seed, "random scores", s.index, cut)}
@@ -110,8 +110,8 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 // plan chooses the units that stay after a cut.
 func (s *one) plan(n model.Network, scores pruning.Scores, cut int) (plan pruning.Plan, err error) {
 	plan.Keep = map[string][]int{}
-	for _, a := range config.AxesOf(s.cfg.Name, n) {
-		units := min(a.Units(), s.cfg.UnitsAfter(a, s.starts[a.Name], cut))
+	for _, a := range config.AxesOf(s.cfg.Kinds(), n) {
+		units := min(a.Each(), s.cfg.UnitsAfter(a, s.starts[a.Name], cut)) * (a.Units() / a.Each())
 		if plan.Keep[a.Name], err = choose(s.Config, n, a, scores[a.Name], units); err != nil {
 			return plan, err
 		}
@@ -220,10 +220,16 @@ func keptText(plan pruning.Plan, after model.Network) string {
 		if widths[a.Tower] == "" {
 			towers = append(towers, a.Tower)
 		}
-		if a.Kind == nn.Heads || a.Kind == nn.FFN {
-			widths[a.Tower] += " " + string(a.Kind)
+		if a.Kind == nn.KeySize {
+			continue // as many as of values
 		}
-		widths[a.Tower] += fmt.Sprintf(" %d", a.Units())
+		switch a.Kind {
+		case nn.Heads, nn.FFN:
+			widths[a.Tower] += " " + string(a.Kind)
+		case nn.ValueSize:
+			widths[a.Tower] += " of"
+		}
+		widths[a.Tower] += fmt.Sprintf(" %d", a.Each())
 	}
 	for i, t := range towers {
 		towers[i] = t + widths[t]

@@ -93,7 +93,7 @@ func (s *one) cutAll(ctx context.Context, c *chain.Chain, student, begun *networ
 func newStage(in Input, index int, start *network.Held) *one {
 	name, cfg := in.Config.Stages.Names()[index], in.Config.Stages[index]
 	return &one{Input: in, index: index, name: in.Prefix + name, at: in.Prefix + name, what: firstTry, cfg: &cfg,
-		starts: start.Declared().Store().Structure().Axes, report: report.Stage{Name: name}}
+		starts: start.Declared().Store().Sizes(), report: report.Stage{Name: name}}
 }
 
 // place names a step of the stage.

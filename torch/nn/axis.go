@@ -2,11 +2,7 @@
 // names, the shapes and the pruning groups.
 package nn
 
-import (
-	"fmt"
-
-	"espalier/torch"
-)
+import "espalier/torch"
 
 // Kind says what the units of an axis are.
 type Kind string
@@ -15,6 +11,8 @@ type Kind string
 const (
 	Hidden     Kind = "hidden"     // the residual width of a tower
 	Heads      Kind = "heads"      // attention heads of one attention
+	KeySize    Kind = "key_size"   // dimensions inside a head in which queries and keys are compared
+	ValueSize  Kind = "value_size" // dimensions inside a head of values and outputs
 	FFN        Kind = "ffn"        // hidden units of one feed-forward network
 	Blocks     Kind = "blocks"     // whole transformer blocks of a tower
 	Queries    Kind = "queries"    // query tokens of the Q-Former
@@ -33,6 +31,11 @@ type Axis struct {
 	Gate *torch.Tensor
 	// Observe, when set on an axis of blocks, sees the input and output [batch, tokens, width] of each block.
 	Observe func(block int, in, out *torch.Tensor)
+	// Measure, when set, sees the activations of each unit at each gate point: [units, elements]; of blocks, what each adds to
+	// its input, one after the other.
+	Measure func(unit int, x *torch.Tensor)
+	// Origin is, inside heads whose positions are rotary, which pair of its original head each unit is; nil before any cut.
+	Origin []int
 
 	units    int
 	declared int // units before any cut
@@ -42,6 +45,8 @@ type Axis struct {
 	prefix   string // of the parameters' names, for an axis of blocks: unit i owns prefix.i.*
 	stack    *Axis  // the blocks that the axis belongs to, or nil
 	layer    int    // which of them
+	sets     int    // heads whose dimensions the units are, each as many; 0 where the axis lies inside no head
+	outer    *Axis  // these heads, or nil where they are never cut
 }
 
 // Units is the number of units.
@@ -49,6 +54,9 @@ func (a *Axis) Units() int { return a.units }
 
 // Block is the number of elements of one unit: the head size for heads, else 1.
 func (a *Axis) Block() int { return a.block }
+
+// Each is the number of units that sizes are given in: those of one head for dimensions inside heads, else all.
+func (a *Axis) Each() int { return a.units / max(1, a.sets) }
 
 // Blocks sets the number of elements of one unit and returns a.
 func (a *Axis) Blocks(elements int) *Axis {
@@ -68,7 +76,7 @@ func (a *Axis) SetGroup(unit, group int) {
 }
 
 // SetEvenGroups puts neighbouring units into rank groups of the same size, which must stay of the same size: query heads
-// inside their key-value group.
+// inside their key-value group, dimensions inside their head.
 func (a *Axis) SetEvenGroups(groups int) {
 	a.even = true
 	for i := range a.units {
@@ -91,35 +99,58 @@ func (a *Axis) Layer() (stack *Axis, unit int) { return a.stack, a.layer }
 func (a *Axis) Groups() []int { return a.groups }
 
 // Dim is the axis as a dimension of a parameter.
-func (a *Axis) Dim() Dim { return Mul(a, a.block) }
+func (a *Axis) Dim() Dim {
+	if a.sets > 0 {
+		return inside(a, a.outer)
+	}
+	return Mul(a, a.block)
+}
 
 // Times is n copies of the axis one behind the other, such as the fused rows of query, key and value.
 func (a *Axis) Times(n int) Dim { return Mul(n, a, a.block) }
 
 // Gated multiplies x [batch, tokens, size of the axis] by the gate: a gate point of the forward.
 func (a *Axis) Gated(x *torch.Tensor) *torch.Tensor {
-	if a.Gate == nil {
+	a.measure(x, -1, a.block)
+	return gated(x, a.Gate, a.block)
+}
+
+// measure shows Measure activations whose dimension d holds block neighbouring elements of each unit.
+func (a *Axis) measure(x *torch.Tensor, d, block int) {
+	if a.Measure != nil {
+		a.Measure(0, x.Transpose(d, 0).Unflatten(0, a.units, block).Flatten(1, -1))
+	}
+}
+
+// Watched tells whether a gate sits on the axis, or something looks at its activations.
+func (a *Axis) Watched() bool { return a.Gate != nil || a.Observe != nil || a.Measure != nil }
+
+// gated multiplies x [batch, tokens, units·block] by a gate, [units] or [batch, units]; nil does nothing.
+func gated(x, gate *torch.Tensor, block int) *torch.Tensor {
+	if gate == nil {
 		return x
 	}
-	return x.Mul(a.elementGate()).To(x.DType())
+	return x.Mul(elementGate(gate, block)).To(x.DType())
 }
 
 // elementGate is the gate of each element, [size] or [batch, 1, size].
-func (a *Axis) elementGate() *torch.Tensor {
-	g := a.Gate
-	if a.block > 1 {
-		g = g.RepeatInterleave(a.block, -1)
+func elementGate(gate *torch.Tensor, block int) *torch.Tensor {
+	if block > 1 {
+		gate = gate.RepeatInterleave(block, -1)
 	}
-	if g.Rank() == 2 {
-		g = g.Unsqueeze(1)
+	if gate.Rank() == 2 {
+		gate = gate.Unsqueeze(1)
 	}
-	return g
+	return gate
 }
 
 // Through is the gate point of a block: x + m·(y − x) for the block's input x and output y, [batch, tokens, width].
 func (a *Axis) Through(unit int, x, y *torch.Tensor) *torch.Tensor {
 	if a.Observe != nil {
 		a.Observe(unit, x, y)
+	}
+	if a.Measure != nil {
+		a.Measure(unit, y.Sub(x).Flatten(0, -1).Unsqueeze(0))
 	}
 	if a.Gate == nil {
 		return y
@@ -129,171 +160,4 @@ func (a *Axis) Through(unit int, x, y *torch.Tensor) *torch.Tensor {
 		m = m.Reshape(-1, 1, 1)
 	}
 	return x.Add(m.Mul(y.Sub(x))).To(x.DType())
-}
-
-// Dim is a dimension of a parameter: a concatenation of segments, each an ordered product of axes and plain numbers.
-type Dim struct{ segments [][]factor }
-
-type factor struct {
-	axis *Axis // nil for a plain number
-	size int
-}
-
-// Mul is the product of axes (*Axis) and plain numbers (int), the slowest first. A grouped-query projection is
-// Cat(Mul(kv, group, dim), Mul(kv, dim), Mul(kv, dim)).
-func Mul(factors ...any) Dim {
-	var s []factor
-	for _, f := range factors {
-		switch f := f.(type) {
-		case *Axis:
-			s = append(s, factor{axis: f})
-		case int:
-			if f != 1 {
-				s = append(s, factor{size: f})
-			}
-		default:
-			panic(fmt.Sprintf("nn: Mul of %T", f))
-		}
-	}
-	return Dim{segments: [][]factor{s}}
-}
-
-// Fixed is a dimension that no axis reaches.
-func Fixed(n int) Dim { return Dim{segments: [][]factor{{{size: n}}}} }
-
-// Cat is one dimension behind the other.
-func Cat(dims ...Dim) Dim {
-	var d Dim
-	for _, x := range dims {
-		d.segments = append(d.segments, x.segments...)
-	}
-	return d
-}
-
-func (f factor) count() int {
-	if f.axis != nil {
-		return f.axis.units
-	}
-	return f.size
-}
-
-func segmentSize(s []factor) int {
-	n := 1
-	for _, f := range s {
-		n *= f.count()
-	}
-	return n
-}
-
-// Size is the number of elements along the dimension.
-func (d Dim) Size() int {
-	n := 0
-	for _, s := range d.segments {
-		n += segmentSize(s)
-	}
-	return n
-}
-
-// SizeWith is the size that the dimension would have if some axes had other numbers of units.
-func (d Dim) SizeWith(units map[*Axis]int) int {
-	n := 0
-	for _, s := range d.segments {
-		size := 1
-		for _, f := range s {
-			if u, ok := units[f.axis]; ok && f.axis != nil {
-				size *= u
-			} else {
-				size *= f.count()
-			}
-		}
-		n += size
-	}
-	return n
-}
-
-// Axes are the axes that the dimension is made of.
-func (d Dim) Axes() []*Axis {
-	var out []*Axis
-	for _, s := range d.segments {
-		for _, f := range s {
-			if f.axis != nil && !contains(out, f.axis) {
-				out = append(out, f.axis)
-			}
-		}
-	}
-	return out
-}
-
-// Units is the unit of a that each element of the dimension belongs to; -1 for none.
-func (d Dim) Units(a *Axis) []int {
-	out := make([]int, 0, d.Size())
-	for _, s := range d.segments {
-		for i := range segmentSize(s) {
-			unit, rest := -1, i
-			for k := len(s) - 1; k >= 0; k-- {
-				n := s[k].count()
-				if s[k].axis == a {
-					unit = rest % n
-				}
-				rest /= n
-			}
-			out = append(out, unit)
-		}
-	}
-	return out
-}
-
-// Keep lists the elements that stay when only the given units of some axes stay; nil when all do.
-func (d Dim) Keep(units map[*Axis][]int) []int {
-	drop := make([]bool, d.Size())
-	touched := false
-	for _, a := range d.Axes() {
-		kept, ok := units[a]
-		if !ok {
-			continue
-		}
-		touched = true
-		stays := make([]bool, a.units)
-		for _, u := range kept {
-			stays[u] = true
-		}
-		for i, u := range d.Units(a) {
-			drop[i] = drop[i] || (u >= 0 && !stays[u])
-		}
-	}
-	if !touched {
-		return nil
-	}
-	var out []int
-	for i, gone := range drop {
-		if !gone {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// without is the dimension as a careless declaration would have it: with the number that a had before any cut.
-func (d Dim) without(a *Axis) Dim {
-	var out Dim
-	for _, s := range d.segments {
-		var copied []factor
-		for _, f := range s {
-			if f.axis == a {
-				f = factor{size: a.declared}
-			}
-			copied = append(copied, f)
-		}
-		out.segments = append(out.segments, copied)
-	}
-	return out
-}
-
-func contains(axes []*Axis, a *Axis) bool {
-	for _, x := range axes {
-		if x == a {
-			return true
-		}
-	}
-	return false
 }

@@ -63,6 +63,11 @@ func Declare(structure *Structure, declare func(b *Builder), omitted ...Omission
 				unknown = append(unknown, "axis "+name)
 			}
 		}
+		for name := range structure.Origins {
+			if !r.known[name] {
+				unknown = append(unknown, "origins of axis "+name)
+			}
+		}
 		for name := range r.facts {
 			if !r.known[name] {
 				unknown = append(unknown, "layer "+name)
@@ -108,6 +113,17 @@ func (b *Builder) Part(part string) *Builder {
 
 // Axis declares an axis under the path. In a network that was pruned it has fewer units than declared here.
 func (b *Builder) Axis(name string, kind Kind, units int) *Axis {
+	a := b.axis(name, kind, units)
+	if s := b.root.structure; s != nil {
+		if _, ok := s.Axes[a.Name]; !ok {
+			b.root.faults = append(b.root.faults, fmt.Errorf("the structure has no axis %s", a.Name))
+		}
+	}
+	return a
+}
+
+// axis is Axis where the structure may leave it out.
+func (b *Builder) axis(name string, kind Kind, units int) *Axis {
 	a := &Axis{Name: b.Sub(name).path, Tower: b.tower, Kind: kind, units: units, declared: units, block: 1,
 		stack: b.stack, layer: b.layer}
 	r := b.root
@@ -119,7 +135,6 @@ func (b *Builder) Axis(name string, kind Kind, units int) *Axis {
 		n, ok := r.structure.Axes[a.Name]
 		switch {
 		case !ok:
-			r.faults = append(r.faults, fmt.Errorf("the structure has no axis %s", a.Name))
 		case n < 1:
 			r.faults = append(r.faults, fmt.Errorf("axis %s has %d units, at least 1 is needed", a.Name, n))
 		case n > units: // a cut takes units away; a number of any size would take all memory

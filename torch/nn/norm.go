@@ -18,10 +18,16 @@ func (b *Builder) LayerNorm(name string, axis *Axis, eps float64) *LayerNorm {
 // Forward keeps the shape [batch, tokens, width]. Under a gate the statistics are those of the kept dimensions alone,
 // as in the network that is cut to them, and the dropped ones come out as zero.
 func (l *LayerNorm) Forward(x *torch.Tensor) *torch.Tensor {
+	x = l.forward(x)
+	l.axis.measure(x, -1, 1)
+	return x
+}
+
+func (l *LayerNorm) forward(x *torch.Tensor) *torch.Tensor {
 	if l.axis.Gate == nil {
 		return x.LayerNorm(l.W.T(), l.B.T(), l.Eps)
 	}
-	gate := l.axis.elementGate()
+	gate := elementGate(l.axis.Gate, l.axis.block)
 	kept := gate.SumKeep(-1)
 	mean := x.Mul(gate).SumKeep(-1).Div(kept)
 	centred := x.Sub(mean)
@@ -45,6 +51,12 @@ func (b *Builder) RMSNorm(name string, axis *Axis, eps float64) *RMSNorm {
 // Forward keeps the shape [batch, tokens, width]. The mean square of halves is taken in float32. Under a gate it is that
 // of the kept dimensions alone, and the dropped ones come out as zero.
 func (l *RMSNorm) Forward(x *torch.Tensor) *torch.Tensor {
+	x = l.forward(x)
+	l.axis.measure(x, -1, 1)
+	return x
+}
+
+func (l *RMSNorm) forward(x *torch.Tensor) *torch.Tensor {
 	d := x.DType()
 	if d.IsHalf() {
 		x = x.To(torch.Float32)
@@ -53,7 +65,7 @@ func (l *RMSNorm) Forward(x *torch.Tensor) *torch.Tensor {
 	if l.axis.Gate == nil {
 		mean = x.Mul(x).MeanKeep(-1)
 	} else {
-		gate := l.axis.elementGate()
+		gate := elementGate(l.axis.Gate, l.axis.block)
 		x = x.Mul(gate)
 		mean = x.Mul(x).SumKeep(-1).Div(gate.SumKeep(-1))
 	}

@@ -114,6 +114,15 @@ func (s *Store) Axis(name string) *Axis {
 	return nil
 }
 
+// Sizes are the units of each axis, of one head where they lie inside heads ([Axis.Each]).
+func (s *Store) Sizes() map[string]int {
+	sizes := make(map[string]int, len(s.axes))
+	for _, a := range s.axes {
+		sizes[a.Name] = a.Each()
+	}
+	return sizes
+}
+
 // Members are the parameters of which a dimension contains the axis.
 func (s *Store) Members(a *Axis) []Member {
 	var out []Member

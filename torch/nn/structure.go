@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -10,8 +11,10 @@ import (
 // config.json, so that a pruned network loads without the plans that made it.
 type Structure struct {
 	Version int              `json:"version"`
-	Axes    map[string]int   `json:"axes"`   // units by axis
+	Axes    map[string]int   `json:"axes"`   // units by axis; of dimensions inside heads those of one head, where some were cut
 	Layers  []map[string]any `json:"layers"` // "name" and the facts of each block
+	// Origins are, by axis, which pairs of their original heads are left where rotary positions turn them.
+	Origins map[string][]int `json:"origins,omitempty"`
 }
 
 // StructureVersion is the version of [Structure] that this program writes and reads.
@@ -35,6 +38,10 @@ func (s *Store) Cut(keep map[*Axis][]int) Cut {
 		if !stays {
 			continue
 		}
+		if a.sets > 0 {
+			c.inside(name, a)
+			continue
+		}
 		units := a.units
 		if kept, ok := keep[a]; ok {
 			units = len(kept)
@@ -52,6 +59,40 @@ func (s *Store) Cut(keep map[*Axis][]int) Cut {
 		c.Structure.Layers = append(c.Structure.Layers, facts)
 	}
 	return c
+}
+
+// inside adds an axis inside heads: what stays in the heads that stay. One that was never cut is left out, so that the
+// checkpoint says no more than it needs.
+func (c *Cut) inside(name string, a *Axis) {
+	heads := a.sets
+	kept, cut := c.keep[a]
+	if !cut {
+		for u := range a.units {
+			kept = append(kept, u)
+		}
+	}
+	if stay, ok := c.keep[a.outer]; ok && a.outer != nil {
+		heads = len(stay)
+		kept = slices.DeleteFunc(slices.Clone(kept), func(u int) bool { return !slices.Contains(stay, u/a.Each()) })
+	}
+	each := len(kept) / heads
+	if each == a.declared {
+		return
+	}
+	c.Structure.Axes[name] = each
+	if a.block == 1 {
+		return
+	}
+	origin := make([]int, len(kept))
+	for i, u := range kept {
+		if origin[i] = u % a.Each(); a.Origin != nil {
+			origin[i] = a.Origin[u]
+		}
+	}
+	if c.Structure.Origins == nil {
+		c.Structure.Origins = map[string][]int{}
+	}
+	c.Structure.Origins[name] = origin
 }
 
 // Name is the parameter's name in the network that remains; it does not stay when its block goes.
