@@ -19,10 +19,11 @@ import (
 
 // writer writes a network's outputs of the four pictures of ref_tiny, two at a time.
 type writer struct {
-	m     *model.Blip2
-	io    map[string]*torch.Tensor
-	from  int // where the last call began
-	notes []string
+	m      model.Network
+	pieces *torch.Pieces // nil: memory is never short
+	io     map[string]*torch.Tensor
+	from   int // where the last call began
+	notes  []string
 }
 
 func newWriter(t *testing.T) *writer {
@@ -32,7 +33,7 @@ func newWriter(t *testing.T) *writer {
 // write ends with stop, unless that is nil, when half of the pictures are done.
 func (w *writer) write(t *testing.T, folder string, keep distillation.Keep, stop error) error {
 	w.notes = nil
-	return distillation.WriteOutputs(folder, w.m, keep, func(text string) { w.notes = append(w.notes, text) }, func(from int, yield func(*model.Batch) error) error {
+	return distillation.WriteOutputs(folder, w.m, w.pieces, keep, func(text string) { w.notes = append(w.notes, text) }, func(from int, yield func(*model.Batch) error) error {
 		w.from = from
 		return torch.Run(func(*torch.Scope) error {
 			for i := from; i < 4; i += 2 {

@@ -23,6 +23,8 @@ type Sample struct {
 	// Loss is the scalar whose gradient is taken, for the logits [n, vocabulary] of the i-th batch.
 	Loss func(i int, b *model.Batch, logits *torch.Tensor) *torch.Tensor
 	Seed uint64
+	// Pieces divides batches where memory is short, with the same scores up to rounding. Nil never divides them.
+	Pieces *torch.Pieces
 }
 
 // Objective is the data behind a score of a network that is known by its parameters alone.
@@ -33,20 +35,17 @@ type Objective struct {
 	Seed uint64
 }
 
-// objective is the sample's loss of n.
-func (s Sample) objective(n model.Network) Objective {
-	return Objective{Batches: s.Batches, Seed: s.Seed, Loss: func(i int) (*torch.Tensor, error) {
-		b, err := s.Batch(i)
-		if err != nil {
-			return nil, err
-		}
-		return s.Loss(i, b, n.Logits(b)), nil
-	}}
+// source is where the gradients come from that a criterion looks at.
+type source struct {
+	batches int
+	seed    uint64
+	pieces  *torch.Pieces
+	passes  func(batch, pieces int, f func(pass) error) error
 }
 
 // criterion scores the units of axes, from the parameters and their gradients alone or from inside the network.
 type criterion struct {
-	score      func(*nn.Store, []*nn.Axis, Objective) (Scores, error)
+	score      func(*nn.Store, []*nn.Axis, source) (Scores, error)
 	inside     func(model.Network, []*nn.Axis, Sample) (Scores, error)
 	blocksOnly bool
 	needsData  bool
@@ -94,7 +93,9 @@ func Importance(n model.Network, name string, axes []*nn.Axis, s Sample) (Scores
 	if c.inside != nil {
 		return c.inside(n, axes, s)
 	}
-	return c.score(n.Store(), axes, s.objective(n))
+	return c.score(n.Store(), axes, source{s.Batches, s.Seed, s.Pieces, func(batch, pieces int, f func(pass) error) error {
+		return s.passes(n, batch, pieces, f)
+	}})
 }
 
 // Score is [Importance] for any network of which only the parameters are known, such as one of gotorch's modules: the
@@ -119,7 +120,7 @@ func Score(s *nn.Store, name string, axes []*nn.Axis, o Objective) (Scores, erro
 	if err != nil {
 		return nil, err
 	}
-	return c.score(s, axes, o)
+	return c.score(s, axes, source{o.Batches, o.Seed, nil, func(batch, _ int, f func(pass) error) error { return o.whole(batch, f) }})
 }
 
 // find is the criterion of a name if it can score the axes.

@@ -35,6 +35,8 @@ type Result struct {
 	PeakRSS int64   // of the process until it was computed, bytes
 	Reused  bool
 	Live    any // what Compute gave to Work.Hold; nil when the result was found
+
+	pieces pieces // that it was computed in
 }
 
 // Print is that of the result's content: what stands on it need not be computed again when it was computed anew and is
@@ -219,7 +221,7 @@ func (c *Chain) find(k *call) (Result, json.RawMessage, bool) {
 func (c *Chain) open(s *store, k *call) (Result, json.RawMessage, bool) {
 	m, sums, err := s.open(k.id)
 	if err == nil {
-		return Result{Folder: s.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true}, m.Value, true
+		return Result{Folder: s.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true, pieces: m.Pieces}, m.Value, true
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		c.o.Events.Note("%v: it is computed again", err)

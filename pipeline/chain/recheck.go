@@ -21,7 +21,7 @@ func (c *Chain) compare(ctx context.Context, k *call, found Result) error {
 		return errors.New("chain: there is no temporary folder for the recheck")
 	}
 	k.begin(c.o.Events)
-	w := &Work{Environment: c.Environment, Events: c.o.Events, folder: spare.work(k.id)}
+	w := &Work{Environment: c.Environment, Events: c.o.Events, folder: spare.work(k.id), pieces: found.pieces}
 	value, err := k.compute(ctx, w)
 	if err != nil {
 		return fmt.Errorf("recheck of %s: %w", k.at, err)

@@ -6,6 +6,7 @@ import (
 	"espalier/model"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/data"
+	"espalier/torch"
 )
 
 // Lacks tells whether the data leave an answer open.
@@ -21,9 +22,9 @@ func (c *Corpus) Lacks() bool {
 }
 
 // Missing are the teacher's token ids for the questions without an answer, in their order.
-func (c *Corpus) Missing(ctx context.Context, teacher model.Network, batch, maxTokens int) (out [][]int, err error) {
+func (c *Corpus) Missing(ctx context.Context, teacher model.Network, pieces *torch.Pieces, batch, maxTokens int) (out [][]int, err error) {
 	err = c.Each(ctx, batch, func(b *data.Batch) error {
-		answers, err := c.Answers(teacher, b, maxTokens)
+		answers, err := c.Answers(teacher, pieces, b, maxTokens)
 		if err != nil {
 			return err
 		}

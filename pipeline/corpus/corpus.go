@@ -177,20 +177,42 @@ func (c *Corpus) Read(pictures []int) (*model.Batch, error) {
 	return c.Batch(b.Index, b.Pixels)
 }
 
-// Answers are a network's token ids for every question of a batch.
-func (c *Corpus) Answers(n model.Network, b *data.Batch, maxTokens int) (out [][][]int, err error) {
-	questions := make([][]model.Question, len(b.Index))
-	for i, p := range b.Index {
-		questions[i] = c.Questions[p]
-	}
-	err = torch.Run(func(*torch.Scope) error {
-		out, err = n.Generate(c.Pre.Pictures(b.Pixels, c.On), questions, model.GenerateOptions{MaxTokens: maxTokens, Ends: c.Words.Ends()})
-		return err
+// Answers are a network's token ids for every question of a batch, which is known by its first picture. Where memory is short
+// pieces divides it; nil never does.
+func (c *Corpus) Answers(n model.Network, pieces *torch.Pieces, b *data.Batch, maxTokens int) (out [][][]int, err error) {
+	size := 3 * c.Pre.Size * c.Pre.Size
+	err = pieces.Do(b.Index[0], func(pieces int) error {
+		out = nil
+		for i := range pieces {
+			from, to := i*len(b.Index)/pieces, (i+1)*len(b.Index)/pieces
+			if from == to {
+				continue
+			}
+			part, err := c.generate(n, b.Index[from:to], b.Pixels[from*size:to*size], maxTokens)
+			if err != nil {
+				return err
+			}
+			out = append(out, part...)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("answer the %s split: %w", c.Split.Name, err)
 	}
 	return out, nil
+}
+
+// generate answers the questions of pictures together.
+func (c *Corpus) generate(n model.Network, pictures []int, pixels []uint8, maxTokens int) (out [][][]int, err error) {
+	questions := make([][]model.Question, len(pictures))
+	for i, p := range pictures {
+		questions[i] = c.Questions[p]
+	}
+	err = torch.Run(func(*torch.Scope) error {
+		out, err = n.Generate(c.Pre.Pictures(pixels, c.On), questions, model.GenerateOptions{MaxTokens: maxTokens, Ends: c.Words.Ends()})
+		return err
+	})
+	return out, err
 }
 
 // Answer is the whole way from a picture's bytes and a question to the answer's text.

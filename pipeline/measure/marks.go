@@ -45,8 +45,9 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 	}
 	c := in.Questions
 	m := Marks{Right: make([]string, c.Split.Len())}
+	pieces := w.Pieces("answers", in.Batch)
 	err = c.Each(ctx, in.Batch, func(b *data.Batch) error {
-		answers, err := c.Answers(n, b, in.MaxTokens)
+		answers, err := c.Answers(n, pieces, b, in.MaxTokens)
 		if err != nil {
 			return err
 		}

@@ -1,9 +1,14 @@
 package stage
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"syscall"
 
 	"espalier/pipeline/chain"
+	"espalier/torch"
 )
 
 // worthTelling is how much memory makes a run's peak worth a line.
@@ -41,13 +46,41 @@ func TellMemory(in Input, loaded int64) error {
 	return nil
 }
 
+// ExplainShort adds to the error of a run that found too little memory how much it needs with batches of one picture, which is as
+// far as they are divided. loaded is what the program itself took before the run.
+func ExplainShort(err error, in Input, loaded int64) error {
+	if short := (*torch.OutOfMemory)(nil); !errors.As(err, &short) && !torch.LacksMemory(err) {
+		return err
+	}
+	least := *in.Config
+	least.Importance.Batch, least.Eval.Batch, least.Stages = 1, 1, slices.Clone(least.Stages)
+	for i := range least.Stages {
+		least.Stages[i].Distil.Batch = 1
+	}
+	peak, failed := peakOf(&least, in.Teacher.Declared(), in.Teacher.Dtypes, in.Train)
+	if failed != nil {
+		return err
+	}
+	text := fmt.Sprintf("the run needs about %s even with one picture at a time, most of it in the %s", gib(loaded+kernels+peak.total()), peak.What)
+	if there := availableMemory(); there > 0 && !in.Train.On.IsCUDA() {
+		text += fmt.Sprintf("; %s are there", gib(there))
+	}
+	return fmt.Errorf("%w (%s)", err, text)
+}
+
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
 
-// availableMemory is what the system can still give, with what this process has; 0 where it does not tell.
+// availableMemory is what the process can have in all: what the system can still give, with what it has, and not more than a limit on
+// its address space leaves (much of that is never filled: libraries, what Go reserves); 0 where the system does not tell.
 func availableMemory() int64 {
 	free := chain.ProcValue("/proc/meminfo", "MemAvailable:")
 	if free == 0 {
 		return 0
 	}
-	return free + chain.ProcValue("/proc/self/status", "VmRSS:")
+	own := chain.ProcValue("/proc/self/status", "VmRSS:")
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err == nil && limit.Cur < math.MaxInt64 {
+		free = min(free, max(0, int64(limit.Cur)-chain.ProcValue("/proc/self/status", "VmSize:")))
+	}
+	return free + own
 }

@@ -34,12 +34,12 @@ type missingInput struct {
 	MaxTokens int
 }
 
-var missingStep = chain.Step[missingInput, [][]int]{Name: "missing", Compute: func(ctx context.Context, _ *chain.Work, in missingInput) ([][]int, error) {
+var missingStep = chain.Step[missingInput, [][]int]{Name: "missing", Compute: func(ctx context.Context, w *chain.Work, in missingInput) ([][]int, error) {
 	n, err := in.Network.Get()
 	if err != nil {
 		return nil, err
 	}
-	return in.Train.Missing(ctx, n, in.Batch, in.MaxTokens)
+	return in.Train.Missing(ctx, n, w.Pieces("missing answers", in.Batch), in.Batch, in.MaxTokens)
 }}
 
 // Outputs are what the losses need of the teacher, for every training picture.
@@ -78,7 +78,7 @@ func writeOutputs(ctx context.Context, w *chain.Work, in outputsInput) (none str
 		return none, err
 	}
 	keep := distillation.Keep{Folder: w.State(), Every: w.KeepEvery}
-	return none, distillation.WriteOutputs(folder, n, keep, func(text string) { w.Events.Note("teacher outputs: %s", text) }, func(from int, yield func(*model.Batch) error) error {
+	return none, distillation.WriteOutputs(folder, n, w.Pieces("teacher outputs", in.Batch), keep, func(text string) { w.Events.Note("teacher outputs: %s", text) }, func(from int, yield func(*model.Batch) error) error {
 		return in.Train.EachFrom(ctx, from, in.Batch, func(b *data.Batch) error {
 			return torch.Run(func(*torch.Scope) error {
 				packed, err := in.Train.Batch(b.Index, b.Pixels)
