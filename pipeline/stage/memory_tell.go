@@ -57,6 +57,11 @@ func ExplainShort(err error, in Input, loaded int64) error {
 	for i := range least.Stages {
 		least.Stages[i].Distil.Batch = 1
 	}
+	if t := least.Teacher.Train; t != nil {
+		one := *t
+		one.Batch = 1
+		least.Teacher.Train = &one
+	}
 	peak, failed := peakOf(&least, in.Teacher.Declared(), in.Teacher.Dtypes, in.Train)
 	if failed != nil {
 		return err
@@ -70,17 +75,19 @@ func ExplainShort(err error, in Input, loaded int64) error {
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
 
-// availableMemory is what the process can have in all: what the system can still give, with what it has, and not more than a limit on
-// its address space leaves (much of that is never filled: libraries, what Go reserves); 0 where the system does not tell.
+// availableMemory is what the process can have in all: what the system can still give, with what it has, and not more than a limit
+// on its address space leaves (much of that is never filled: libraries, what Go reserves); 0 where the system does not tell.
 func availableMemory() int64 {
 	free := chain.ProcValue("/proc/meminfo", "MemAvailable:")
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err == nil && limit.Cur < math.MaxInt64 {
+		left := max(1, int64(limit.Cur)-chain.ProcValue("/proc/self/status", "VmSize:"))
+		if free == 0 || left < free {
+			free = left
+		}
+	}
 	if free == 0 {
 		return 0
 	}
-	own := chain.ProcValue("/proc/self/status", "VmRSS:")
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err == nil && limit.Cur < math.MaxInt64 {
-		free = min(free, max(0, int64(limit.Cur)-chain.ProcValue("/proc/self/status", "VmSize:")))
-	}
-	return free + own
+	return free + chain.ProcValue("/proc/self/status", "VmRSS:")
 }
