@@ -81,7 +81,7 @@ type run struct {
 }
 
 // do is the recipe.
-func (r *run) do(ctx context.Context) (*report.Report, error) {
+func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	loaded := process.Resident()
 	set, err := r.openData()
 	if err != nil {
@@ -107,6 +107,7 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 	if err := stage.TellMemory(in, loaded); err != nil {
 		return nil, err
 	}
+	defer func() { err = stage.ExplainShort(err, in, loaded) }()
 
 	out := &report.Report{}
 	for _, row := range set.Skipped {

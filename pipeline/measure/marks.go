@@ -45,12 +45,13 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 	}
 	c := in.Questions
 	part := chain.Resume[Marks](w, "answers")
+	pieces := w.Pieces("answers", in.Batch)
 	m := part.Value
 	if part.Done == 0 {
 		m.Right = make([]string, c.Split.Len())
 	}
 	err = c.EachFrom(ctx, part.Done, in.Batch, func(b *data.Batch) error {
-		answers, err := c.Answers(n, b, in.MaxTokens)
+		answers, err := c.Answers(n, pieces, b, in.MaxTokens)
 		if err != nil {
 			return err
 		}
