@@ -95,7 +95,7 @@ func asked64(n model.Network) (*model.Batch, error) {
 func keptOutputs(t *testing.T, n model.Network) *distillation.Outputs {
 	t.Helper()
 	path := t.TempDir()
-	require.NoError(t, distillation.WriteOutputs(path, n, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
+	require.NoError(t, distillation.WriteOutputs(path, n, nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
 		return torch.Run(func(*torch.Scope) error {
 			b, err := asked64(n)
 			if err != nil {

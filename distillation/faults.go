@@ -1,11 +1,8 @@
 package distillation
 
 import (
-	"errors"
 	"fmt"
 	"math"
-
-	"espalier/torch"
 )
 
 // inARow is how many steps may be skipped one after another.
@@ -37,20 +34,3 @@ func (t *training) skip(loss, norm, rate float64, batch string) error {
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-// OutOfMemory says that there is too little memory to train at all.
-type OutOfMemory struct {
-	What string // that was asked for
-	Err  error  // what the allocator says, with the bytes that it could not give
-}
-
-func (e *OutOfMemory) Error() string {
-	return fmt.Sprintf("there is not enough memory for %s: %v", e.What, e.Err)
-}
-
-func (e *OutOfMemory) Unwrap() error { return e.Err }
-
-func lacksMemory(err error) bool {
-	var e *torch.Error
-	return errors.As(err, &e) && e.Kind == torch.KindMemory
-}

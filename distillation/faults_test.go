@@ -80,11 +80,11 @@ func TestShortMemoryTakesPieces(t *testing.T) {
 	torchtest.Setup(t)
 	w := torch.From([]float64{1, -2, 3, .5}, torch.CPU)
 	defer w.Free()
-	run := func(fits int) (distillation.Trained, []float64, []string, error) {
+	run := func(fits int) ([]torch.Growth, []float64, []string, error) {
 		w.CopyFrom(torch.From([]float64{1, -2, 3, .5}, torch.CPU))
 		var notes []string
-		o := distillation.Options{Steps: 3, LR: .1, Pieces: 4, Note: func(text string) { notes = append(notes, text) }}
-		told, err := distillation.Train(context.Background(), []*torch.Tensor{w}, o, func(at distillation.At, _ func(func())) (*torch.Tensor, error) {
+		pieces := &torch.Pieces{Most: 4, What: "training", Note: func(text string) { notes = append(notes, text) }}
+		_, err := distillation.Train(context.Background(), []*torch.Tensor{w}, distillation.Options{Steps: 3, LR: .1, Pieces: pieces}, func(at distillation.At, _ func(func())) (*torch.Tensor, error) {
 			n := 4 / at.Pieces
 			if n > fits {
 				panic(&torch.Error{Op: "matmul", Kind: torch.KindMemory, Message: "no room for 64 bytes"})
@@ -92,22 +92,22 @@ func TestShortMemoryTakesPieces(t *testing.T) {
 			part := w.Slice(0, at.Piece*n, (at.Piece+1)*n)
 			return part.Mul(part).Sum(), nil
 		})
-		return told, w.Floats(), notes, err
+		return pieces.Grown, w.Floats(), notes, err
 	}
-	told, want, notes, err := run(4)
+	grown, want, notes, err := run(4)
 	require.NoError(t, err)
-	assert.Equal(t, 1, told.Pieces)
+	assert.Empty(t, grown)
 	assert.Empty(t, notes)
-	told, got, notes, err := run(1)
+	grown, got, notes, err := run(1)
 	require.NoError(t, err)
-	assert.Equal(t, 4, told.Pieces)
+	assert.Equal(t, []torch.Growth{{From: 0, Pieces: 2}, {From: 0, Pieces: 4}}, grown)
 	assert.InDeltaSlice(t, want, got, 1e-12)
 	require.Len(t, notes, 2)
-	assert.Contains(t, notes[0], "batches are computed in 2 pieces from now on")
+	assert.Contains(t, notes[0], "batches are computed in 2 pieces from number 1 on")
 	_, _, _, err = run(0)
-	var short *distillation.OutOfMemory
+	var short *torch.OutOfMemory
 	require.ErrorAs(t, err, &short)
-	assert.ErrorContains(t, err, "step 1: there is not enough memory for a batch in 4 pieces")
+	assert.ErrorContains(t, err, "step 1: there is not enough memory for training, a batch in 4 pieces")
 	assert.ErrorContains(t, err, "no room for 64 bytes")
 }
 

@@ -52,22 +52,24 @@ type outputsWriter struct {
 	rows  *disk.Appender
 	sum   hash.Hash
 
+	pieces *torch.Pieces
 	keeper disk.Keeper
 }
 
 // outputsPlace is how far an interrupted writer came.
 type outputsPlace struct {
-	Index  outputsIndex `json:"index"`
-	SHA256 string       `json:"sha256"` // of the rows so far
+	Index  outputsIndex   `json:"index"`
+	Pieces []torch.Growth `json:"pieces,omitempty"`
+	SHA256 string         `json:"sha256"` // of the rows so far
 }
 
 // WriteOutputs runs the teacher over batches that together hold every picture once, in order, and writes its outputs into a
 // folder as they are computed: those of a half-precision teacher as they are, others as float16 (in which the logits'
 // differences matter less than the teacher's own errors), or as float32 where one of them lies beyond float16's range. batches
 // begins with the picture number from: an interrupted attempt goes on after the last batch that it kept. It is called once more,
-// from the first picture on, when an output is found to lie beyond the range.
-func WriteOutputs(folder string, teacher model.Network, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
-	w := &outputsWriter{keeper: disk.NewKeeper(keep, note)}
+// from the first picture on, when an output is found to lie beyond the range. Where memory is short pieces divides the batches; nil never does.
+func WriteOutputs(folder string, teacher model.Network, pieces *torch.Pieces, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
+	w := &outputsWriter{pieces: pieces, keeper: disk.NewKeeper(keep, note)}
 	if err := w.open(folder); err != nil {
 		return err
 	}
@@ -134,6 +136,9 @@ func (w *outputsWriter) restore(path string) (size int64, err error) {
 	}
 	defer f.Close()
 	w.index, w.sum = at.Index, sha256.New()
+	if w.pieces != nil {
+		w.pieces.Grown = at.Pieces
+	}
 	size = int64(w.index.Offsets[w.pictures()]) * w.index.rowBytes()
 	if _, err := io.CopyN(w.sum, f, size); err != nil {
 		return 0, fmt.Errorf("%s is cut short: %w", path, err)
@@ -144,37 +149,54 @@ func (w *outputsWriter) restore(path string) (size int64, err error) {
 	return size, nil
 }
 
-// add computes and writes the rows of a batch.
+// add computes and writes the rows of a batch, which is known by its first picture.
 func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
-	return torch.Run(func(*torch.Scope) error {
-		var raw []byte
-		var err error
-		torch.NoGrad(func() {
-			out := teacher.Hidden(b)
-			w.index.Kind = "hidden"
-			logits := teacher.Head(out.Slice(0, 0, 1)).Size(-1)
-			if logits < hiddenPays*out.Size(-1) {
-				out, w.index.Kind = teacher.Head(out), "logits"
+	var raw []byte
+	err := w.pieces.Do(w.pictures(), func(pieces int) error {
+		raw = raw[:0]
+		return torch.Run(func(*torch.Scope) error {
+			for _, part := range b.Parts(pieces) {
+				err := torch.Run(func(*torch.Scope) error {
+					rows, err := w.compute(teacher, part)
+					raw = append(raw, rows...)
+					return err
+				})
+				if err != nil {
+					return err
+				}
 			}
-			var kept *torch.Tensor
-			if kept, err = w.inRange(out, len(b.Scored)); err != nil {
-				return
-			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := w.rows.Write(raw); err != nil {
+		return err
+	}
+	w.sum.Write(raw)
+	for _, n := range b.Scored {
+		w.index.Offsets = append(w.index.Offsets, w.index.Offsets[len(w.index.Offsets)-1]+n)
+	}
+	return nil
+}
+
+// compute gives the bytes of a batch's rows.
+func (w *outputsWriter) compute(teacher model.Network, b *model.Batch) (raw []byte, err error) {
+	torch.NoGrad(func() {
+		out := teacher.Hidden(b)
+		w.index.Kind = "hidden"
+		logits := teacher.Head(out.Slice(0, 0, 1)).Size(-1)
+		if logits < hiddenPays*out.Size(-1) {
+			out, w.index.Kind = teacher.Head(out), "logits"
+		}
+		var kept *torch.Tensor
+		if kept, err = w.inRange(out, len(b.Scored)); err == nil {
 			w.index.Width, w.index.DType = out.Size(-1), kept.DType().String()
 			raw = kept.Raw()
-		})
-		if err != nil {
-			return err
 		}
-		if _, err := w.rows.Write(raw); err != nil {
-			return err
-		}
-		w.sum.Write(raw)
-		for _, n := range b.Scored {
-			w.index.Offsets = append(w.index.Offsets, w.index.Offsets[len(w.index.Offsets)-1]+n)
-		}
-		return nil
 	})
+	return raw, err
 }
 
 // save keeps how far the rows are whole.
@@ -186,8 +208,17 @@ func (w *outputsWriter) save() {
 		if err := w.rows.Sync(); err != nil {
 			return err
 		}
-		return disk.WritePlace(w.keeper.Folder, outputsPlace{w.index, hex.EncodeToString(w.sum.Sum(nil))})
+		return disk.WritePlace(w.keeper.Folder, w.place())
 	})
+}
+
+// place is how far the writer has come.
+func (w *outputsWriter) place() outputsPlace {
+	at := outputsPlace{Index: w.index, SHA256: hex.EncodeToString(w.sum.Sum(nil))}
+	if w.pieces != nil {
+		at.Pieces = w.pieces.Grown
+	}
+	return at
 }
 
 // OpenOutputs opens the outputs in a folder of [WriteOutputs]. Where they are hidden states, head gives the teacher's output

@@ -31,7 +31,7 @@ func (f *far) Head(hidden *torch.Tensor) *torch.Tensor {
 // work; it is asked before each, and told how many times a pass began.
 func (f *far) write(t *testing.T, folder string, keep distillation.Keep, times float64, stop func(pass, from int) bool) (notes []string, err error) {
 	io, pass := modeltest.RefTinyFile(t, "io"), 0
-	err = distillation.WriteOutputs(folder, f, keep, func(text string) { notes = append(notes, text) }, func(from int, yield func(*model.Batch) error) error {
+	err = distillation.WriteOutputs(folder, f, nil, keep, func(text string) { notes = append(notes, text) }, func(from int, yield func(*model.Batch) error) error {
 		pass++
 		return torch.Run(func(*torch.Scope) error {
 			for i := from; i < 4; i += 2 {

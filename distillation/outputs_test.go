@@ -2,6 +2,7 @@ package distillation_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,10 +20,11 @@ import (
 
 // writer writes a network's outputs of the four pictures of ref_tiny, two at a time.
 type writer struct {
-	m     *model.Blip2
-	io    map[string]*torch.Tensor
-	from  int // where the last call began
-	notes []string
+	m      model.Network
+	pieces *torch.Pieces // nil: memory is never short
+	io     map[string]*torch.Tensor
+	from   int // where the last call began
+	notes  []string
 }
 
 func newWriter(t *testing.T) *writer {
@@ -32,7 +34,7 @@ func newWriter(t *testing.T) *writer {
 // write ends with stop, unless that is nil, when half of the pictures are done.
 func (w *writer) write(t *testing.T, folder string, keep distillation.Keep, stop error) error {
 	w.notes = nil
-	return distillation.WriteOutputs(folder, w.m, keep, func(text string) { w.notes = append(w.notes, text) }, func(from int, yield func(*model.Batch) error) error {
+	return distillation.WriteOutputs(folder, w.m, w.pieces, keep, func(text string) { w.notes = append(w.notes, text) }, func(from int, yield func(*model.Batch) error) error {
 		w.from = from
 		return torch.Run(func(*torch.Scope) error {
 			for i := from; i < 4; i += 2 {
@@ -160,4 +162,44 @@ func TestOutputsThatShrink(t *testing.T) {
 	require.ErrorContains(t, err, "outputs.rows cannot be read")
 	_, err = w.open(folder)
 	require.ErrorContains(t, err, "has 10 bytes")
+}
+
+// little is a network in too little memory for more than one picture at once.
+type little struct{ model.Network }
+
+func (l little) Hidden(b *model.Batch) *torch.Tensor {
+	if b.Pictures.Size(0) > 1 {
+		panic(&torch.Error{Op: "matmul", Kind: torch.KindMemory, Message: "no room for 64 bytes"})
+	}
+	return l.Network.Hidden(b)
+}
+
+// Where memory is short the outputs are computed picture by picture, also after an interruption.
+func TestOutputsInPieces(t *testing.T) {
+	torchtest.Setup(t)
+	w := newWriter(t)
+	w.m = modeltest.Double(t, w.m)
+	for k, v := range w.io {
+		if v.DType() == torch.Float32 {
+			w.io[k] = v.To(torch.Float64)
+		}
+	}
+	want, got := t.TempDir(), t.TempDir()
+	require.NoError(t, w.write(t, want, distillation.Keep{}, nil))
+
+	full := w.m
+	w.m = little{full}
+	var short *torch.Error
+	require.ErrorAs(t, w.write(t, got, distillation.Keep{}, nil), &short)
+	assert.Equal(t, torch.KindMemory, short.Kind)
+
+	w.pieces = &torch.Pieces{Most: 2, What: "teacher outputs"}
+	keep, stop := distillation.Keep{Folder: t.TempDir()}, errors.New("stop")
+	require.ErrorIs(t, w.write(t, got, keep, stop), stop)
+	assert.Equal(t, []torch.Growth{{From: 0, Pieces: 2}}, w.pieces.Grown)
+	w.m, w.pieces = full, &torch.Pieces{Most: 2} // there is enough now, and still the rest is computed as the first half was
+	require.NoError(t, w.write(t, got, keep, nil))
+	assert.Equal(t, 2, w.from)
+	assert.Equal(t, 2, w.pieces.At(2))
+	requireFiles(t, want, got)
 }

@@ -19,11 +19,11 @@ func weightsName(step int) string { return fmt.Sprintf("weights-%d.safetensors",
 
 // place is where a training stands; it is written after the weights.
 type place struct {
-	Step    int    `json:"step"`
-	Skipped int    `json:"skipped"`
-	InARow  int    `json:"skipped_in_a_row"`
-	Pieces  int    `json:"pieces"`
-	SHA256  string `json:"sha256"` // of the weights' file
+	Step    int            `json:"step"`
+	Skipped int            `json:"skipped"`
+	InARow  int            `json:"skipped_in_a_row"`
+	Pieces  []torch.Growth `json:"pieces,omitempty"`
+	SHA256  string         `json:"sha256"` // of the weights' file
 }
 
 // save keeps the state.
@@ -44,7 +44,11 @@ func (t *training) write() error {
 	if err != nil {
 		return err
 	}
-	if err := disk.WritePlace(t.keeper.Folder, place{Step: t.step, Skipped: t.skipped, InARow: t.row, Pieces: t.pieces, SHA256: sum}); err != nil {
+	at := place{Step: t.step, Skipped: t.skipped, InARow: t.row, SHA256: sum}
+	if t.o.Pieces != nil {
+		at.Pieces = t.o.Pieces.Grown
+	}
+	if err := disk.WritePlace(t.keeper.Folder, at); err != nil {
 		return err
 	}
 	files, err := os.ReadDir(t.keeper.Folder)
@@ -87,7 +91,10 @@ func (t *training) restore() error {
 	if err := t.load(file); err != nil { // some parameters may have changed already: there is nothing to begin with
 		return fmt.Errorf("distillation: the state of step %d: %w", at.Step, err)
 	}
-	t.step, t.skipped, t.row, t.pieces = at.Step, at.Skipped, at.InARow, min(max(1, at.Pieces), t.o.Pieces)
+	t.step, t.skipped, t.row = at.Step, at.Skipped, at.InARow
+	if t.o.Pieces != nil {
+		t.o.Pieces.Grown = at.Pieces
+	}
 	t.o.Note(fmt.Sprintf("the training goes on after step %d of %d", t.step, t.o.Steps))
 	return nil
 }

@@ -29,7 +29,7 @@ type Options struct {
 	Precision   torch.DType // BFloat16 or Float16 casts the forward; Float32 does not
 	Recompute   bool        // blocks keep only their inputs for backward and are computed again there (torch.Recompute)
 	Device      torch.Device
-	Pieces      int // the most that a batch can be computed in where memory is short; 0 means 1
+	Pieces      *torch.Pieces // divides batches where memory is short; nil: they are not divided
 	Keep        Keep
 	Progress    func(step int, loss float64) // after each step, counted from 1
 	Note        func(text string)            // of what went wrong and was got over
@@ -46,7 +46,6 @@ type LossAt func(at At, cast func(func())) (*torch.Tensor, error)
 // Trained is what is told of a training.
 type Trained struct {
 	Skipped int // steps whose loss or gradients were no numbers
-	Pieces  int // that a batch was computed in at the end; 1 where there was memory enough
 }
 
 // Train updates parameters with AdamW. It goes on from a state that [Keep] holds. When ctx ends, the state is kept and the
@@ -57,8 +56,8 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 	if err := torch.Run(func(*torch.Scope) error {
 		adam = optim.NewAdamW(params, o.WeightDecay, o.DecayAll)
 		return nil
-	}); lacksMemory(err) {
-		return Trained{}, fmt.Errorf("distillation: %w", &OutOfMemory{"the optimizer's state, two numbers a parameter", err})
+	}); torch.LacksMemory(err) {
+		return Trained{}, fmt.Errorf("distillation: %w", &torch.OutOfMemory{What: "the optimizer's state, two numbers a parameter", Err: err})
 	} else if err != nil {
 		return Trained{}, fmt.Errorf("distillation: the optimizer's state: %w", err)
 	}
@@ -75,7 +74,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			p.SetRequiresGrad(asked[i])
 		}
 	}()
-	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1, keeper: disk.NewKeeper(o.Keep, o.Note)}
+	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note)}
 	if err := t.restore(); err != nil {
 		return t.told(), err
 	}
@@ -104,7 +103,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 }
 
 func (o *Options) complete() {
-	o.Accumulate, o.Pieces = max(1, o.Accumulate), max(1, o.Pieces)
+	o.Accumulate = max(1, o.Accumulate)
 	if o.Schedule == nil {
 		o.Schedule = optim.Constant()
 	}
@@ -140,34 +139,26 @@ type training struct {
 	keeper disk.Keeper
 
 	step, skipped, row int // steps done; of these skipped, in all and just now one after another
-	pieces             int
 }
 
-func (t *training) told() Trained { return Trained{Skipped: t.skipped, Pieces: t.pieces} }
+func (t *training) told() Trained { return Trained{Skipped: t.skipped} }
 
 // take takes one step. Where memory is short, batches are computed in more pieces from then on.
 func (t *training) take() (total float64, err error) {
-	var bad string
-	for {
-		if total, bad, err = t.gradients(); !lacksMemory(err) {
-			break
-		}
-		t.adam.ZeroGrad()
-		torch.TrimMemory()
-		if t.pieces >= t.o.Pieces {
-			return 0, &OutOfMemory{fmt.Sprintf("a batch in %d pieces", t.pieces), err}
-		}
-		t.pieces = min(2*t.pieces, t.o.Pieces)
-		t.o.Note(fmt.Sprintf("step %d: there is not enough memory for its batch (%v): batches are computed in %d pieces from now on", t.step+1, err, t.pieces))
-	}
-	if err != nil {
-		return 0, err
-	}
 	limit := t.o.Clip
 	if limit == 0 {
 		limit = math.Inf(1) // for the norm alone
 	}
-	norm, err := torch.ClipGradNorm(t.adam.Params(), limit)
+	var bad string
+	var norm float64
+	err = t.o.Pieces.Do(t.step, func(pieces int) error {
+		t.adam.ZeroGrad() // of an attempt that did not fit
+		if total, bad, err = t.gradients(pieces); err != nil {
+			return err
+		}
+		norm, err = torch.ClipGradNorm(t.adam.Params(), limit)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -186,12 +177,12 @@ func (t *training) take() (total float64, err error) {
 
 // gradients computes the loss of a step, and adds its gradients up. bad names the first batch whose loss is no number, or
 // where there is none all that the gradients are of.
-func (t *training) gradients() (total float64, bad string, err error) {
+func (t *training) gradients(pieces int) (total float64, bad string, err error) {
 	first := t.step * t.o.Accumulate
 	for part := range t.o.Accumulate {
-		for piece := range t.pieces {
+		for piece := range pieces {
 			err := torch.Run(func(*torch.Scope) error {
-				l, err := t.loss(At{t.step, part, piece, t.pieces}, t.o.cast)
+				l, err := t.loss(At{t.step, part, piece, pieces}, t.o.cast)
 				if err != nil || l == nil { // nothing of the piece teaches
 					return err
 				}

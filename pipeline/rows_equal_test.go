@@ -72,7 +72,7 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 				}))
 				shares, _, err := c.Shares(c.Split.Parts().Pictures(), 1)
 				require.NoError(t, err)
-				answers, err := c.Answers(m, shares[0], 4)
+				answers, err := c.Answers(m, nil, shares[0], 4)
 				require.NoError(t, err)
 				out.answers = slices.Concat(answers...)
 				return out

@@ -84,7 +84,7 @@ type run struct {
 }
 
 // do is the recipe.
-func (r *run) do(ctx context.Context) (*report.Report, error) {
+func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	loaded := process.Resident()
 	set, err := r.openData()
 	if err != nil {
@@ -114,6 +114,7 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 			return nil, err
 		}
 	}
+	defer func() { err = stage.ExplainShort(err, in, loaded) }()
 
 	out := &report.Report{}
 	for _, row := range set.Skipped {

@@ -11,31 +11,27 @@ import (
 )
 
 // folded scores from the gradients of the weights.
-func folded(mode torch.Fold) func(*nn.Store, []*nn.Axis, Objective) (Scores, error) {
-	return func(s *nn.Store, axes []*nn.Axis, o Objective) (Scores, error) {
-		where := slices(s, axes)
+func folded(mode torch.Fold) func(*nn.Store, []*nn.Axis, source) (Scores, error) {
+	return func(s *nn.Store, axes []*nn.Axis, from source) (Scores, error) {
+		f := fold{mode: mode, axes: axes, where: slices(s, axes)}
 		defer restoreGrad(s)()
 		s.SetRequiresGrad(false)
-		accumulators := map[*nn.Param]*torch.Accumulator{}
 		for _, p := range s.Params() {
-			if where[p] != nil {
-				accumulators[p] = torch.AccumulateGrad(p.T().SetRequiresGrad(true), mode)
-				defer accumulators[p].Close()
+			if f.where[p] != nil {
+				p.T().SetRequiresGrad(true)
+				f.params = append(f.params, p)
 			}
 		}
-		return o.mean(axes, o.Batches, scaleFor(s), func(i int, sums *Sums) error {
-			return scaled(&sums.Scale, func() (*torch.Tensor, error) { return o.Loss(i) }, func(scale float64) bool {
-				found := empty(axes)
-				for _, p := range s.Params() { // in order: sums of floats depend on it
-					taken := map[int][]float64{}
-					for _, place := range where[p] {
-						if taken[place.dim] == nil {
-							taken[place.dim] = accumulators[p].Take(place.dim).Floats()
-						}
-						place.add(found, taken[place.dim])
+		return from.mean(axes, from.batches, scaleFor(s), func(i int, sums *Sums) error {
+			return from.pieces.Do(i, func(pieces int) error {
+				return scaled(&sums.Scale, func(scale float64) (bool, error) {
+					take := f.atOnce
+					if pieces > 1 {
+						take = f.inParts
 					}
-				}
-				return sums.Scores.add(found, 1/scale)
+					found, err := take(scale, func(each func(pass) error) error { return from.passes(i, pieces, each) })
+					return err == nil && sums.Scores.add(found, 1/scale), err
+				})
 			})
 		})
 	}
@@ -61,30 +57,42 @@ func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 	}
 	defer restoreGrad(n.Store())()
 	n.Store().SetRequiresGrad(false)
-	defer n.Store().SetGates(nil)
 	return s.mean(axes, s.Batches, scaleFor(n.Store()), func(i int, sums *Sums) error {
-		gates := map[string]*torch.Tensor{}
-		return scaled(&sums.Scale, func() (*torch.Tensor, error) {
-			b, err := s.Batch(i)
-			if err != nil {
-				return nil, err
-			}
-			for _, a := range axes {
-				gates[a.Name] = torch.Ones([]int{b.GateRows(a.Tower), a.Units()}, torch.Float32, b.Pictures.Device()).SetRequiresGrad(true)
-			}
-			n.Store().SetGates(gates)
-			return s.Loss(i, b, n.Logits(b)), nil
-		}, func(scale float64) bool {
-			found := Scores{}
-			for _, a := range axes {
-				found[a.Name] = gates[a.Name].Grad().Abs().Sum(0).Floats()
-			}
-			return sums.Scores.add(found, 1/scale)
+		return s.Pieces.Do(i, func(pieces int) error {
+			return scaled(&sums.Scale, func(scale float64) (bool, error) {
+				found := empty(axes)
+				err := s.passes(n, i, pieces, func(p pass) error { return addGates(found, n, axes, p, scale) })
+				return err == nil && sums.Scores.add(found, 1/scale), err
+			})
 		})
 	})
 }
 
-func magnitude(s *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
+// addGates adds the gradients of a pass' gates up, over the pictures.
+func addGates(found Scores, n model.Network, axes []*nn.Axis, p pass, scale float64) error {
+	gates, dtype := map[string]*torch.Tensor{}, torch.Float32
+	if p.batch.Pictures.DType() == torch.Float64 {
+		dtype = torch.Float64
+	}
+	for _, a := range axes {
+		gates[a.Name] = torch.Ones([]int{p.batch.GateRows(a.Tower), a.Units()}, dtype, p.batch.Pictures.Device()).SetRequiresGrad(true)
+	}
+	n.Store().SetGates(gates)
+	defer n.Store().SetGates(nil) // they go with the pass
+	l, err := p.loss()
+	if err != nil {
+		return err
+	}
+	backward(l, scale)
+	for _, a := range axes {
+		for unit, v := range gates[a.Name].Grad().Abs().Sum(0).Floats() {
+			found[a.Name][unit] += v
+		}
+	}
+	return nil
+}
+
+func magnitude(s *nn.Store, axes []*nn.Axis, _ source) (Scores, error) {
 	scores := empty(axes)
 	where := slices(s, axes)
 	err := torch.Run(func(*torch.Scope) error {
@@ -109,12 +117,12 @@ func magnitude(s *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
 }
 
 // random draws from a stream of each axis' own, so that one axis does not shift another's numbers.
-func random(_ *nn.Store, axes []*nn.Axis, o Objective) (Scores, error) {
+func random(_ *nn.Store, axes []*nn.Axis, from source) (Scores, error) {
 	scores := empty(axes)
 	for _, a := range axes {
 		h := fnv.New64a()
 		h.Write([]byte(a.Name))
-		r := rand.New(rand.NewPCG(o.Seed, h.Sum64()))
+		r := rand.New(rand.NewPCG(from.seed, h.Sum64()))
 		for i := range scores[a.Name] {
 			scores[a.Name][i] = r.Float64()
 		}
@@ -122,7 +130,7 @@ func random(_ *nn.Store, axes []*nn.Axis, o Objective) (Scores, error) {
 	return scores, nil
 }
 
-func last(_ *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
+func last(_ *nn.Store, axes []*nn.Axis, _ source) (Scores, error) {
 	scores := empty(axes)
 	for _, a := range axes {
 		for i := range scores[a.Name] {

@@ -12,17 +12,20 @@ import (
 
 // cosine scores blocks by how far they turn their input.
 func cosine(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
-	var found Scores // of a batch
+	var turned, tokens Scores // of a batch: the mean over the tokens so far, and how many these are
 	for _, a := range axes {
 		a.Observe = func(block int, in, out *torch.Tensor) {
 			x, y := in.To(torch.Float64), out.To(torch.Float64)
 			dot := x.Mul(y).Sum(-1)
 			norms := x.Mul(x).Sum(-1).Mul(y.Mul(y).Sum(-1)).Sqrt()
-			found[a.Name][block] += 1 - dot.Div(norms.ClampMin(1e-30)).Mean().Item()
+			n := float64(dot.Count())
+			was := tokens[a.Name][block]
+			turned[a.Name][block] += (1 - dot.Div(norms.ClampMin(1e-30)).Mean().Item() - turned[a.Name][block]) * (n / (was + n))
+			tokens[a.Name][block] += n
 		}
 		defer func() { a.Observe = nil }()
 	}
-	return s.forwards(n, axes, func() { found = empty(axes) }, func() Scores { return found })
+	return s.observed(n, axes, func() { turned, tokens = empty(axes), empty(axes) }, func() Scores { return turned })
 }
 
 // activation scores units by the norm of their activations over each batch, padding included.
@@ -40,7 +43,7 @@ func activation(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 		}
 		defer func() { a.Measure = nil }()
 	}
-	return s.forwards(n, axes, func() { squares = empty(axes) }, func() Scores {
+	return s.observed(n, axes, func() { squares = empty(axes) }, func() Scores {
 		for _, v := range squares {
 			for i := range v {
 				v[i] = math.Sqrt(v[i])
@@ -60,20 +63,16 @@ func withoutPoint(axes []*nn.Axis) *nn.Axis {
 	return nil
 }
 
-// forwards runs the network over the sample without gradients, and gives the mean of what each batch found.
-func (s Sample) forwards(n model.Network, axes []*nn.Axis, begin func(), found func() Scores) (Scores, error) {
+// observed runs the network over the sample without gradients, and gives the mean of what each batch found.
+func (s Sample) observed(n model.Network, axes []*nn.Axis, begin func(), found func() Scores) (Scores, error) {
 	return s.mean(axes, s.Batches, 1, func(i int, sums *Sums) error {
-		return torch.Run(func(*torch.Scope) error {
-			b, err := s.Batch(i)
-			if err != nil {
-				return err
-			}
+		err := s.Pieces.Do(i, func(pieces int) error {
 			begin()
-			torch.NoGrad(func() { n.Hidden(b) })
-			if !sums.Scores.add(found(), 1) {
-				return errors.New("what a block takes in or gives, or an activation, is not a finite number")
-			}
-			return nil
+			return s.forwards(i, pieces, func(b *model.Batch) { n.Hidden(b) })
 		})
+		if err == nil && !sums.Scores.add(found(), 1) {
+			err = errors.New("what a block takes in or gives, or an activation, is not a finite number")
+		}
+		return err
 	})
 }

@@ -24,6 +24,8 @@ type Sample struct {
 	Loss func(i int, b *model.Batch, logits *torch.Tensor) *torch.Tensor
 	Seed uint64
 	Resumed
+	// Pieces divides batches where memory is short, with the same scores up to rounding. Nil never divides them.
+	Pieces *torch.Pieces
 }
 
 // Objective is the data behind a score of a network that is known by its parameters alone.
@@ -35,20 +37,18 @@ type Objective struct {
 	Resumed
 }
 
-// objective is the sample's loss of n.
-func (s Sample) objective(n model.Network) Objective {
-	return Objective{Batches: s.Batches, Seed: s.Seed, Resumed: s.Resumed, Loss: func(i int) (*torch.Tensor, error) {
-		b, err := s.Batch(i)
-		if err != nil {
-			return nil, err
-		}
-		return s.Loss(i, b, n.Logits(b)), nil
-	}}
+// source is where the gradients come from that a criterion looks at.
+type source struct {
+	batches int
+	seed    uint64
+	pieces  *torch.Pieces
+	passes  func(batch, pieces int, f func(pass) error) error
+	Resumed
 }
 
 // criterion scores the units of axes, from the parameters and their gradients alone or from inside the network.
 type criterion struct {
-	score      func(*nn.Store, []*nn.Axis, Objective) (Scores, error)
+	score      func(*nn.Store, []*nn.Axis, source) (Scores, error)
 	inside     func(model.Network, []*nn.Axis, Sample) (Scores, error)
 	blocksOnly bool
 	needsData  bool
@@ -98,7 +98,9 @@ func Importance(n model.Network, name string, axes []*nn.Axis, s Sample) (Scores
 	if c.inside != nil {
 		return c.inside(n, axes, s)
 	}
-	return c.score(n.Store(), axes, s.objective(n))
+	return c.score(n.Store(), axes, source{batches: s.Batches, seed: s.Seed, pieces: s.Pieces, Resumed: s.Resumed, passes: func(batch, pieces int, f func(pass) error) error {
+		return s.passes(n, batch, pieces, f)
+	}})
 }
 
 // Score is [Importance] for any network of which only the parameters are known, such as one of gotorch's modules: the
@@ -123,7 +125,7 @@ func Score(s *nn.Store, name string, axes []*nn.Axis, o Objective) (Scores, erro
 	if err != nil {
 		return nil, err
 	}
-	return c.score(s, axes, o)
+	return c.score(s, axes, source{batches: o.Batches, seed: o.Seed, Resumed: o.Resumed, passes: func(batch, _ int, f func(pass) error) error { return o.whole(batch, f) }})
 }
 
 // find is the criterion of a name if it can score the axes.

@@ -24,23 +24,11 @@ func scaleFor(s *nn.Store) float64 {
 	return 1
 }
 
-// scaled runs backward of a loss in a scope of its own, at smaller scales while what take finds is not finite. take
-// divides by the scale, and adds up only finite values; it tells whether they were.
-func scaled(scale *float64, loss func() (*torch.Tensor, error), take func(scale float64) (finite bool)) error {
+// scaled runs backward of a batch's loss at smaller scales while what attempt finds is not finite. attempt divides by the
+// scale, and adds up only finite values; it tells whether they were.
+func scaled(scale *float64, attempt func(scale float64) (finite bool, err error)) error {
 	for {
-		done := false
-		err := torch.Run(func(*torch.Scope) error {
-			l, err := loss()
-			if err != nil {
-				return err
-			}
-			if *scale != 1 {
-				l = l.To(torch.Float32).MulScalar(*scale)
-			}
-			l.Backward()
-			done = take(*scale)
-			return nil
-		})
+		done, err := attempt(*scale)
 		if err != nil || done {
 			return err
 		}
@@ -50,4 +38,12 @@ func scaled(scale *float64, loss func() (*torch.Tensor, error), take func(scale 
 		}
 		*scale /= scaleStep
 	}
+}
+
+// backward is that of a loss times the scale.
+func backward(l *torch.Tensor, scale float64) {
+	if scale != 1 {
+		l = l.To(torch.Float32).MulScalar(scale)
+	}
+	l.Backward()
 }

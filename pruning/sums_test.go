@@ -19,7 +19,7 @@ import (
 // Stopped at any batch, a score goes on to the same bits, also where a gradient of an early batch lowered the scale of the loss.
 func TestScoresGoOnExactly(t *testing.T) {
 	torchtest.Setup(t)
-	const batches = 4
+	const batches = 3
 	io := modeltest.RefTinyFile(t, "io")
 	half, err := model.Convert(modeltest.RefTiny(t), torch.Float16, torch.CPU)
 	require.NoError(t, err)

@@ -34,6 +34,8 @@ type Result struct {
 	PeakRSS int64   // of the process until it was computed, bytes
 	Reused  bool
 	Live    any // what Compute gave to Work.Hold; nil when the result was found
+
+	pieces pieces // that it was computed in
 }
 
 // Print is that of the result's content: what stands on it need not be computed again when it was computed anew and is
@@ -189,7 +191,7 @@ func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, 
 			return Result{}, nil, err
 		}
 		m := &manifest{Step: k.step, Fingerprint: k.fingerprint, Inputs: k.inputs, Environment: k.environment, Value: value,
-			Seconds: time.Since(began).Seconds(), PeakRSS: process.Peak(), Made: began.UTC().Truncate(time.Second)}
+			Seconds: time.Since(began).Seconds(), PeakRSS: process.Peak(), Pieces: w.pieces.grown(), Made: began.UTC().Truncate(time.Second)}
 		c.tally.Spent += m.Seconds
 		r, err := c.places.keep(k, w, m, places[i:], held)
 		if err != nil {
@@ -207,7 +209,7 @@ func (c *Chain) again(ctx context.Context, k *call, found Result) error {
 		return errors.New("chain: there is no temporary folder for the recheck")
 	}
 	k.begin(c.o.Events)
-	w := &Work{Environment: c.Environment, Events: c.o.Events, folder: spare.work(k.id)}
+	w := &Work{Environment: c.Environment, Events: c.o.Events, folder: spare.work(k.id), pieces: found.pieces}
 	if err := c.recheck.compare(ctx, k, w, found); err != nil {
 		return fmt.Errorf("recheck of %s: %w", k.at, err)
 	}

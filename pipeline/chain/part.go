@@ -13,6 +13,7 @@ type Part[T any] struct {
 	Done  int // batches or pictures that Value is of
 	Value T
 
+	work   *Work
 	what   string
 	kept   int // of Done
 	keeper disk.Keeper
@@ -20,19 +21,23 @@ type Part[T any] struct {
 
 // partPlace is a part on the disk.
 type partPlace[T any] struct {
-	Done  int `json:"done"`
-	Value T   `json:"value"`
+	Done   int    `json:"done"`
+	Value  T      `json:"value"`
+	Pieces pieces `json:"pieces,omitempty"` // that its batches were computed in
 }
 
 // Resume gives the part that an interrupted attempt has kept, or an empty one; what names it for notes, as "scores". A part
 // that is damaged is told and not used.
 func Resume[T any](w *Work, what string) *Part[T] {
 	note := func(text string) { w.Events.Note("%s: %s", what, text) }
-	p := &Part[T]{what: what, keeper: disk.NewKeeper(disk.Keep{Folder: w.State(), Every: w.KeepEvery}, note)}
+	p := &Part[T]{work: w, what: what, keeper: disk.NewKeeper(disk.Keep{Folder: w.State(), Every: w.KeepEvery}, note)}
 	var at partPlace[T]
 	switch err := disk.ReadPlace(w.State(), &at); {
 	case err == nil:
 		p.Done, p.kept, p.Value = at.Done, at.Done, at.Value
+		for of, pieces := range at.Pieces {
+			w.Pieces(of, 1).Grown = pieces.Grown // the step says how many there may be
+		}
 	case !errors.Is(err, fs.ErrNotExist):
 		note(fmt.Sprintf("the kept state in %s cannot be used (%v): they are computed from the beginning", w.State(), err))
 	}
@@ -53,7 +58,7 @@ func (p *Part[T]) Keep() {
 		return
 	}
 	p.keeper.Save(fmt.Sprintf("the state after %d", p.Done), func() error {
-		return disk.WritePlace(p.keeper.Folder, partPlace[T]{p.Done, p.Value})
+		return disk.WritePlace(p.keeper.Folder, partPlace[T]{p.Done, p.Value, p.work.pieces.grown()})
 	})
 	p.kept = p.Done
 }

@@ -90,7 +90,7 @@ func (p *places) find(k *call) (Result, json.RawMessage, bool) {
 func (p *places) open(s *store, k *call) (Result, json.RawMessage, bool) {
 	m, sums, err := s.open(k.id)
 	if err == nil {
-		return Result{Folder: s.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true}, m.Value, true
+		return Result{Folder: s.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true, pieces: m.Pieces}, m.Value, true
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		p.events.Note("%v: it is computed again", err)
@@ -153,7 +153,7 @@ func (p *places) claim(ctx context.Context, s *store, k *call) (*disk.Held, erro
 func (p *places) keep(k *call, w *Work, m *manifest, places []*store, held *disk.Held) (Result, error) {
 	var failed error
 	for i, place := range places {
-		if place == p.shared && w.alone {
+		if place == p.shared && len(m.Pieces) > 0 { // it was computed in another way than its input says
 			continue
 		}
 		if i > 0 {

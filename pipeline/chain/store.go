@@ -38,6 +38,7 @@ type manifest struct {
 	Value       json.RawMessage `json:"value"`
 	Seconds     float64         `json:"seconds"`        // that it took to compute
 	PeakRSS     int64           `json:"peak_rss_bytes"` // of the process until then
+	Pieces      pieces          `json:"pieces,omitempty"`
 	Made        time.Time       `json:"made"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"espalier/pipeline/event"
+	"espalier/torch"
 	"espalier/torch/disk"
 )
 
@@ -18,7 +19,7 @@ type Work struct {
 	save   func(folder string) error
 	live   any
 	free   func()
-	alone  bool
+	pieces pieces
 }
 
 // Folder is for files that are written while they are computed. It holds what an interrupted attempt has left there.
@@ -36,8 +37,20 @@ func (w *Work) Files(save func(folder string) error) { w.save = save }
 // Hold gives the result in memory to the caller of Do, beside its files; free is called when that does not take it.
 func (w *Work) Hold(live any, free func()) { w.live, w.free = live, free }
 
-// Alone keeps the result from other runs: it was computed in another way than its input says.
-func (w *Work) Alone() { w.alone = true }
+// Pieces divides a kind of batches of the step where memory is short, each into most pieces at the most. The result then
+// records its pieces and is kept in the run's folder alone; a recheck divides in the same way.
+func (w *Work) Pieces(what string, most int) *torch.Pieces {
+	if w.pieces == nil {
+		w.pieces = pieces{}
+	}
+	p := w.pieces[what]
+	if p == nil {
+		p = &torch.Pieces{}
+		w.pieces[what] = p
+	}
+	p.Most, p.What, p.Note = most, what, func(text string) { w.Events.Note("%s", text) }
+	return p
+}
 
 func (w *Work) release() {
 	if w.free != nil {

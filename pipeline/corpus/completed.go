@@ -11,9 +11,10 @@ import (
 // Missing are the teacher's token ids for the questions without an answer, in their order.
 func (c *Corpus) Missing(ctx context.Context, w *chain.Work, teacher model.Network, batch, maxTokens int) (out [][]int, err error) {
 	part := chain.Resume[[][]int](w, "missing answers")
+	pieces := w.Pieces("missing answers", batch)
 	out = part.Value
 	err = c.EachOf(ctx, data.Sequence(part.Done, c.Split.Len()), batch, func(b *data.Batch) error {
-		answers, err := c.Answers(teacher, b, maxTokens)
+		answers, err := c.Answers(teacher, pieces, b, maxTokens)
 		if err != nil {
 			return err
 		}

@@ -46,6 +46,7 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 	}
 	c := in.Questions
 	part := chain.Resume[Marks](w, "answers")
+	pieces := w.Pieces("answers", in.Batch)
 	m := part.Value
 	if part.Done == 0 {
 		m.Right = make([]string, c.Split.Len())
@@ -55,7 +56,7 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 		pictures = slices.Values(slices.DeleteFunc(slices.Clone(in.Some), func(p int) bool { return p < part.Done }))
 	}
 	err = c.EachOf(ctx, pictures, in.Batch, func(b *data.Batch) error {
-		answers, err := c.Answers(n, b, in.MaxTokens)
+		answers, err := c.Answers(n, pieces, b, in.MaxTokens)
 		if err != nil {
 			return err
 		}

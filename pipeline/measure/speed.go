@@ -45,7 +45,10 @@ func measureSpeed(ctx context.Context, w *chain.Work, in speedInput) (s speed, e
 		return s, err
 	}
 	torch.SetNumThreads(w.Environment.Threads)
-	s.Throughput, err = throughput(ctx, n, in, w.Environment.Threads)
+	err = w.Pieces("answers at once", in.Batch).Do(0, func(pieces int) (err error) { // the report says how many pictures they were
+		s.Throughput, err = throughput(ctx, n, in, max(1, in.Batch/pieces), w.Environment.Threads)
+		return err
+	})
 	return s, err
 }
 
@@ -93,9 +96,9 @@ const (
 
 // throughput times pictures with all their questions, answered together with the run's threads: on the CPU each thread
 // answers a share of the pictures by itself, since threads that share one small operation mostly wait for each other.
-func throughput(ctx context.Context, n model.Network, in speedInput, threads int) (report.Throughput, error) {
+func throughput(ctx context.Context, n model.Network, in speedInput, pictures, threads int) (report.Throughput, error) {
 	c := in.Questions
-	pictures := min(in.Batch, c.Split.Parts().Pictures())
+	pictures = min(pictures, c.Split.Parts().Pictures())
 	workers := 1
 	if !c.On.IsCUDA() {
 		workers = min(threads, pictures)
@@ -118,7 +121,7 @@ func throughput(ctx context.Context, n model.Network, in speedInput, threads int
 		for _, share := range shares {
 			group.Go(func() (err error) {
 				defer fault.Caught(&err)
-				_, err = c.Answers(n, share, in.MaxTokens)
+				_, err = c.Answers(n, nil, share, in.MaxTokens)
 				return err
 			})
 		}

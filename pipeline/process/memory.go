@@ -3,8 +3,10 @@ package process
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // Resident is the memory that the process has now, in bytes; 0 where the system does not tell.
@@ -13,9 +15,17 @@ func Resident() int64 { return value("/proc/self/status", "VmRSS:") }
 // Peak is the most memory that the process has had, in bytes; 0 where the system does not tell.
 func Peak() int64 { return value("/proc/self/status", "VmHWM:") }
 
-// Available is what the system can still give, with what this process has, in bytes; 0 where it does not tell.
+// Available is what the process can have in all, in bytes: what the system can still give, with what it has, and not more than a
+// limit on its address space leaves (much of that is never filled: libraries, what Go reserves); 0 where the system does not tell.
 func Available() int64 {
 	free := value("/proc/meminfo", "MemAvailable:")
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err == nil && limit.Cur < math.MaxInt64 {
+		left := max(1, int64(limit.Cur)-value("/proc/self/status", "VmSize:"))
+		if free == 0 || left < free {
+			free = left
+		}
+	}
 	if free == 0 {
 		return 0
 	}

@@ -103,7 +103,8 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 			}
 			return distillation.CrossEntropy(logits, b.Targets)
 		},
-		Seed: in.Random,
+		Seed:   in.Random,
+		Pieces: w.Pieces("scores", size),
 	}
 }
 

@@ -39,7 +39,6 @@ type distilInput struct {
 // recovered is what is told of a distillation.
 type recovered struct {
 	Skipped int     // steps whose loss or gradients were no numbers
-	Pieces  int     // that a batch was computed in; 1 where there was memory enough
 	Rate    float64 // of the configuration's: 1, or 0.5 after a start that diverged
 }
 
@@ -89,7 +88,7 @@ func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, er
 		if in.Distil.Steps > 0 {
 			told, err = train(ctx, w, in, n, r.Rate)
 		}
-		r.Skipped, r.Pieces = told.Skipped, told.Pieces
+		r.Skipped = told.Skipped
 		var lost *distillation.Diverged
 		switch {
 		case errors.As(err, &lost) && lost.InARow && r.Rate == 1:
@@ -98,7 +97,7 @@ func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, er
 			continue
 		case err != nil:
 			n.Store().Free()
-			if short := (*distillation.OutOfMemory)(nil); errors.As(err, &short) {
+			if short := (*torch.OutOfMemory)(nil); errors.As(err, &short) {
 				err = fmt.Errorf("%w; recompute = true, distil.freeze or a smaller data.row_tokens needs less", err)
 			}
 			return r, fmt.Errorf("%s: %w", in.What, err)
@@ -106,9 +105,6 @@ func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, er
 		if err := model.CheckFinite(n); err != nil {
 			n.Store().Free()
 			return r, fmt.Errorf("%s: %w", in.What, err)
-		}
-		if r.Pieces > 1 {
-			w.Alone()
 		}
 		w.Hold(n, n.Store().Free)
 		w.Files(func(folder string) error { return in.Train.Save(n, folder) })
@@ -131,7 +127,7 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0)
 	defer feed.Close()
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
-		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: d.Batch,
+		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: w.Pieces(fmt.Sprintf("distillation at %g of the rate", rate), d.Batch),
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), fmt.Sprintf("rate-%g", rate)), Every: w.KeepEvery}, Note: func(text string) { w.Events.Note("%s", text) },
 		Progress: w.Events.Steps(d.Steps)}
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's

@@ -7,6 +7,7 @@ import (
 	"espalier/model"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
+	"espalier/pipeline/teacher"
 	"espalier/torch/nn"
 )
 
@@ -44,9 +45,9 @@ func shapesOf(c *corpus.Corpus, of *model.Config) shapes {
 	return s
 }
 
-// peakOf is the largest of a run's pieces of work after the teacher is there, without the program itself.
-func peakOf(c *config.Config, teacher model.Network, dtypes model.Dtypes, train *corpus.Corpus) (peak estimate, err error) {
-	p := planned{cfg: c, sizes: map[string]int{}, batch: shapesOf(train, teacher.Config())}
+// peakOf is the largest of a run's pieces of work, without the program itself.
+func peakOf(c *config.Config, first model.Network, dtypes model.Dtypes, train *corpus.Corpus) (peak estimate, err error) {
+	p := planned{cfg: c, sizes: map[string]int{}, batch: shapesOf(train, first.Config())}
 	for key, d := range dtypes {
 		p.sizes[key] = d.Size()
 	}
@@ -55,8 +56,11 @@ func peakOf(c *config.Config, teacher model.Network, dtypes model.Dtypes, train 
 			peak = e
 		}
 	}
-	take(p.answering("measuring the teacher", teacher, 0))
-	n := teacher
+	if c.Teacher.Train != nil {
+		take(p.training("training of the teacher", first, tasksOf(train)))
+	}
+	take(p.answering("measuring the teacher", first, 0))
+	n := first
 	for i := range c.Stages {
 		s, name := &c.Stages[i], c.Stages.Names()[i]
 		first, err := s.Declare(n, 1)
@@ -202,6 +206,29 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 	}
 	e.Forwarded += p.forwarded(n, d.Batch, bytes, d.Freeze...) + p.logits(n, d.Batch)
 	return e
+}
+
+// training has all weights in float32, and throw-away heads beside them.
+func (p *planned) training(what string, n model.Network, tasks int) estimate {
+	t := p.cfg.Teacher.Train
+	bytes := 4 * (int64(n.Store().Count()) + teacher.HeadElements(n.Config(), tasks))
+	e := estimate{What: what, Weights: bytes, Gradients: bytes, Optimizer: 2 * bytes}
+	element := 4
+	if t.Precision == "bf16" {
+		element = 3 // some of it in float32
+	}
+	e.Forwarded = p.forwarded(n, t.Batch, element) + p.logits(n, t.Batch)
+	return e
+}
+
+func tasksOf(c *corpus.Corpus) int {
+	tasks := map[string]bool{}
+	for p := range c.Asked.Questions {
+		for _, q := range c.Split.Questions(p) {
+			tasks[q.Task] = true
+		}
+	}
+	return len(tasks)
 }
 
 // answering is a network with what it needs to answer a batch of pictures; stored is a copy in other dtypes.

@@ -1,9 +1,12 @@
 package stage
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"espalier/pipeline/process"
+	"espalier/torch"
 )
 
 // worthTelling is how much memory makes a run's peak worth a line.
@@ -39,6 +42,33 @@ func TellMemory(in Input, loaded int64) error {
 	}
 	in.Events.Note("%s", text)
 	return nil
+}
+
+// ExplainShort adds to the error of a run that found too little memory how much it needs with batches of one picture, which is as
+// far as they are divided. loaded is what the program itself took before the run.
+func ExplainShort(err error, in Input, loaded int64) error {
+	if short := (*torch.OutOfMemory)(nil); !errors.As(err, &short) && !torch.LacksMemory(err) {
+		return err
+	}
+	least := *in.Config
+	least.Importance.Batch, least.Eval.Batch, least.Stages = 1, 1, slices.Clone(least.Stages)
+	for i := range least.Stages {
+		least.Stages[i].Distil.Batch = 1
+	}
+	if t := least.Teacher.Train; t != nil {
+		one := *t
+		one.Batch = 1
+		least.Teacher.Train = &one
+	}
+	peak, failed := peakOf(&least, in.Teacher.Declared(), in.Teacher.Dtypes, in.Train)
+	if failed != nil {
+		return err
+	}
+	text := fmt.Sprintf("the run needs about %s even with one picture at a time, most of it in the %s", gib(loaded+kernels+peak.total()), peak.What)
+	if there := process.Available(); there > 0 && !in.Train.On.IsCUDA() {
+		text += fmt.Sprintf("; %s are there", gib(there))
+	}
+	return fmt.Errorf("%w (%s)", err, text)
 }
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,6 +11,8 @@ import (
 	"espalier/model"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
+	"espalier/pipeline/network"
+	"espalier/pipeline/teacher"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -72,6 +76,27 @@ func TestPeakOfARun(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "distillation of stage inner", peak.What)
 	assert.Greater(t, peak.total(), 2*quiet.total())
+}
+
+// The error of a run without enough memory says what it needs at the least; other errors stay as they are.
+func TestShortMemoryIsExplained(t *testing.T) {
+	torchtest.Setup(t)
+	c, m := config.Default(), smallNetwork(t)
+	s := config.DefaultStage()
+	s.Name, s.Distil.Batch = "inner", 4000
+	c.Stages = append(c.Stages, s)
+	in := Input{Config: c, Teacher: &teacher.Teacher{Held: network.New("", m, nil, nil), Dtypes: model.DtypesOf(m)},
+		Train: &corpus.Corpus{Reading: corpus.Reading{On: torch.CPU}, Asked: corpus.Asked{Questions: [][]model.Question{{{Prompt: make([]int, 9), Answer: make([]int, 3)}}}}}}
+	other := errors.New("other")
+	assert.Equal(t, other, ExplainShort(other, in, 0))
+	assert.NoError(t, ExplainShort(nil, in, 0))
+	short := &torch.OutOfMemory{What: "scores, a batch in 8 pieces", Err: &torch.Error{Op: "matmul", Kind: torch.KindMemory, Message: "no room"}}
+	for _, err := range []error{short, short.Err} {
+		told := ExplainShort(fmt.Errorf("stage inner: %w", err), in, 5<<30)
+		assert.ErrorIs(t, told, err)
+		assert.Regexp(t, `no room \(the run needs about 5\.[34] GiB even with one picture at a time, most of it in the proof of stage inner; .* are there\)$`, told.Error())
+	}
+	assert.Equal(t, 4000, c.Stages[0].Distil.Batch)
 }
 
 // smallNetwork is a BLIP-2 with OPT of 85 words and a width of 32.

@@ -33,7 +33,7 @@ func TestDistillationStartsAgainWithHalfTheRate(t *testing.T) {
 	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
 	require.NoError(t, err)
 	folder := t.TempDir()
-	require.NoError(t, distillation.WriteOutputs(folder, smallNetwork(t), distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
+	require.NoError(t, distillation.WriteOutputs(folder, smallNetwork(t), nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
 		return torch.Run(func(*torch.Scope) error {
 			b, err := train.Read([]int{0, 1, 2})
 			if err != nil {
@@ -77,7 +77,7 @@ func TestDistillationStartsAgainWithHalfTheRate(t *testing.T) {
 	}
 	got, told, taken, notes, err := run(in, 1)
 	require.NoError(t, err)
-	assert.Equal(t, recovered{Pieces: 1, Rate: .5}, told)
+	assert.Equal(t, recovered{Rate: .5}, told)
 	assert.Equal(t, 2, taken)
 	assert.Equal(t, 1, strings.Count(notes, "the distillation starts again with half the rate"))
 

@@ -78,7 +78,7 @@ func writeOutputs(ctx context.Context, w *chain.Work, in outputsInput) (none str
 		return none, err
 	}
 	keep := distillation.Keep{Folder: w.State(), Every: w.KeepEvery}
-	return none, distillation.WriteOutputs(folder, n, keep, func(text string) { w.Events.Note("teacher outputs: %s", text) }, func(from int, yield func(*model.Batch) error) error {
+	return none, distillation.WriteOutputs(folder, n, w.Pieces("teacher outputs", in.Batch), keep, func(text string) { w.Events.Note("teacher outputs: %s", text) }, func(from int, yield func(*model.Batch) error) error {
 		return in.Train.EachOf(ctx, data.Sequence(from, in.Train.Split.Len()), in.Batch, func(b *data.Batch) error {
 			return torch.Run(func(*torch.Scope) error {
 				packed, err := in.Train.Batch(b.Index, b.Pixels)

@@ -36,19 +36,28 @@ func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pret
 	if len(p.tasks) > 0 && train.Split.Count(func(q data.Question) bool { return q.Task == "" }) > 0 { // else they would be taken for the first task's
 		p.tasks[""] = len(tasks)
 	}
-	c := m.Config()
-	side := c.Vision.Image / c.Vision.Patch
-	slots := nn.Fixed(max(1, len(p.tasks)) * pretrainWords * c.Text.Vocabulary)
-	vision, qformer := c.Vision.Hidden*(1+side*side), c.QFormer.Hidden*c.Queries
+	slots, vision, qformer := headSizes(m.Config(), len(p.tasks))
 	store, err := nn.Declare(nil, func(b *nn.Builder) {
-		p.vision = b.Linear("vision", slots, nn.Fixed(vision), nn.Zeros)
-		p.qformer = b.Linear("qformer", slots, nn.Fixed(qformer), nn.Zeros)
+		p.vision = b.Linear("vision", nn.Fixed(slots), nn.Fixed(vision), nn.Zeros)
+		p.qformer = b.Linear("qformer", nn.Fixed(slots), nn.Fixed(qformer), nn.Zeros)
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.store = store
 	return p, store.Init(0, train.On)
+}
+
+// headSizes are the outputs of both heads, and the inputs of each.
+func headSizes(c *model.Config, tasks int) (slots, vision, qformer int) {
+	side := c.Vision.Image / c.Vision.Patch
+	return max(1, tasks) * pretrainWords * c.Text.Vocabulary, c.Vision.Hidden * (1 + side*side), c.QFormer.Hidden * c.Queries
+}
+
+// HeadElements is how many numbers the throw-away heads hold, for the memory that a training needs.
+func HeadElements(c *model.Config, tasks int) int64 {
+	slots, vision, qformer := headSizes(c, tasks)
+	return int64(slots) * int64(vision+qformer+2)
 }
 
 // loss is that of a step, or what a piece of its batch adds: the language model rests during the first ones, the heads fade out

@@ -32,7 +32,6 @@ type trainInput struct {
 // trained is what is told of a training.
 type trained struct {
 	Skipped int // steps whose loss or gradients were no numbers
-	Pieces  int // that a batch was computed in; 1 where there was memory enough
 }
 
 var trainStep = chain.Step[trainInput, trained]{Name: "teacher", Compute: train}
@@ -66,13 +65,10 @@ func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
 	}
 	if err != nil {
 		m.Store().Free()
-		if short := (*distillation.OutOfMemory)(nil); errors.As(err, &short) {
+		if short := (*torch.OutOfMemory)(nil); errors.As(err, &short) {
 			err = fmt.Errorf("%w; a smaller network in [teacher.train] needs less", err)
 		}
 		return r, fmt.Errorf("teacher: %w", err)
-	}
-	if r.Pieces > 1 {
-		w.Alone()
 	}
 	m.Store().SetRequiresGrad(false)
 	w.Hold(m, m.Store().Free)
@@ -104,7 +100,7 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 		cast(func() { logits = m.Logits(packed) })
 		return answersLoss(in.Train, logits, packed, whole), nil
 	})
-	return trained{Skipped: learnt.Skipped + refined.Skipped, Pieces: max(learnt.Pieces, refined.Pieces)}, err
+	return trained{Skipped: learnt.Skipped + refined.Skipped}, err
 }
 
 // answersLoss is the cross entropy of a batch's answers, or what a piece of it adds.
@@ -126,7 +122,7 @@ func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*tor
 	feed := in.Train.Feed(ctx, t.Batch, seed, true)
 	defer feed.Close()
 	o := distillation.Options{Steps: steps, LR: t.LR, Schedule: optim.WarmupCosine(steps, t.Warmup, finalRate),
-		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Pieces: t.Batch,
+		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Pieces: w.Pieces("teacher: "+name, t.Batch),
 		Keep:     distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
 		Note:     func(text string) { w.Events.Note("teacher: %s", text) },
 		Progress: w.Events.Steps(steps)}

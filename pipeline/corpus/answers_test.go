@@ -1,0 +1,61 @@
+package corpus
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/pipeline/data"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+// reader says of each picture its brightness and the question's length, in too little memory for more than so many pictures.
+type reader struct {
+	model.Network
+	fits int
+}
+
+func (r reader) Generate(pictures *torch.Tensor, questions [][]model.Question, _ model.GenerateOptions) (out [][][]int, err error) {
+	if n := pictures.Size(0); n > r.fits {
+		panic(&torch.Error{Op: "matmul", Kind: torch.KindMemory, Message: fmt.Sprintf("no room for %d pictures", n)})
+	}
+	for i, qs := range questions {
+		out = append(out, nil)
+		for _, q := range qs {
+			out[i] = append(out[i], []int{int(1000 * pictures.Slice(0, i, i+1).Mean().Item()), len(q.Prompt)})
+		}
+	}
+	return out, nil
+}
+
+// A batch of questions that does not fit into memory is answered in pieces, with the same answers in the same order.
+func TestAnswersInPieces(t *testing.T) {
+	torchtest.Setup(t)
+	c := adsCorpus(t, model.Form{}, ownWords)
+	answers := func(fits int, pieces *torch.Pieces) (out [][][]int, err error) {
+		err = c.Each(context.Background(), 3, func(b *data.Batch) error {
+			part, err := c.Answers(reader{fits: fits}, pieces, b, 4)
+			out = append(out, part...)
+			return err
+		})
+		return out, err
+	}
+	want, err := answers(3, nil)
+	require.NoError(t, err)
+	require.Len(t, want, 3)
+	require.NotEqual(t, want[0], want[1])
+	pieces := &torch.Pieces{Most: 3, What: "answers"}
+	got, err := answers(1, pieces)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	assert.Equal(t, []torch.Growth{{From: 0, Pieces: 2}, {From: 0, Pieces: 3}}, pieces.Grown)
+	_, err = answers(0, pieces)
+	var short *torch.OutOfMemory
+	require.ErrorAs(t, err, &short)
+	assert.ErrorContains(t, err, "answer the train split: there is not enough memory for answers, a batch in 3 pieces: torch: matmul: no room for 1 pictures")
+}

@@ -1,0 +1,81 @@
+package pruning
+
+import (
+	"espalier/torch"
+	"espalier/torch/nn"
+)
+
+// fold makes scores of the gradients of one batch.
+type fold struct {
+	mode   torch.Fold
+	axes   []*nn.Axis
+	params []*nn.Param // in order: sums of floats depend on it
+	where  map[*nn.Param][]slice
+}
+
+// atOnce folds gradients as they arise and keeps none.
+func (f *fold) atOnce(scale float64, passes func(func(pass) error) error) (Scores, error) {
+	found := empty(f.axes)
+	err := passes(func(p pass) error {
+		accumulators := make([]*torch.Accumulator, len(f.params)) // of this batch alone: an earlier attempt may have broken off
+		for i, p := range f.params {
+			accumulators[i] = torch.AccumulateGrad(p.T(), f.mode)
+			defer accumulators[i].Close()
+		}
+		l, err := p.loss()
+		if err != nil {
+			return err
+		}
+		backward(l, scale)
+		for i, p := range f.params {
+			f.take(found, p, accumulators[i])
+		}
+		return nil
+	})
+	return found, err
+}
+
+// inParts adds the gradients of a batch's parts up and folds the sums: an absolute value of each part's would be another score.
+// So it keeps a gradient for each parameter, as training does.
+func (f *fold) inParts(scale float64, passes func(func(pass) error) error) (Scores, error) {
+	defer func() {
+		for _, p := range f.params {
+			p.T().SetGrad(nil)
+		}
+	}()
+	if err := passes(func(p pass) error {
+		l, err := p.loss()
+		if err == nil {
+			backward(l, scale)
+		}
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	found := empty(f.axes)
+	return found, torch.Run(func(*torch.Scope) error {
+		for _, p := range f.params {
+			sum := p.T().Grad()
+			if sum == nil {
+				continue
+			}
+			p.T().SetGrad(nil)
+			a := torch.AccumulateGrad(p.T(), f.mode)
+			defer a.Close()
+			p.T().Mul(sum).Sum().Backward() // its gradient is the sum
+			f.take(found, p, a)
+		}
+		return nil
+	})
+}
+
+// take counts what was folded of a parameter.
+func (f *fold) take(found Scores, p *nn.Param, a *torch.Accumulator) {
+	taken := map[int][]float64{}
+	for _, place := range f.where[p] {
+		if taken[place.dim] == nil {
+			taken[place.dim] = a.Take(place.dim).Floats()
+		}
+		place.add(found, taken[place.dim])
+	}
+}
