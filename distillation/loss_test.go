@@ -33,10 +33,10 @@ func TestLossesEqualReference(t *testing.T) {
 		for _, d := range []torch.DType{torch.Float64, torch.Float32} {
 			student, teacher := student.To(d), teacher.To(d)
 			for name, l := range map[string]distillation.Loss{"kl_loss": {KL: 1}, "pair_loss": {Pair: 1}, "ce_loss": {CE: 1}} {
-				want.Check(t, name, l.Of(student, teacher, targets, nil))
+				want.Check(t, name, l.Of(student, distillation.Logits(teacher), targets, nil))
 			}
 		}
-		sum := distillation.Loss{KL: 2, Pair: 3, CE: .5}.Of(student, teacher.To(torch.Float64), targets, nil)
+		sum := distillation.Loss{KL: 2, Pair: 3, CE: .5}.Of(student, distillation.Logits(teacher.To(torch.Float64)), targets, nil)
 		parts := want.Values["kl_loss"].MulScalar(2).Add(want.Values["pair_loss"].MulScalar(3)).Add(want.Values["ce_loss"].MulScalar(.5))
 		torchtest.Same(t, parts, sum)
 	})
@@ -69,8 +69,8 @@ func TestUnlabelledRows(t *testing.T) {
 		targets := torch.From([]int64{0, 1}, torch.CPU)
 		l := distillation.Loss{KL: 1, Pair: 1, PairForm: "hinge"}
 		kl := distillation.KL(student, teacher, 1).Item()
-		assert.InDelta(t, kl+2, l.Of(student, teacher, targets, torch.From([]int64{0}, torch.CPU)).Item(), 1e-12)
-		assert.InDelta(t, kl, l.Of(student, teacher, targets, torch.From([]int64{}, torch.CPU, 0)).Item(), 1e-12)
+		assert.InDelta(t, kl+2, l.Of(student, distillation.Logits(teacher), targets, torch.From([]int64{0}, torch.CPU)).Item(), 1e-12)
+		assert.InDelta(t, kl, l.Of(student, distillation.Logits(teacher), targets, torch.From([]int64{}, torch.CPU, 0)).Item(), 1e-12)
 	})
 }
 

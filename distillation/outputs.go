@@ -19,12 +19,18 @@ import (
 
 // Outputs are what the losses need of a teacher, computed once for each picture and kept in a file: the logits of every
 // answer token, or, where the vocabulary is large, the hidden states behind them, from which the teacher's own head makes
-// the logits again.
+// the logits again; or what an [OutputForm] asks for.
 type Outputs struct {
 	rows  *os.File
 	index outputsIndex
 	dtype torch.DType
 	head  func(*torch.Tensor) *torch.Tensor // nil when the file holds logits
+}
+
+// OutputForm says what is kept of a teacher's logits. The zero value keeps all.
+type OutputForm struct {
+	TopK         int       // so many tokens of each position: the right one and the strongest others; 0 keeps all
+	Temperatures []float64 // at which a loss asks for the mass of the others
 }
 
 // The files of kept outputs: the rows one after another, and where each picture's are.
@@ -35,13 +41,20 @@ const (
 
 // outputsIndex is the file outputs.json, written when the rows are whole.
 type outputsIndex struct {
-	Kind    string `json:"kind"` // of what a row is: "logits" or "hidden"
+	Kind    string `json:"kind"` // of what a row is: "logits", "hidden" or "top-k"
 	DType   string `json:"dtype"`
-	Width   int    `json:"width"`   // elements of a row
+	Width   int    `json:"width"`   // logits or hidden states of a row
 	Offsets []int  `json:"offsets"` // first row of each picture, and the number of all rows
+
+	Temperatures []float64 `json:"temperatures,omitempty"` // of top-k: those of the masses in a row
 }
 
-func (i *outputsIndex) rowBytes() int64 { return int64(2 * i.Width) }
+func (i *outputsIndex) rowBytes() int64 {
+	if i.Kind == kindTopK {
+		return topKBytes(i.Width, len(i.Temperatures))
+	}
+	return int64(2 * i.Width)
+}
 
 // hiddenPays is how many times wider than the hidden states the logits must be before those are kept instead: making
 // logits of them again costs a matrix product at each step.
@@ -49,6 +62,7 @@ const hiddenPays = 4
 
 // outputsWriter is outputs that are being written.
 type outputsWriter struct {
+	form  OutputForm
 	index outputsIndex
 	rows  *disk.Appender
 	sum   hash.Hash
@@ -66,8 +80,8 @@ type outputsPlace struct {
 // folder as they are computed: those of a half-precision teacher as they are, others as float16 (in which the logits'
 // differences matter less than the teacher's own errors). batches begins with the picture number from: an interrupted attempt
 // goes on after the last batch that it kept.
-func WriteOutputs(folder string, teacher model.Network, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
-	w := &outputsWriter{keeper: newKeeper(keep, note)}
+func WriteOutputs(folder string, teacher model.Network, form OutputForm, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
+	w := &outputsWriter{form: form, keeper: newKeeper(keep, note)}
 	if err := w.open(folder); err != nil {
 		return err
 	}
@@ -143,15 +157,16 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 		var raw []byte
 		torch.NoGrad(func() {
 			out := teacher.Hidden(b)
+			if w.form.TopK > 0 {
+				raw = w.topK(teacher, out, b.Targets)
+				return
+			}
 			w.index.Kind = "hidden"
 			logits := teacher.Head(out.Slice(0, 0, 1)).Size(-1)
 			if logits < hiddenPays*out.Size(-1) {
 				out, w.index.Kind = teacher.Head(out), "logits"
 			}
-			dtype := torch.Float16
-			if out.DType() == torch.BFloat16 { // reaches further than float16
-				dtype = torch.BFloat16
-			}
+			dtype := keptDType(out)
 			w.index.Width, w.index.DType = out.Size(-1), dtype.String()
 			raw = out.To(dtype).Raw()
 		})
@@ -164,6 +179,14 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 		}
 		return nil
 	})
+}
+
+// keptDType is what logits or hidden states are kept in.
+func keptDType(t *torch.Tensor) torch.DType {
+	if t.DType() == torch.BFloat16 { // reaches further than float16
+		return torch.BFloat16
+	}
+	return torch.Float16
 }
 
 // save keeps how far the rows are whole.
@@ -216,10 +239,10 @@ func OpenOutputs(folder string, head func() (func(*torch.Tensor) *torch.Tensor, 
 // Pictures is how many pictures the file covers.
 func (o *Outputs) Pictures() int { return len(o.index.Offsets) - 1 }
 
-// Logits are the teacher's [n, vocabulary] at the scored positions of a batch of these pictures, in the batch's order, in
-// float32 or wider. As operations do, it panics with a *torch.Error, where the file cannot be read: it is read at each use, so
-// that one that shrinks under a run is an error and not a fault of memory.
-func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
+// Teacher is what is known of the teacher at the scored positions of a batch of these pictures, in the batch's order. As
+// operations do, it panics with a *torch.Error, where the file cannot be read: it is read at each use, so that one that shrinks
+// under a run is an error and not a fault of memory.
+func (o *Outputs) Teacher(pictures []int, on torch.Device) *Teacher {
 	var raw []byte
 	for _, p := range pictures {
 		from, to := int64(o.index.Offsets[p])*o.index.rowBytes(), int64(o.index.Offsets[p+1])*o.index.rowBytes()
@@ -230,12 +253,10 @@ func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
 				Message: fmt.Sprintf("%s cannot be read (%v): was it changed while the run used it? start again to compute it anew", o.rows.Name(), err)})
 		}
 	}
-	t := torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.index.rowBytes()), o.index.Width).To(torch.Float32)
-	if o.head == nil {
-		return t
+	if o.index.Kind == kindTopK {
+		return o.topK(raw, on)
 	}
-	torch.NoGrad(func() { t = o.head(t) })
-	return t
+	return &Teacher{rows: torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.index.rowBytes()), o.index.Width), head: o.head}
 }
 
 // Close closes the file.

@@ -23,6 +23,7 @@ type writer struct {
 	io    map[string]*torch.Tensor
 	from  int // where the last call began
 	notes []string
+	form  distillation.OutputForm
 }
 
 func newWriter(t *testing.T) *writer {
@@ -32,7 +33,7 @@ func newWriter(t *testing.T) *writer {
 // write ends with stop, unless that is nil, when half of the pictures are done.
 func (w *writer) write(t *testing.T, folder string, keep distillation.Keep, stop error) error {
 	w.notes = nil
-	return distillation.WriteOutputs(folder, w.m, keep, func(text string) { w.notes = append(w.notes, text) }, func(from int, yield func(*model.Batch) error) error {
+	return distillation.WriteOutputs(folder, w.m, w.form, keep, func(text string) { w.notes = append(w.notes, text) }, func(from int, yield func(*model.Batch) error) error {
 		w.from = from
 		return torch.Run(func(*torch.Scope) error {
 			for i := from; i < 4; i += 2 {
@@ -76,7 +77,7 @@ func TestOutputsAreTheTeachers(t *testing.T) {
 		torch.NoGrad(func() {
 			third, second := modeltest.RefTinyBatch(t, w.io, 2, 3, false), modeltest.RefTinyBatch(t, w.io, 1, 2, false)
 			want := torch.Cat(0, w.m.Logits(third), w.m.Logits(second))
-			torchtest.Within(t, want, o.Logits([]int{2, 1}, torch.CPU), 1./1024, 0, "float16 rounds to 11 bits")
+			torchtest.Within(t, want, o.Teacher([]int{2, 1}, torch.CPU).Logits(), 1./1024, 0, "float16 rounds to 11 bits")
 		})
 		return nil
 	}))
@@ -154,7 +155,7 @@ func TestOutputsThatShrink(t *testing.T) {
 	defer o.Close()
 	require.NoError(t, os.Truncate(filepath.Join(folder, "outputs.rows"), 10))
 	err = torch.Run(func(*torch.Scope) error {
-		o.Logits([]int{3}, torch.CPU)
+		o.Teacher([]int{3}, torch.CPU)
 		return nil
 	})
 	require.ErrorContains(t, err, "outputs.rows cannot be read")

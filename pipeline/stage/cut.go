@@ -95,7 +95,7 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 			case "margin":
 				return distillation.Margin(logits, b.Targets)
 			case "distillation":
-				return in.Distil.Of(logits, outputs.Logits(pictures(i), c.On), b.Targets, c.Labelled(pictures(i)))
+				return in.Distil.Of(logits, outputs.Teacher(pictures(i), c.On), b.Targets, c.Labelled(pictures(i)))
 			}
 			return distillation.CrossEntropy(logits, b.Targets)
 		},

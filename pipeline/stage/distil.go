@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"espalier/distillation"
 	"espalier/model"
@@ -122,7 +123,7 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	defer feed.Close()
 	var mean event.Mean
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
-		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: d.Batch,
+		WeightDecay: d.WeightDecay, Clip: d.Clip, Average: d.Average, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: d.Batch,
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), fmt.Sprintf("rate-%g", rate)), Every: w.KeepEvery}, Note: func(text string) { w.Events.Note("%s", text) },
 		Progress: func(step int, loss float64) {
 			w.Events.Emit(event.Progress{Done: step, Total: d.Steps, Unit: "steps", Loss: mean.Add(loss)})
@@ -148,10 +149,25 @@ func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs
 		cast(func() { logits = student.Logits(packed) })
 		var rows distillation.Rows
 		rows.All, rows.Labelled = in.Train.Rows(whole.Index...)
-		return lossOf(in.Distil).OfPiece(logits, outputs.Logits(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows), nil
+		return lossOf(in.Distil).OfPiece(logits, outputs.Teacher(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows), nil
 	}
 }
 
 func lossOf(d config.DistilConfig) distillation.Loss {
-	return distillation.Loss{KL: d.KL, Temperature: d.Temperature, Pair: d.Pair, PairForm: d.PairForm, Margin: d.Margin, CE: d.CE}
+	return distillation.Loss{KL: d.KL, Form: d.KLForm, Temperature: d.Temperature, Correct: d.Correct, Pair: d.Pair, PairForm: d.PairForm, Margin: d.Margin, CE: d.CE}
+}
+
+// OutputForm is what the stages of a run ask of the teacher's outputs.
+func OutputForm(cfg *config.Config) (form distillation.OutputForm) {
+	if form.TopK = cfg.Teacher.TopK; form.TopK == 0 {
+		return form
+	}
+	for _, s := range cfg.Stages {
+		if s.Distil.Steps > 0 || s.Loss == "distillation" {
+			form.Temperatures = append(form.Temperatures, s.Distil.Temperature)
+		}
+	}
+	slices.Sort(form.Temperatures)
+	form.Temperatures = slices.Compact(form.Temperatures)
+	return form
 }

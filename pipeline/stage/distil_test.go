@@ -37,7 +37,7 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 	folder := t.TempDir()
 	teacher := smallNetwork(t)
 	require.NoError(t, teacher.Store().Init(2, torch.CPU))
-	require.NoError(t, distillation.WriteOutputs(folder, teacher, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
+	require.NoError(t, distillation.WriteOutputs(folder, teacher, distillation.OutputForm{}, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
 		return torch.Run(func(*torch.Scope) error {
 			b, err := train.Read([]int{0, 1, 2})
 			if err != nil {
