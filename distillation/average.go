@@ -52,7 +52,9 @@ func (a *average) each(params []*torch.Tensor, f func(p, w *torch.Tensor)) error
 		if err := torch.Run(func(*torch.Scope) error {
 			torch.NoGrad(func() { f(params[i], w) })
 			return nil
-		}); err != nil {
+		}); lacksMemory(err) {
+			return &OutOfMemory{"the average of a weight", err}
+		} else if err != nil {
 			return fmt.Errorf("the average of the weights: %w", err)
 		}
 	}

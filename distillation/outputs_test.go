@@ -86,18 +86,21 @@ func TestOutputsAreTheTeachers(t *testing.T) {
 // Interrupted between batches, the same files come out, and what was computed is not computed again.
 func TestOutputsGoOnExactly(t *testing.T) {
 	torchtest.Setup(t)
-	w, whole, folder := newWriter(t), t.TempDir(), t.TempDir()
-	require.NoError(t, w.write(t, whole, distillation.Keep{}, nil))
-	keep := distillation.Keep{Folder: filepath.Join(t.TempDir(), "state")}
-	for _, from := range []int{0, 2} {
-		require.ErrorIs(t, w.write(t, folder, keep, context.Canceled), context.Canceled)
-		assert.Equal(t, from, w.from)
-		assert.NoFileExists(t, filepath.Join(folder, "outputs.json"), "they are not whole")
+	w := newWriter(t)
+	for _, w.form = range []distillation.OutputForm{{}, {TopK: 3, Temperatures: []float64{1, 2}}} {
+		whole, folder := t.TempDir(), t.TempDir()
+		require.NoError(t, w.write(t, whole, distillation.Keep{}, nil))
+		keep := distillation.Keep{Folder: filepath.Join(t.TempDir(), "state")}
+		for _, from := range []int{0, 2} {
+			require.ErrorIs(t, w.write(t, folder, keep, context.Canceled), context.Canceled)
+			assert.Equal(t, from, w.from)
+			assert.NoFileExists(t, filepath.Join(folder, "outputs.json"), "they are not whole")
+		}
+		require.NoError(t, w.write(t, folder, keep, nil))
+		assert.Equal(t, 2, w.from)
+		assert.Empty(t, w.notes)
+		requireFiles(t, whole, folder)
 	}
-	require.NoError(t, w.write(t, folder, keep, nil))
-	assert.Equal(t, 2, w.from)
-	assert.Empty(t, w.notes)
-	requireFiles(t, whole, folder)
 }
 
 // Rows or a place that are not as they were written are named, and not used.
