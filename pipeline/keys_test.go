@@ -44,6 +44,7 @@ var changed = map[string][]string{
 	"stage.distil.steps": {"stage.hidden.distil.steps=7"}, "stage.distil.lr": {"stage.hidden.distil.lr=1e-3"}, "stage.distil.batch": {"stage.hidden.distil.batch=6"},
 	"stage.distil.accumulate": {"stage.hidden.distil.accumulate=1"}, "stage.distil.kl": {"stage.hidden.distil.kl=2"}, "stage.distil.temperature": {"stage.hidden.distil.temperature=2"},
 	"stage.distil.kl_form": {"stage.hidden.distil.kl_form=js"}, "stage.distil.correct": {"stage.hidden.distil.correct=0.5"}, "stage.distil.average": {"stage.hidden.distil.average=0.9"},
+	"stage.distil.hidden": {"stage.hidden.distil.hidden=0.5"}, "stage.distil.hidden_form": {"stage.hidden.distil.hidden_form=kept"},
 	"stage.distil.pair": {"stage.hidden.distil.pair=2"}, "stage.distil.pair_form": {"stage.hidden.distil.pair_form=hinge"}, "stage.distil.margin": {"stage.hidden.distil.margin=0.5"},
 	"stage.distil.ce": {"stage.hidden.distil.ce=0.5"}, "stage.distil.freeze": {`stage.hidden.distil.freeze=["vision"]`}, "stage.distil.warmup": {"stage.hidden.distil.warmup=0.5"},
 	"stage.distil.weight_decay": {"stage.hidden.distil.weight_decay=0.1"}, "stage.distil.clip": {"stage.hidden.distil.clip=0.5"}, "stage.distil.precision": {"stage.hidden.distil.precision=bf16"},

@@ -79,4 +79,35 @@ for name, loss in cases.items():
     value = loss(z)
     value.backward()
     out[name], out[name + ".grad"] = value.detach(), z.grad
+
+# Hidden states of a student that has some dimensions and query tokens of its teacher: NAME is the loss, NAME.vision (and so on)
+# its gradient with respect to the student's states, NAME.maps.0 (and so on) with respect to the matrices.
+KEPT = {"vision": range(1, 32, 4), "language": range(0, 40, 4)}
+QUERIES = [0, 1, 3]
+PARTS = {"vision": ("vision", (2, 3, 32)), "prefix": ("language", (2, 4, 40)), "hidden": ("language", (5, 40))}
+relative = lambda s, t: ((s - t).square().sum(-1) / t.square().sum(-1)).mean()
+states = {}
+for part, (tower, shape) in PARTS.items():
+    t = torch.randn(shape, dtype=torch.float64)
+    own = list(shape[:-1]) + [len(KEPT[tower])]
+    if part == "prefix":
+        own[1] = len(QUERIES)
+    states[part] = torch.randn(own, dtype=torch.float64), t
+    out["student." + part], out["teacher." + part] = states[part]
+for form in ("projection", "kept"):
+    value, leaves = 0, {}
+    for i, (part, (s, t)) in enumerate(states.items()):
+        kept = list(KEPT[PARTS[part][0]])
+        t = t[:, QUERIES] if part == "prefix" else t
+        s = leaves[f"hidden.{form}.{part}"] = s.clone().requires_grad_()
+        if form == "kept":
+            value = value + relative(s, t[..., kept]) / 3
+        else:
+            w = torch.zeros(t.shape[-1], s.shape[-1], dtype=torch.float64)
+            w[kept, range(len(kept))] = 1
+            w = leaves[f"hidden.{form}.maps.{i}"] = w.requires_grad_()
+            value = value + relative(F.linear(s, w), t) / 3
+    value.backward()
+    out["hidden." + form] = value.detach()
+    out.update({name: x.grad for name, x in leaves.items()})
 save_file(out, os.path.join(os.path.dirname(os.path.abspath(__file__)), "losses.safetensors"))

@@ -62,8 +62,8 @@ func (s *StageConfig) check(t *table) {
 		t.fault("loss", `"distillation" is KL alone here, and an uncut student's KL has no gradient: `+
 			`set distil.pair or distil.ce above 0, or loss = "cross-entropy"`)
 	}
-	if d.Steps > 0 && d.KL == 0 && d.Pair == 0 && d.CE == 0 {
-		t.fault("distil.kl", "kl, pair and ce are all 0: the student would learn nothing; set one above 0, or steps = 0")
+	if d.Steps > 0 && d.KL == 0 && d.Pair == 0 && d.CE == 0 && d.Hidden == 0 {
+		t.fault("distil.kl", "kl, pair, ce and hidden are all 0: the student would learn nothing; set one above 0, or steps = 0")
 	}
 	if d.Correct == 1 && d.KLForm == "reverse" {
 		t.fault("distil.correct", `with kl_form = "reverse" a distribution of one token alone is infinitely far: set it below 1, or take another kl_form`)

@@ -138,7 +138,7 @@ func TestOneFault(t *testing.T) {
 		"no name":            {strings.Replace(small, `name = "blocks"`, "", 1), `run.toml:5: stage[0]: name: missing: give one of "blocks", "inner", "hidden"`},
 		"cosine for widths":  {insert(`name = "hidden"`, `criterion = "cosine"`), `run.toml:10: stage[1] "hidden": criterion: "cosine" scores whole blocks: a stage named "hidden" needs another`},
 		"nothing cut":        {strings.Replace(small, "keep = { vision = 2 }", "", 1), `run.toml:5: stage[0] "blocks": keep: nothing is cut: say what stays in at least one tower, as keep = { vision = 2 }`},
-		"nothing learnt":     {insert("steps = 8", "kl = 0\npair = 0"), `run.toml:13: stage[1] "hidden": distil.kl: kl, pair and ce are all 0: the student would learn nothing; set one above 0, or steps = 0`},
+		"nothing learnt":     {insert("steps = 8", "kl = 0\npair = 0"), `run.toml:13: stage[1] "hidden": distil.kl: kl, pair, ce and hidden are all 0: the student would learn nothing; set one above 0, or steps = 0`},
 		"no teacher's best":  {strings.Replace(small, "[teacher.train]", "[teacher]\ntop_k = 1\n[teacher.train]", 1), `run.toml:5: teacher.top_k: 1 would keep the right token alone, and not what the teacher thinks best: keep at least 2, or 0 for all`},
 		"infinitely far":     {insert("steps = 8", "correct = 1\nkl_form = \"reverse\""), `run.toml:13: stage[1] "hidden": distil.correct: with kl_form = "reverse" a distribution of one token alone is infinitely far: set it below 1, or take another kl_form`},
 		"fewer than cuts":    {insert(`name = "hidden"`, "cuts = 9"), `run.toml:13: stage[1] "hidden": distil.steps: 8 steps cannot be shared among cuts = 9`},

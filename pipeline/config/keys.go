@@ -141,6 +141,8 @@ type DistilConfig struct {
 	PairForm    string   `toml:"pair_form" default:"softplus" choices:"softplus,hinge,huber" doc:"form of the pairwise loss"`
 	Margin      float64  `toml:"margin" default:"0" range:"[0,)" doc:"distance in logits that the pairwise loss asks for"`
 	CE          float64  `toml:"ce" default:"0" range:"[0,)" doc:"weight of the cross entropy against the right answer"`
+	Hidden      float64  `toml:"hidden" default:"0" range:"[0,)" doc:"weight of the loss between hidden states: the towers' outputs, compared with those of the teacher, which then runs on every batch"`
+	HiddenForm  string   `toml:"hidden_form" default:"projection" choices:"projection,kept" doc:"how a narrower student is compared in hidden: through a matrix that is trained and dropped, or on the dimensions that it kept"`
 	Freeze      []string `toml:"freeze" choices:"vision,qformer,language,embeddings" doc:"what is not trained: towers, or the language model's embeddings (tables, head, final norm)"`
 	Warmup      float64  `toml:"warmup" default:"0.05" range:"[0,1]" doc:"share of the steps in which the rate rises"`
 	WeightDecay float64  `toml:"weight_decay" default:"0.05" range:"[0,1]" doc:"weight decay of AdamW"`

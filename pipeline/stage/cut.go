@@ -169,7 +169,7 @@ func (s *one) slice(ctx context.Context, c *chain.Chain, cut int, student *netwo
 		defer torch.TrimMemory()
 		defer student.Free()
 		return pruning.Apply(before, plan)
-	}), nil
+	}).After(student, plan.Keep), nil
 }
 
 func cutAndProve(_ context.Context, w *chain.Work, in cutInput) (p proved, err error) {

@@ -36,6 +36,9 @@ type distilInput struct {
 	Recompute bool
 	Order     uint64 // seed of the pictures' order
 	What      string // the stage, for errors
+
+	Teacher *network.Held    // of the loss of hidden states, else nil
+	Units   map[string][]int // likewise: of the teacher's widths and query tokens what the student has
 }
 
 // recovered is what is told of a distillation.
@@ -52,6 +55,9 @@ func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *networ
 	in := distilInput{Network: after, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: finalBetweenCuts, Recompute: s.Config.Recompute,
 		Order: random.Stream(s.Config.Seed, "distil", s.index, cut), What: "stage " + s.name}
 	in.Distil.Steps = s.cfg.StepsOf(cut)
+	if in.Distil.Hidden > 0 {
+		in.Teacher, in.Units = s.Teacher.Held, after.Units()
+	}
 	if cut == s.cfg.Cuts {
 		in.Final = finalOfStage
 	}
@@ -67,7 +73,7 @@ func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *networ
 			return nil, fmt.Errorf("stage %s: %w", s.name, err)
 		}
 		return n, nil
-	}), nil
+	}).After(after, nil), nil
 }
 
 func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, err error) {
@@ -119,7 +125,12 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 		return told, err
 	}
 	defer outputs.Close()
-	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0)
+	hidden, err := hiddenLoss(in, student)
+	if err != nil {
+		return told, err
+	}
+	defer hidden.free()
+	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0 && d.Hidden == 0)
 	defer feed.Close()
 	var mean event.Mean
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
@@ -131,11 +142,12 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}
-	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, lossAt(in, student, outputs, feed))
+	params := append(student.Store().Tensors(d.Freeze...), hidden.params()...)
+	return distillation.Train(ctx, params, o, lossAt(in, student, outputs, hidden, feed))
 }
 
 // lossAt is the loss of a piece of a batch.
-func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs, feed *corpus.Feed) distillation.LossAt {
+func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs, hidden *hiddenStates, feed *corpus.Feed) distillation.LossAt {
 	return func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		b, whole, err := feed.Piece(at.Step*max(1, in.Distil.Accumulate)+at.Part, at.Piece, at.Pieces)
 		if err != nil || b == nil {
@@ -145,11 +157,16 @@ func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs
 		if err != nil {
 			return nil, err
 		}
+		var states model.States
 		var logits *torch.Tensor
-		cast(func() { logits = student.Logits(packed) })
+		cast(func() {
+			states = student.States(packed)
+			logits = student.Head(states.Hidden)
+		})
 		var rows distillation.Rows
 		rows.All, rows.Labelled = in.Train.Rows(whole.Index...)
-		return lossOf(in.Distil).OfPiece(logits, outputs.Teacher(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows), nil
+		loss := lossOf(in.Distil).OfPiece(logits, outputs.Teacher(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows)
+		return hidden.add(loss, states, packed, whole), nil
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/network"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -50,9 +51,16 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 	require.NoError(t, err)
 	defer outputs.Close()
 
-	for _, d := range []config.DistilConfig{{KL: 1, Temperature: 2, Pair: .5, CE: .25}, {Pair: 1, CE: .5}} {
-		feed := train.Feed(context.Background(), 3, 1, d.KL == 0)
-		loss := lossAt(distilInput{Train: train, Distil: d}, student, outputs, feed)
+	for _, d := range []config.DistilConfig{{KL: 1, Temperature: 2, Pair: .5, CE: .25}, {Pair: 1, CE: .5}, {Pair: 1, Hidden: 2}} {
+		feed := train.Feed(context.Background(), 3, 1, d.KL == 0 && d.Hidden == 0)
+		in := distilInput{Train: train, Distil: d}
+		if d.Hidden > 0 {
+			in.Teacher = network.New("", teacher, teacher, nil)
+		}
+		hidden, err := hiddenLoss(in, student)
+		require.NoError(t, err)
+		defer hidden.free()
+		loss := lossAt(in, student, outputs, hidden, feed)
 		of := func(pieces int) (sum float64, grads [][]float64, computed int) {
 			for piece := range pieces {
 				require.NoError(t, torch.Run(func(*torch.Scope) error {
@@ -78,10 +86,10 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 		}
 		want, grads, _ := of(1)
 		for _, pieces := range []int{2, 3} {
-			name := fmt.Sprintf("KL %g in %d pieces", d.KL, pieces)
+			name := fmt.Sprintf("KL %g, hidden %g in %d pieces", d.KL, d.Hidden, pieces)
 			got, ofPieces, computed := of(pieces)
 			assert.InDelta(t, want, got, 1e-9*want, name)
-			if d.KL == 0 && pieces == 3 {
+			if d.KL == 0 && d.Hidden == 0 && pieces == 3 {
 				assert.Equal(t, 2, computed, "the second picture has no answer of the data's")
 			}
 			for i, p := range student.Store().Params() {
