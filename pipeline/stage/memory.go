@@ -26,6 +26,8 @@ type planned struct {
 	cfg   *config.Config
 	sizes map[string]int // bytes of an element, by model.DtypeKey
 	batch shapes
+
+	teacher int64 // bytes of the teacher's weights, for what has it beside the student
 }
 
 // shapes is the widest that a batch of training pictures can be.
@@ -52,6 +54,7 @@ func peakOf(c *config.Config, teacher model.Network, dtypes model.Dtypes, train 
 	for key, d := range dtypes {
 		p.sizes[key] = d.Size()
 	}
+	p.teacher = p.weights(teacher)
 	take := func(e estimate) {
 		if e.total() > peak.total() {
 			peak = e
@@ -196,6 +199,9 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 		if d.Average > 0 {
 			e.Optimizer += bytes
 		}
+	}
+	if d.Hidden > 0 {
+		e.Weights += p.teacher
 	}
 	head, half := p.head(n)
 	if half {
