@@ -21,13 +21,7 @@ func (l Loss) divergence(r rows) *torch.Tensor {
 	return divergence(p, q, l.Form).Sum(-1).Mean().MulScalar(temperature * temperature)
 }
 
-// KL is Σ_v p_v (log p_v − log q_v) for the teacher's p and the student's q, from their logits at a temperature, averaged over
-// rows and multiplied by the temperature's square.
-func KL(student, teacher *torch.Tensor, temperature float64) *torch.Tensor {
-	return Loss{Temperature: temperature}.divergence(rows{student: student, teacher: Logits(teacher)})
-}
-
-// divergence is what each class adds to the divergence of a student's log-probabilities q from a teacher's p:
+// divergence is what each class v adds to the divergence of a student's log-probabilities q from a teacher's p:
 //
 //	forward  p (log p − log q): the student must cover all that the teacher thinks possible
 //	reverse  q (log q − log p): the student must keep to what the teacher thinks possible (Gu et al., 2024)

@@ -56,7 +56,11 @@ func NewHidden(form string, student, teacher model.Network, kept map[string][]in
 		}
 		return nil
 	})
-	return h, err
+	if err != nil {
+		h.Free()
+		return nil, fmt.Errorf("distillation: hidden states: %w", err)
+	}
+	return h, nil
 }
 
 // inPlace is a matrix [all, own] that puts each of the own dimensions to its place among all.

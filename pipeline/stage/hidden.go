@@ -8,7 +8,7 @@ import (
 )
 
 // hiddenStates is the loss of hidden states of a distillation, and the teacher that it asks: it runs on each batch, since its
-// states would take ten times the place of its outputs, some 10 GB for 12,000 pictures of BLIP-2. Nil stands for none.
+// states would take ten times the place of its outputs, some 12 GB for 12,000 pictures of BLIP-2. Nil stands for none.
 type hiddenStates struct {
 	in      distilInput
 	teacher model.Network
