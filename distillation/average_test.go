@@ -17,11 +17,11 @@ import (
 // is skipped is none.
 func TestAverageOfTheWeights(t *testing.T) {
 	torchtest.Setup(t)
-	const decay = .15 // that of the first step is 0.1, that of the second would be 2/11
+	const decay = .4 // the first steps have less: 1/10, 2/11, 3/12, ...
 	train := func(average float64, each func(w []float64)) []float64 {
 		w := torch.From([]float64{1, -2}, torch.CPU)
 		defer w.Free()
-		o := distillation.Options{Steps: 20, LR: .1, Average: average, Progress: func(int, float64) { each(w.Floats()) }}
+		o := distillation.Options{Steps: 10, LR: .1, Average: average, Progress: func(int, float64) { each(w.Floats()) }}
 		told, err := distillation.Train(context.Background(), []*torch.Tensor{w}, o, func(at distillation.At, _ func(func())) (*torch.Tensor, error) {
 			loss := w.Mul(w).Sum()
 			if at.Step == 1 {
@@ -33,16 +33,13 @@ func TestAverageOfTheWeights(t *testing.T) {
 		assert.Equal(t, 1, told.Skipped)
 		return w.Floats()
 	}
-	want, step := []float64{1, -2}, 0
+	want, step, taken := []float64{1, -2}, 0, 0.
 	last := train(0, func(w []float64) {
-		step++
-		if step == 2 {
+		if step++; step == 2 {
 			return
 		}
-		d := decay
-		if step == 1 {
-			d = .1
-		}
+		d := min(decay, (1+taken)/(10+taken))
+		taken++
 		for i := range want {
 			want[i] = d*want[i] + (1-d)*w[i]
 		}

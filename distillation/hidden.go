@@ -103,7 +103,8 @@ func (h *Hidden) OfPiece(student, teacher model.States, whole HiddenRows) *torch
 		if n == 0 {
 			continue
 		}
-		s, t := float(part.s), float(part.t)
+		s := float(part.s)
+		t := part.t.To(s.DType())
 		switch kept := h.kept[part.tower]; {
 		case h.maps != nil:
 			s = s.Linear(h.maps[i].To(s.DType()), nil)
