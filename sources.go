@@ -19,13 +19,16 @@ var sources embed.FS
 
 // Sources is the SHA-256, in hexadecimal, of the names and texts of these files, tests left out: the same for go run and for
 // a built binary of the same tree.
-var Sources = sync.OnceValue(func() string {
+var Sources = sync.OnceValue(func() string { return hashOf(sources) })
+
+// hashOf is the hash of the files of a tree.
+func hashOf(tree fs.FS) string {
 	h := sha256.New()
-	err := fs.WalkDir(sources, ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.go") {
 			return err
 		}
-		text, err := sources.ReadFile(name)
+		text, err := fs.ReadFile(tree, name)
 		fmt.Fprintf(h, "%d:%s%d:%s", len(name), name, len(text), text)
 		return err
 	})
@@ -33,4 +36,4 @@ var Sources = sync.OnceValue(func() string {
 		panic(fmt.Sprintf("the embedded sources cannot be read: %v", err)) // they are in the binary
 	}
 	return hex.EncodeToString(h.Sum(nil))
-})
+}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"espalier/model"
 	"espalier/torch"
@@ -49,13 +50,6 @@ type outputsIndex struct {
 	Temperatures []float64 `json:"temperatures,omitempty"` // of top-k: those of the masses in a row
 }
 
-func (i *outputsIndex) rowBytes() int64 {
-	if i.Kind == kindTopK {
-		return topKBytes(i.Width, len(i.Temperatures))
-	}
-	return int64(2 * i.Width)
-}
-
 // hiddenPays is how many times wider than the hidden states the logits must be before those are kept instead: making
 // logits of them again costs a matrix product at each step.
 const hiddenPays = 4
@@ -67,7 +61,7 @@ type outputsWriter struct {
 	rows  *disk.Appender
 	sum   hash.Hash
 
-	keeper keeper
+	keeper disk.Keeper
 }
 
 // outputsPlace is how far an interrupted writer came.
@@ -78,23 +72,31 @@ type outputsPlace struct {
 
 // WriteOutputs runs the teacher over batches that together hold every picture once, in order, and writes its outputs into a
 // folder as they are computed: those of a half-precision teacher as they are, others as float16 (in which the logits'
-// differences matter less than the teacher's own errors). batches begins with the picture number from: an interrupted attempt
-// goes on after the last batch that it kept.
+// differences matter less than the teacher's own errors), or as float32 where one of them lies beyond float16's range. batches
+// begins with the picture number from: an interrupted attempt goes on after the last batch that it kept. It is called once more,
+// from the first picture on, when an output is found to lie beyond the range.
 func WriteOutputs(folder string, teacher model.Network, form OutputForm, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
-	w := &outputsWriter{form: form, keeper: newKeeper(keep, note)}
+	w := &outputsWriter{form: form, keeper: disk.NewKeeper(keep, note)}
 	if err := w.open(folder); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.rows.Close()) }()
-	err = batches(w.pictures(), func(b *model.Batch) error {
-		if err := w.add(teacher, b); err != nil {
-			return err
+	write := func() error {
+		return batches(w.pictures(), func(b *model.Batch) error {
+			if err := w.add(teacher, b); err != nil {
+				return err
+			}
+			if w.keeper.Due(w.pictures()) {
+				w.save()
+			}
+			return nil
+		})
+	}
+	if err = write(); errors.Is(err, errRange) {
+		if err = w.widen(folder); err == nil {
+			err = write()
 		}
-		if w.keeper.due(w.pictures()) {
-			w.save()
-		}
-		return nil
-	})
+	}
 	if err != nil {
 		w.save()
 		return fmt.Errorf("distillation: teacher outputs: %w", err)
@@ -118,7 +120,7 @@ func (w *outputsWriter) open(folder string) (err error) {
 	size, err := w.restore(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			w.keeper.note(fmt.Sprintf("the kept state in %s cannot be used (%v): the outputs are computed from the beginning", w.keeper.Folder, err))
+			w.keeper.Note(fmt.Sprintf("the kept state in %s cannot be used (%v): the outputs are computed from the beginning", w.keeper.Folder, err))
 		}
 		w.index, w.sum, size = outputsIndex{Offsets: []int{0}}, sha256.New(), 0
 	}
@@ -132,7 +134,7 @@ func (w *outputsWriter) restore(path string) (size int64, err error) {
 		return 0, fs.ErrNotExist
 	}
 	var at outputsPlace
-	if err := readPlace(w.keeper.Folder, &at); err != nil {
+	if err := disk.ReadPlace(w.keeper.Folder, &at); err != nil {
 		return 0, err
 	}
 	f, _, err := disk.Open(path)
@@ -155,10 +157,11 @@ func (w *outputsWriter) restore(path string) (size int64, err error) {
 func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 	return torch.Run(func(*torch.Scope) error {
 		var raw []byte
+		var err error
 		torch.NoGrad(func() {
 			out := teacher.Hidden(b)
 			if w.form.TopK > 0 {
-				raw = w.topK(teacher, out, b.Targets)
+				raw, err = w.topK(teacher, out, b)
 				return
 			}
 			w.index.Kind = "hidden"
@@ -166,10 +169,16 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 			if logits < hiddenPays*out.Size(-1) {
 				out, w.index.Kind = teacher.Head(out), "logits"
 			}
-			dtype := keptDType(out)
-			w.index.Width, w.index.DType = out.Size(-1), dtype.String()
-			raw = out.To(dtype).Raw()
+			var kept *torch.Tensor
+			if kept, err = w.inRange(out, len(b.Scored)); err != nil {
+				return
+			}
+			w.index.Width, w.index.DType = out.Size(-1), kept.DType().String()
+			raw = kept.Raw()
 		})
+		if err != nil {
+			return err
+		}
 		if _, err := w.rows.Write(raw); err != nil {
 			return err
 		}
@@ -181,24 +190,16 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 	})
 }
 
-// keptDType is what logits or hidden states are kept in.
-func keptDType(t *torch.Tensor) torch.DType {
-	if t.DType() == torch.BFloat16 { // reaches further than float16
-		return torch.BFloat16
-	}
-	return torch.Float16
-}
-
 // save keeps how far the rows are whole.
 func (w *outputsWriter) save() {
 	if w.pictures() == 0 {
 		return
 	}
-	w.keeper.save(fmt.Sprintf("the state after %d pictures", w.pictures()), func() error {
+	w.keeper.Save(fmt.Sprintf("the state after %d pictures", w.pictures()), func() error {
 		if err := w.rows.Sync(); err != nil {
 			return err
 		}
-		return writePlace(w.keeper.Folder, outputsPlace{w.index, hex.EncodeToString(w.sum.Sum(nil))})
+		return disk.WritePlace(w.keeper.Folder, outputsPlace{w.index, hex.EncodeToString(w.sum.Sum(nil))})
 	})
 }
 
@@ -213,14 +214,11 @@ func OpenOutputs(folder string, head func() (func(*torch.Tensor) *torch.Tensor, 
 	if err := json.Unmarshal(text, &o.index); err != nil || len(o.index.Offsets) == 0 || o.index.Width < 1 {
 		return nil, fmt.Errorf("distillation: %s holds no index of teacher outputs", filepath.Join(folder, indexName))
 	}
-	switch o.index.DType {
-	case torch.Float16.String():
-		o.dtype = torch.Float16
-	case torch.BFloat16.String():
-		o.dtype = torch.BFloat16
-	default:
+	at := slices.IndexFunc(outputsDTypes, func(d torch.DType) bool { return d.String() == o.index.DType })
+	if at < 0 {
 		return nil, fmt.Errorf("distillation: %s: outputs of %q are not known", filepath.Join(folder, indexName), o.index.DType)
 	}
+	o.dtype = outputsDTypes[at]
 	if o.index.Kind == "hidden" {
 		if o.head, err = head(); err != nil {
 			return nil, err

@@ -29,7 +29,7 @@ type place struct {
 // save keeps the state.
 func (t *training) save() {
 	if t.step > 0 {
-		t.keeper.save(fmt.Sprintf("the state of step %d", t.step), t.write)
+		t.keeper.Save(fmt.Sprintf("the state of step %d", t.step), t.write)
 	}
 }
 
@@ -44,12 +44,12 @@ func (t *training) write() error {
 	if err != nil {
 		return err
 	}
-	if err := writePlace(t.keeper.Folder, place{Step: t.step, Skipped: t.skipped, InARow: t.row, Pieces: t.pieces, SHA256: sum}); err != nil {
+	if err := disk.WritePlace(t.keeper.Folder, place{Step: t.step, Skipped: t.skipped, InARow: t.row, Pieces: t.pieces, SHA256: sum}); err != nil {
 		return err
 	}
 	files, err := os.ReadDir(t.keeper.Folder)
 	for _, f := range files {
-		if n := f.Name(); n != name && n != placeName {
+		if n := f.Name(); n != name && n != disk.PlaceName {
 			err = errors.Join(err, disk.RemoveAll(filepath.Join(t.keeper.Folder, n)))
 		}
 	}
@@ -74,7 +74,7 @@ func (t *training) restore() error {
 		return nil
 	}
 	var at place
-	err := readPlace(t.keeper.Folder, &at)
+	err := disk.ReadPlace(t.keeper.Folder, &at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -7,11 +7,11 @@ import (
 	"espalier/torch"
 )
 
-// A row of outputs of this kind is k logits of two bytes, their tokens of four, and at each temperature the logsumexp of all
+// A row of outputs of this kind is k logits, their tokens in four bytes each, and at each temperature the logsumexp of all
 // other logits, in float32.
 const kindTopK = "top-k"
 
-func topKBytes(k, temperatures int) int64 { return int64(6*k + 4*temperatures) }
+func topKBytes(size, k, temperatures int) int64 { return int64((size+4)*k + 4*temperatures) }
 
 // TopK is a teacher of whose logits [n, vocabulary] a form keeps some: the right token's, which is the first, and the strongest
 // others'.
@@ -27,31 +27,32 @@ func TopK(all, targets *torch.Tensor, form OutputForm) *Teacher {
 	return t
 }
 
-// topK is the rows of hidden states. The logits are there for some rows at a time.
-func (w *outputsWriter) topK(teacher model.Network, hidden, targets *torch.Tensor) (raw []byte) {
+// topK is the rows of a batch's hidden states. The logits are there for some rows at a time.
+func (w *outputsWriter) topK(teacher model.Network, hidden *torch.Tensor, b *model.Batch) (raw []byte, err error) {
 	k, vocabulary := w.form.TopK, teacher.Head(hidden.Slice(0, 0, 1)).Size(-1)
 	if k >= vocabulary {
-		panic(&torch.Error{Op: "teacher outputs", Kind: torch.KindMisuse, Message: fmt.Sprintf("the %d strongest of %d tokens are all: keep fewer, or all logits", k, vocabulary)})
+		return nil, fmt.Errorf("the %d strongest of %d tokens are all: keep fewer, or all logits", k, vocabulary)
 	}
-	dtype := keptDType(hidden)
-	w.index.Kind, w.index.Width, w.index.DType, w.index.Temperatures = kindTopK, k, dtype.String(), w.form.Temperatures
+	w.index.Kind, w.index.Width, w.index.Temperatures = kindTopK, k, w.form.Temperatures
 	size := max(1, AtOnce/vocabulary)
-	for from := 0; from < hidden.Size(0); from += size {
-		err := torch.Run(func(*torch.Scope) error {
+	for from := 0; from < hidden.Size(0) && err == nil; from += size {
+		err = torch.Run(func(*torch.Scope) error {
 			to := min(from+size, hidden.Size(0))
-			top := TopK(teacher.Head(hidden.Slice(0, from, to)), targets.Slice(0, from, to), w.form)
-			columns := [][]byte{top.rows.To(dtype).Raw(), top.kept.To(torch.Int32).Raw()}
+			top := TopK(teacher.Head(hidden.Slice(0, from, to)), b.Targets.Slice(0, from, to), w.form)
+			logits, err := w.inRange(top.rows, len(b.Scored))
+			if err != nil {
+				return err
+			}
+			w.index.DType = logits.DType().String()
+			columns := [][]byte{logits.Raw(), top.kept.To(torch.Int32).Raw()}
 			for _, t := range w.form.Temperatures {
 				columns = append(columns, top.rest[t].To(torch.Float32).Raw())
 			}
 			raw = append(raw, interleave(columns, to-from)...)
 			return nil
 		})
-		if err != nil {
-			panic(err) // an operation's, on its way to the caller's border
-		}
 	}
-	return raw
+	return raw, err
 }
 
 // interleave makes rows of columns.
@@ -67,12 +68,12 @@ func interleave(columns [][]byte, rows int) (out []byte) {
 
 // topK takes rows apart.
 func (o *Outputs) topK(raw []byte, on torch.Device) *Teacher {
-	k, temperatures := o.index.Width, o.index.Temperatures
+	size, k, temperatures := o.dtype.Size(), o.index.Width, o.index.Temperatures
 	rows := len(raw) / int(o.index.rowBytes())
 	var logits, tokens []byte
 	rest := make([][]byte, len(temperatures))
 	for len(raw) > 0 {
-		logits, raw = append(logits, raw[:2*k]...), raw[2*k:]
+		logits, raw = append(logits, raw[:size*k]...), raw[size*k:]
 		tokens, raw = append(tokens, raw[:4*k]...), raw[4*k:]
 		for i := range rest {
 			rest[i], raw = append(rest[i], raw[:4]...), raw[4:]

@@ -49,3 +49,26 @@ func TestTopKOfAllTokens(t *testing.T) {
 	w.form = distillation.OutputForm{TopK: w.m.Config().Text.Vocabulary, Temperatures: []float64{1}}
 	require.ErrorContains(t, w.write(t, t.TempDir(), distillation.Keep{}, nil), "keep fewer, or all logits")
 }
+
+// Beyond float16's range the kept logits are in float32, as all logits would be.
+func TestTopKOutputsBeyondFloat16(t *testing.T) {
+	torchtest.Setup(t)
+	m := modeltest.RefTiny(t)
+	const times = 1 << 20
+	teacher := &far{Network: m, form: distillation.OutputForm{TopK: 3, Temperatures: []float64{1}}}
+	folder := t.TempDir()
+	notes, err := teacher.write(t, folder, distillation.Keep{}, times, never)
+	require.NoError(t, err)
+	assert.Len(t, notes, 1)
+	o, err := distillation.OpenOutputs(folder, nil)
+	require.NoError(t, err)
+	defer o.Close()
+	require.NoError(t, torch.Run(func(*torch.Scope) error {
+		torch.NoGrad(func() {
+			b := modeltest.RefTinyBatch(t, modeltest.RefTinyFile(t, "io"), 2, 4, false)
+			want := distillation.TopK(m.Logits(b).MulScalar(times), b.Targets, teacher.form).Logits()
+			assert.Equal(t, want.Floats(), o.Teacher([]int{2, 3}, torch.CPU).Logits().Floats())
+		})
+		return nil
+	}))
+}

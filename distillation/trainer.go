@@ -6,8 +6,12 @@ import (
 	"math"
 
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/optim"
 )
+
+// Keep says where a training, or the computing of a teacher's outputs, keeps its state.
+type Keep = disk.Keep
 
 // Options say how parameters are trained.
 type Options struct {
@@ -70,7 +74,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			p.SetRequiresGrad(asked[i])
 		}
 	}()
-	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1, keeper: newKeeper(o.Keep, o.Note)}
+	t := &training{o: o, adam: adam, params: params, loss: loss, pieces: 1, keeper: disk.NewKeeper(o.Keep, o.Note)}
 	defer t.average.free()
 	if err := t.average.begin(params, o.Average); err != nil {
 		return t.told(), err
@@ -95,7 +99,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		if o.Progress != nil {
 			o.Progress(t.step, total)
 		}
-		if t.keeper.due(t.step) || o.Keep.Last && t.step == o.Steps {
+		if t.keeper.Due(t.step) || o.Keep.Last && t.step == o.Steps {
 			t.save()
 		}
 	}
@@ -136,7 +140,7 @@ type training struct {
 	adam   *optim.AdamW
 	params []*torch.Tensor
 	loss   LossAt
-	keeper keeper
+	keeper disk.Keeper
 
 	average average
 

@@ -168,7 +168,7 @@ func TestJoinedAnswersAreTold(t *testing.T) {
 	c, err := answerCorpus(t, answerData(t, ""), answerPrompt)
 	require.NoError(t, err)
 	assert.Empty(t, corpus.JoinedNote(c))
-	want := c.Questions[0][0].Answer
+	want := c.Asked.Questions[0][0].Answer
 
 	c, err = answerCorpus(t, answerData(t, ""), answerPrompt+" ")
 	require.NoError(t, err)
@@ -176,7 +176,7 @@ func TestJoinedAnswersAreTold(t *testing.T) {
 	assert.Contains(t, note, "4 answers")
 	assert.Contains(t, note, filepath.Join("train", "metadata.jsonl")+`:1: "red" to "what colour is it"`)
 	assert.NotContains(t, note, "jsonl:4", "the first few are enough")
-	assert.Equal(t, want, c.Questions[0][0].Answer)
+	assert.Equal(t, want, c.Asked.Questions[0][0].Answer)
 }
 
 // A teacher that gives the right answer in other words than the data's is noted; one that gives a wrong one, or the same

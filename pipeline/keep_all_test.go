@@ -82,7 +82,7 @@ func TestKeepAllAsShareAndAsCount(t *testing.T) {
 							}
 						}
 						notes, err := c.FitExport(m)
-						plans[i] = fmt.Sprint(notes, err, c.CheckKeep(m), len(c.Stages) == 2 && c.Stages[1].Keep == then[0].Keep)
+						plans[i] = fmt.Sprint(notes, err, c.Stages.CheckKeep(m), len(c.Stages) == 2 && c.Stages[1].Keep == then[0].Keep)
 						final := model.Network(m)
 						for i := range c.Stages {
 							final, err = c.Stages[i].Declare(final, c.Stages[i].Cuts)

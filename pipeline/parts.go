@@ -116,8 +116,9 @@ func (r *run) finish(out *report.Report) (*report.Report, error) {
 	}
 	out.Ratio = report.RatioOf(out.Teacher, out.Student)
 	out.Seed, out.Threads, out.Config, out.Versions = r.cfg.Seed, r.cfg.Threads, r.resolved, versions(r.device)
-	out.Seconds = time.Since(r.began).Seconds() - r.chain.Spent() + r.chain.Seconds()
-	out.PeakRSSBytes, out.Reused = r.chain.PeakRSS(), r.chain.Reused()
+	total := r.chain.Totals()
+	out.Seconds = time.Since(r.began).Seconds() - total.Spent + total.Seconds
+	out.PeakRSSBytes, out.Reused = total.PeakRSS, total.Reused
 	if err := out.Check(); err != nil {
 		return nil, err
 	}

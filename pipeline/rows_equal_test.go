@@ -36,10 +36,10 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 			}
 			whole, divided := adsCorpus(t, m.Form(), words), adsCorpus(t, m.Form(), words)
 			queries := m.Config().Queries
-			limit := m.Form().Tokens(queries, whole.Questions[0]) / 2
+			limit := m.Form().Tokens(queries, whole.Asked.Questions[0]) / 2
 			require.NotEmpty(t, divided.Divide(limit, queries, 4))
 			require.GreaterOrEqual(t, divided.Split.Len(), 6, "each picture has parts")
-			for i, qs := range divided.Questions {
+			for i, qs := range divided.Asked.Questions {
 				assert.True(t, len(qs) == 1 || m.Form().Tokens(queries, qs) <= limit, "part %d", i)
 			}
 
@@ -57,7 +57,7 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 					}
 					logits := m.Logits(b)
 					teacher := torch.NewGenerator(2).Randn(logits.Shape()...)
-					loss := distillation.Loss{KL: 1, Pair: 1, CE: 1}.Of(logits, distillation.Logits(teacher), b.Targets, c.Labelled(upTo(c.Split.Len())))
+					loss := distillation.Loss{KL: 1, Pair: 1, CE: 1}.Of(logits, distillation.Logits(teacher), b.Targets, c.Asked.Labelled(upTo(c.Split.Len()), c.On))
 					loss.Backward()
 					out.logits, out.loss = torch.Values[float64](logits), loss.Item()
 					for _, p := range m.Store().Params() {
@@ -70,7 +70,7 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 					}
 					return nil
 				}))
-				shares, _, err := c.Shares(c.Split.Pictures(), 1)
+				shares, _, err := c.Shares(c.Split.Parts().Pictures(), 1)
 				require.NoError(t, err)
 				answers, err := c.Answers(m, shares[0], 4)
 				require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	"espalier/pipeline/fault"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
+	"espalier/pipeline/process"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
 	"espalier/pipeline/teacher"
@@ -27,25 +28,43 @@ import (
 type Options struct {
 	Events  event.Events
 	Recheck bool // results that are found are computed once more, and compared
+
+	memory int64 // bytes that decoded pictures may take, for tests; 0: as many as the data's default
 }
 
 // Run does what a configuration says and returns the report, which also lies in the output folder. Every step's result is
 // kept under what it was computed from: a run that was cut short goes on, a finished one ends at once, and a changed one
 // computes what the change moves. A failed gate is a *stage.GateError, a fault in what the user gave an *fault.InputError.
+//
+// Where on_error = "skip", a row that breaks while the run uses it starts the run once more, for which the data are opened
+// without it. Each start but the first must have left out more rows than the one before, so that it ends.
 func Run(ctx context.Context, given *config.Config, o Options) (*report.Report, error) {
-	cfg, err := given.Resolve()
-	if err != nil {
-		return nil, err
-	}
 	// Scopes and autograd modes belong to a thread, and libgomp keeps a team of workers for each: one for the whole run.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	for before := -1; ; {
+		done, skipped, err := start(ctx, given, o)
+		var broken *data.Unreadable
+		if !errors.As(err, &broken) || given.Data.OnError != "skip" || skipped <= before {
+			return done, err
+		}
+		before = skipped
+		o.Events.Note("%v; the run starts again without the rows that cannot be read, and computes again what depends on them", broken)
+	}
+}
+
+// start is one start of a run. It also tells how many rows of the data were left out.
+func start(ctx context.Context, given *config.Config, o Options) (done *report.Report, skipped int, err error) {
+	cfg, err := given.Resolve()
+	if err != nil {
+		return nil, 0, err
+	}
 	r, err := open(cfg, o)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	done, err := r.do(ctx)
-	return done, errors.Join(err, r.chain.Close())
+	done, err = r.do(ctx)
+	return done, r.skipped, errors.Join(err, r.chain.Close())
 }
 
 // run is one start of a run: its configuration, and the chain of its results.
@@ -57,11 +76,13 @@ type run struct {
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
+	memory   int64 // see Options
+	skipped  int   // rows of the data that were left out
 }
 
 // do is the recipe.
 func (r *run) do(ctx context.Context) (*report.Report, error) {
-	loaded := chain.ProcValue("/proc/self/status", "VmRSS:")
+	loaded := process.Resident()
 	set, err := r.openData()
 	if err != nil {
 		return nil, err
@@ -137,7 +158,7 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 // open makes the output folder, and the chain in it, before anything is computed.
 func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
-	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now()}
+	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory}
 	var err error
 	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
 		return nil, &fault.InputError{Err: err}
@@ -198,10 +219,11 @@ func sharedFolder(cfg *config.Config, events event.Events) string {
 func (r *run) openData() (*data.Dataset, error) {
 	d := r.cfg.Data
 	r.events.Emit(event.Phase{Name: "data"})
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip"})
+	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
+	r.skipped = len(set.Skipped)
 	if err := needs.Doubts(r.cfg, set, r.events); err != nil {
 		return nil, err
 	}
@@ -210,7 +232,7 @@ func (r *run) openData() (*data.Dataset, error) {
 
 // planStages checks what the stages keep against the teacher's sizes, and changes it to what the export can express.
 func (r *run) planStages(t *teacher.Teacher) error {
-	if err := r.cfg.CheckKeep(t.Declared()); err != nil {
+	if err := r.cfg.Stages.CheckKeep(t.Declared()); err != nil {
 		return err
 	}
 	notes, err := r.cfg.FitExport(t.Declared())

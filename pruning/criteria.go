@@ -1,6 +1,7 @@
 package pruning
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -23,9 +24,8 @@ func folded(mode torch.Fold) func(*nn.Store, []*nn.Axis, Objective) (Scores, err
 				defer accumulators[p].Close()
 			}
 		}
-		scores, scale := empty(axes), scaleFor(s)
-		for i := range o.Batches {
-			err := scaled(&scale, func() (*torch.Tensor, error) { return o.Loss(i) }, func(scale float64) bool {
+		return o.mean(axes, o.Batches, scaleFor(s), func(i int, sums *Sums) error {
+			return scaled(&sums.Scale, func() (*torch.Tensor, error) { return o.Loss(i) }, func(scale float64) bool {
 				found := empty(axes)
 				for _, p := range s.Params() { // in order: sums of floats depend on it
 					taken := map[int][]float64{}
@@ -36,14 +36,9 @@ func folded(mode torch.Fold) func(*nn.Store, []*nn.Axis, Objective) (Scores, err
 						place.add(found, taken[place.dim])
 					}
 				}
-				return scores.add(found, 1/scale)
+				return sums.Scores.add(found, 1/scale)
 			})
-			if err != nil {
-				return nil, fmt.Errorf("pruning: importance, batch %d: %w", i, err)
-			}
-		}
-		scores.divide(o.Batches)
-		return scores, nil
+		})
 	}
 }
 
@@ -70,10 +65,9 @@ func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 	defer restoreGrad(n.Store())()
 	n.Store().SetRequiresGrad(false)
 	defer n.Store().SetGates(nil)
-	scores, scale := empty(axes), scaleFor(n.Store())
-	for i := range s.Batches {
+	return s.mean(axes, s.Batches, scaleFor(n.Store()), func(i int, sums *Sums) error {
 		gates := map[string]*torch.Tensor{}
-		err := scaled(&scale, func() (*torch.Tensor, error) {
+		return scaled(&sums.Scale, func() (*torch.Tensor, error) {
 			b, err := s.Batch(i)
 			if err != nil {
 				return nil, err
@@ -88,14 +82,9 @@ func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
 			for _, a := range axes {
 				found[a.Name] = gates[a.Name].Grad().Abs().Sum(0).Floats()
 			}
-			return scores.add(found, 1/scale)
+			return sums.Scores.add(found, 1/scale)
 		})
-		if err != nil {
-			return nil, fmt.Errorf("pruning: importance, batch %d: %w", i, err)
-		}
-	}
-	scores.divide(s.Batches)
-	return scores, nil
+	})
 }
 
 func magnitude(s *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
@@ -148,29 +137,28 @@ func last(_ *nn.Store, axes []*nn.Axis, _ Objective) (Scores, error) {
 
 // cosine scores blocks by how far they turn their input.
 func cosine(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
-	scores := empty(axes)
+	var found Scores // of a batch
 	for _, a := range axes {
 		a.Observe = func(block int, in, out *torch.Tensor) {
 			x, y := in.To(torch.Float64), out.To(torch.Float64)
 			dot := x.Mul(y).Sum(-1)
 			norms := x.Mul(x).Sum(-1).Mul(y.Mul(y).Sum(-1)).Sqrt()
-			scores[a.Name][block] += 1 - dot.Div(norms.ClampMin(1e-30)).Mean().Item()
+			found[a.Name][block] += 1 - dot.Div(norms.ClampMin(1e-30)).Mean().Item()
 		}
 		defer func() { a.Observe = nil }()
 	}
-	for i := range s.Batches {
-		err := torch.Run(func(*torch.Scope) error {
+	return s.mean(axes, s.Batches, 1, func(i int, sums *Sums) error {
+		return torch.Run(func(*torch.Scope) error {
 			b, err := s.Batch(i)
 			if err != nil {
 				return err
 			}
+			found = empty(axes)
 			torch.NoGrad(func() { n.Hidden(b) })
+			if !sums.Scores.add(found, 1) {
+				return errors.New("the input or output of a block is not a finite number")
+			}
 			return nil
 		})
-		if err != nil {
-			return nil, fmt.Errorf("pruning: importance, batch %d: %w", i, err)
-		}
-	}
-	scores.divide(s.Batches)
-	return scores, nil
+	})
 }

@@ -23,6 +23,7 @@ type Sample struct {
 	// Loss is the scalar whose gradient is taken, for the logits [n, vocabulary] of the i-th batch.
 	Loss func(i int, b *model.Batch, logits *torch.Tensor) *torch.Tensor
 	Seed uint64
+	Resumed
 }
 
 // Objective is the data behind a score of a network that is known by its parameters alone.
@@ -31,11 +32,12 @@ type Objective struct {
 	// Loss computes the scalar whose gradient is taken, for the i-th batch, in the current scope.
 	Loss func(i int) (*torch.Tensor, error)
 	Seed uint64
+	Resumed
 }
 
 // objective is the sample's loss of n.
 func (s Sample) objective(n model.Network) Objective {
-	return Objective{Batches: s.Batches, Seed: s.Seed, Loss: func(i int) (*torch.Tensor, error) {
+	return Objective{Batches: s.Batches, Seed: s.Seed, Resumed: s.Resumed, Loss: func(i int) (*torch.Tensor, error) {
 		b, err := s.Batch(i)
 		if err != nil {
 			return nil, err

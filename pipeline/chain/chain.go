@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"espalier/pipeline/event"
+	"espalier/pipeline/process"
 	"espalier/torch/disk"
 )
 
@@ -64,18 +63,10 @@ type Chain struct {
 	Environment Environment
 	o           Options
 	lock        *disk.Held
-	own         *store
-	shared      *store // nil: there is none
-	closed      bool   // a result could not be kept in the shared folder: it is read, and not tried again
-	temporary   string // a folder of results that could not be kept elsewhere; made when it is needed
-	used        map[string]*disk.Held
+	places      *places
 	record      *record
-	differ      []string // of a recheck
-	rechecked   int
-	told        tally
-	spent       float64 // seconds of what was computed by this chain
-	seconds     float64 // and of all its steps
-	peak        int64
+	tally       tally
+	recheck     recheck
 }
 
 // Open locks a run's folder and makes its chain ready. A folder that another process uses is a [disk.ErrLocked].
@@ -90,33 +81,25 @@ func Open(e Environment, o Options) (*Chain, error) {
 	if err := disk.Sweep(o.Folder); err != nil { // what a killed run has left
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	c := &Chain{Environment: e, o: o, lock: lock, own: &store{filepath.Join(o.Folder, "kept")}, used: map[string]*disk.Held{}}
-	c.record = readRecord(filepath.Join(o.Folder, recordName))
-	if o.Shared != "" {
-		c.shared = &store{o.Shared}
-		if err := disk.Sweep(o.Shared); err != nil { // it may be another's to write
-			o.Events.Note("%v", err)
-		}
-	}
+	c := &Chain{Environment: e, o: o, lock: lock, places: newPlaces(o), tally: tally{events: o.Events}}
+	c.record = readRecord(filepath.Join(o.Folder, recordName), o.Events)
 	return c, nil
 }
 
-// Close ends the use of results and keeps the shared folder under its limit.
-func (c *Chain) Close() error {
-	for _, held := range c.used {
-		_ = held.Unlock()
-	}
-	if c.shared != nil && !c.closed && c.o.Limit > 0 {
-		for _, err := range c.shared.trim(c.o.Limit) {
-			c.o.Events.Note("%v", err)
-		}
-	}
-	var err error
-	if c.temporary != "" {
-		err = os.RemoveAll(c.temporary)
-	}
-	return errors.Join(err, c.lock.Unlock())
+// Finish forgets the steps of earlier chains that this one did not have, and says what was reused at the end.
+func (c *Chain) Finish() {
+	c.tally.flush()
+	c.record.forget()
 }
+
+// Close ends the use of results and keeps the shared folder under its limit.
+func (c *Chain) Close() error { return errors.Join(c.places.close(), c.lock.Unlock()) }
+
+// Totals are those of the steps so far.
+func (c *Chain) Totals() Totals { return c.tally.Totals }
+
+// Rechecked is an error that names the steps whose results were others when they were computed once more.
+func (c *Chain) Rechecked() error { return c.recheck.result(c.o.Events) }
 
 // Place is where a step stands within the run.
 type Place struct {
@@ -146,39 +129,18 @@ func Do[In, Out any](ctx context.Context, c *Chain, place Place, s Step[In, Out]
 	return out, nil
 }
 
-// call is a step with its input.
-type call struct {
-	at, step            string
-	phase               event.Phase
-	own                 bool
-	inputs, environment any
-	fingerprint         Print  // of step, inputs and environment
-	id                  string // the name of the result's folder
-	compute             func(ctx context.Context, w *Work) (json.RawMessage, error)
-}
-
-func newCall(place Place, step string, own bool, inputs, environment any) *call {
-	print := Of(map[string]any{"step": step, "inputs": inputs, "environment": environment})
-	return &call{at: place.At, phase: place.Phase, step: step, own: own, inputs: inputs, environment: environment,
-		fingerprint: print, id: step + "-" + string(print[:32])}
-}
-
-// begin tells that the step is computed.
-func (k *call) begin(events event.Events) {
-	if k.phase.Name != "" {
-		events.Emit(k.phase)
-	}
-}
-
+// do finds a result, or computes and keeps it.
 func (c *Chain) do(ctx context.Context, k *call) (Result, json.RawMessage, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, nil, context.Cause(ctx)
 	}
-	found, value, ok := c.find(k)
+	found, value, ok := c.places.find(k)
 	if ok {
-		c.tell(k, true)
-		if err := c.compare(ctx, k, found); err != nil {
-			return found, nil, err
+		c.tally.found(k)
+		if c.o.Recheck && !k.own { // what holds times is another each time
+			if err := c.again(ctx, k, found); err != nil {
+				return found, nil, err
+			}
 		}
 	} else {
 		var err error
@@ -186,65 +148,68 @@ func (c *Chain) do(ctx context.Context, k *call) (Result, json.RawMessage, error
 			return found, nil, err
 		}
 	}
-	c.keepRecord(k, found)
+	c.record.keep(k, found)
+	c.tally.count(found)
 	return found, value, nil
 }
 
-// find looks a result up and holds it until the chain is closed. A damaged one is named and taken away.
-func (c *Chain) find(k *call) (Result, json.RawMessage, bool) {
-	for _, s := range c.stores(k.own) {
-		if _, err := os.Stat(s.folder(k.id)); err != nil {
+// compute computes a result and keeps it: in the shared folder, or where that fails in the run's, or where that fails too in
+// a temporary one, so that the run can go on.
+func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, error) {
+	places := c.places.toKeep(k.own)
+	for i, place := range places {
+		held, err := c.places.claim(ctx, place, k)
+		if err != nil {
+			if ctx.Err() != nil {
+				return Result{}, nil, context.Cause(ctx)
+			}
+			c.places.cannotKeep(place, k, err)
 			continue
 		}
-		held, err := disk.Lock(s.lock(k.id), disk.Shared, false)
-		if locked := (*disk.ErrLocked)(nil); errors.As(err, &locked) {
-			continue // it is being computed or removed
+		if found, value, ok := c.places.open(place, k); ok { // another process was faster
+			_ = held.Share()
+			c.places.hold(place, k.id, held)
+			c.tally.found(k)
+			return found, value, nil
 		}
-		if found, value, ok := c.open(s, k); ok {
-			c.hold(s, k.id, held)
-			_ = disk.RemoveAll(s.work(k.id)) // a kill between keeping the result and this leaves it; at worst it stays
-			return found, value, true
-		}
-		if held != nil {
+		gone, changed := c.record.compared(k)
+		c.tally.computed(k, gone, changed)
+		k.begin(c.o.Events)
+		began := time.Now()
+		w := &Work{Environment: c.Environment, Events: c.o.Events, KeepEvery: c.o.KeepEvery, folder: place.work(k.id)}
+		value, err := k.compute(ctx, w)
+		if failed := (*disk.Error)(nil); errors.As(err, &failed) && i+1 < len(places) { // a file that is written as it is computed
 			_ = held.Unlock()
+			c.places.cannotKeep(place, k, err)
+			continue
 		}
-		if err := s.remove(k.id); err != nil {
-			c.o.Events.Note("%v", err)
+		if err != nil {
+			w.release()
+			_ = held.Unlock()
+			return Result{}, nil, err
 		}
+		m := &manifest{Step: k.step, Fingerprint: k.fingerprint, Inputs: k.inputs, Environment: k.environment, Value: value,
+			Seconds: time.Since(began).Seconds(), PeakRSS: process.Peak(), Made: began.UTC().Truncate(time.Second)}
+		c.tally.Spent += m.Seconds
+		r, err := c.places.keep(k, w, m, places[i:], held)
+		if err != nil {
+			w.release()
+		}
+		return r, value, err
 	}
-	return Result{}, nil, false
+	return Result{}, nil, fmt.Errorf("chain: %s: there is no folder to keep its result in, not even a temporary one; free some space", k.at)
 }
 
-// open reads a result that the caller has locked, and says so where it is damaged.
-func (c *Chain) open(s *store, k *call) (Result, json.RawMessage, bool) {
-	m, sums, err := s.open(k.id)
-	if err == nil {
-		return Result{Folder: s.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true}, m.Value, true
+// again computes a result that was found once more, to compare the two.
+func (c *Chain) again(ctx context.Context, k *call, found Result) error {
+	spare := c.places.spare()
+	if spare.root == "" {
+		return errors.New("chain: there is no temporary folder for the recheck")
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		c.o.Events.Note("%v: it is computed again", err)
+	k.begin(c.o.Events)
+	w := &Work{Environment: c.Environment, Events: c.o.Events, folder: spare.work(k.id)}
+	if err := c.recheck.compare(ctx, k, w, found); err != nil {
+		return fmt.Errorf("recheck of %s: %w", k.at, err)
 	}
-	return Result{}, nil, false
-}
-
-// stores are the folders to look into, in this order.
-func (c *Chain) stores(own bool) (out []*store) {
-	out = []*store{c.own}
-	if c.shared != nil && !own {
-		out = append(out, c.shared)
-	}
-	return out
-}
-
-// hold keeps others from removing a result, and marks it as used now. A folder that cannot be written has no locks.
-func (c *Chain) hold(s *store, id string, held *disk.Held) {
-	if held == nil {
-		return
-	}
-	now := time.Now()
-	_ = os.Chtimes(s.lock(id), now, now) // at worst it goes earlier than others
-	if old := c.used[s.lock(id)]; old != nil {
-		_ = old.Unlock()
-	}
-	c.used[s.lock(id)] = held
+	return nil
 }

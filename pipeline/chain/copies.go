@@ -3,7 +3,6 @@ package chain
 import (
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 
@@ -33,7 +32,7 @@ func (c *Chain) Copy(name string, of Print, fill func(folder string) error) erro
 	if err != nil {
 		return err
 	}
-	c.remember(name, is)
+	c.record.remember(name, is)
 	return nil
 }
 
@@ -49,7 +48,7 @@ func (c *Chain) Link(name, to string) error {
 			return err
 		}
 	}
-	c.remember(name, "")
+	c.record.remember(name, "")
 	return disk.Link(to, path)
 }
 
@@ -57,17 +56,4 @@ func same(a, b string) bool {
 	x, errX := os.Stat(a)
 	y, errY := os.Stat(b)
 	return errX == nil && errY == nil && os.SameFile(x, y)
-}
-
-func (c *Chain) remember(name string, is Print) {
-	if c.record.Copies[name] == is {
-		return
-	}
-	copies := maps.Clone(c.record.Copies)
-	copies[name] = is
-	if is == "" {
-		delete(copies, name)
-	}
-	c.record.Copies = copies
-	c.saveRecord()
 }

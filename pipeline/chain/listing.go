@@ -66,7 +66,7 @@ func List(folder string) ([]Listed, error) {
 
 func listRun(folder string) ([]Listed, error) {
 	var out []Listed
-	for _, e := range readRecord(filepath.Join(folder, recordName)).Steps {
+	for _, e := range readRecord(filepath.Join(folder, recordName), nil).Steps {
 		s := &store{filepath.Dir(e.Folder)}
 		l, err := s.list(e.ID)
 		if err != nil {

@@ -2,29 +2,26 @@ package chain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+
+	"espalier/pipeline/event"
 )
 
-// compare computes a result that was found once more, where the chain is to be rechecked, and notes what differs. What holds
-// times is left out.
-func (c *Chain) compare(ctx context.Context, k *call, found Result) error {
-	if !c.o.Recheck || k.own {
-		return nil
-	}
-	spare := c.spare()
-	if spare.root == "" {
-		return errors.New("chain: there is no temporary folder for the recheck")
-	}
-	k.begin(c.o.Events)
-	w := &Work{Environment: c.Environment, Events: c.o.Events, folder: spare.work(k.id)}
+// recheck is what became of results that were found and computed once more.
+type recheck struct {
+	count  int
+	differ []string // the steps that came to something else, and what of it
+}
+
+// compare computes a result once more with w, and notes what differs from the one that was found.
+func (r *recheck) compare(ctx context.Context, k *call, w *Work, found Result) error {
 	value, err := k.compute(ctx, w)
 	if err != nil {
-		return fmt.Errorf("recheck of %s: %w", k.at, err)
+		return err
 	}
 	defer w.release()
 	defer os.RemoveAll(w.folder)
@@ -33,25 +30,26 @@ func (c *Chain) compare(ctx context.Context, k *call, found Result) error {
 		err = w.save(folder)
 	}
 	if err != nil {
-		return fmt.Errorf("recheck of %s: %w", k.at, err)
+		return err
 	}
 	sums, err := sumsOf(folder)
 	if err != nil {
-		return fmt.Errorf("recheck of %s: %w", k.at, err)
+		return err
 	}
-	c.rechecked++
-	if content(value, sums) != found.Content {
-		kept, err := sumsOf(found.Folder)
-		if err != nil {
-			return fmt.Errorf("recheck of %s: %w", k.at, err)
-		}
-		delete(kept, ManifestName)
-		what := differing(kept, sums)
-		if len(what) == 0 {
-			what = []string{"its value"}
-		}
-		c.differ = append(c.differ, fmt.Sprintf("%s: %s", k.at, strings.Join(what, ", ")))
+	r.count++
+	if content(value, sums) == found.Content {
+		return nil
 	}
+	kept, err := sumsOf(found.Folder)
+	if err != nil {
+		return err
+	}
+	delete(kept, ManifestName)
+	what := differing(kept, sums)
+	if len(what) == 0 {
+		what = []string{"its value"}
+	}
+	r.differ = append(r.differ, fmt.Sprintf("%s: %s", k.at, strings.Join(what, ", ")))
 	return nil
 }
 
@@ -67,14 +65,14 @@ func differing(a, b map[string]string) (names []string) {
 	return names
 }
 
-// Rechecked is an error that names the steps whose results were others when they were computed once more.
-func (c *Chain) Rechecked() error {
-	if len(c.differ) == 0 {
-		if c.rechecked > 0 {
-			c.o.Events.Note("recheck: %d results were computed once more, all to the same bytes", c.rechecked)
-		}
-		return nil
+// result is an error that names the steps that differ; where none does, it says so.
+func (r *recheck) result(events event.Events) error {
+	switch {
+	case len(r.differ) > 0:
+		return fmt.Errorf("recheck: %d results are others when they are computed once more: something that is not among their inputs moves them\n  %s",
+			len(r.differ), strings.Join(r.differ, "\n  "))
+	case r.count > 0:
+		events.Note("recheck: %d results were computed once more, all to the same bytes", r.count)
 	}
-	return fmt.Errorf("recheck: %d results are others when they are computed once more: something that is not among their inputs moves them\n  %s",
-		len(c.differ), strings.Join(c.differ, "\n  "))
+	return nil
 }

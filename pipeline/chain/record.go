@@ -2,24 +2,30 @@ package chain
 
 import (
 	"encoding/json"
-	"fmt"
+	"maps"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
+	"espalier/pipeline/event"
 	"espalier/torch/disk"
 )
 
 // recordName is the file of a run's folder that says which result each of its steps has.
 const recordName = "chain.json"
 
-// record is a run's last chain.
+// recordVersion is that of the file's form. A record of another form is taken for none.
+const recordVersion = 2
+
+// record is a run's last chain, as its file has it.
 type record struct {
-	Version int              `json:"version"`
-	Steps   []entry          `json:"steps"`
-	Copies  map[string]Print `json:"copies"` // folders that are a result's copy, by name: the result and the sums of the files
-	used    map[string]bool
+	Version      int              `json:"version"`
+	Environments map[Print]any    `json:"environments"` // that the steps were computed in: one, unless a start changed it and ended early
+	Steps        []entry          `json:"steps"`
+	Copies       map[string]Print `json:"copies"` // folders that are a result's copy, by name: the result and the sums of the files
+
+	path   string
+	events event.Events
+	used   map[string]bool
 }
 
 // entry is a step of the chain.
@@ -29,22 +35,26 @@ type entry struct {
 	Folder      string `json:"folder,omitempty"` // of its result
 	Content     Print  `json:"content"`
 	Inputs      any    `json:"inputs"`
-	Environment any    `json:"environment"`
+	Environment Print  `json:"environment"` // of the record's environments
 }
 
 // readRecord gives an empty record where there is none: it only says why a step is computed again.
-func readRecord(path string) *record {
+func readRecord(path string, events event.Events) *record {
 	r := &record{}
-	if text, err := os.ReadFile(path); err != nil || json.Unmarshal(text, r) != nil {
-		r = &record{}
+	if text, err := os.ReadFile(path); err != nil || json.Unmarshal(text, r) != nil || r.Version != recordVersion {
+		r = &record{Version: recordVersion}
 	}
-	r.Version, r.used = 1, map[string]bool{}
+	r.path, r.events, r.used = path, events, map[string]bool{}
 	if r.Copies == nil {
 		r.Copies = map[string]Print{}
+	}
+	if r.Environments == nil {
+		r.Environments = map[Print]any{}
 	}
 	return r
 }
 
+// entry is what the chain has in a place, or nil.
 func (r *record) entry(at string) *entry {
 	for i := range r.Steps {
 		if r.Steps[i].At == at {
@@ -54,93 +64,65 @@ func (r *record) entry(at string) *entry {
 	return nil
 }
 
-// keepRecord notes the result of a step.
-func (c *Chain) keepRecord(k *call, found Result) {
-	now := entry{At: k.at, ID: k.id, Folder: found.Folder, Content: found.Content, Inputs: k.inputs, Environment: k.environment}
-	c.record.used[k.at] = true
-	c.seconds += found.Seconds
-	c.peak = max(c.peak, found.PeakRSS, peakRSS())
-	if old := c.record.entry(k.at); old == nil {
-		c.record.Steps = append(c.record.Steps, now)
+// compared tells why what the last chain had in a step's place does not serve: it is gone, or it was computed from something else.
+func (r *record) compared(k *call) (gone bool, changed []string) {
+	old := r.entry(k.at)
+	switch {
+	case old == nil:
+		return false, nil
+	case old.ID == k.id:
+		return true, nil
+	}
+	return false, changes(map[string]any{"": old.Inputs, "environment": r.Environments[old.Environment]},
+		map[string]any{"": k.inputs, "environment": k.environment})
+}
+
+// keep notes the result of a step.
+func (r *record) keep(k *call, found Result) {
+	environment := Of(k.environment)
+	now := entry{At: k.at, ID: k.id, Folder: found.Folder, Content: found.Content, Inputs: k.inputs, Environment: environment}
+	r.used[k.at] = true
+	if old := r.entry(k.at); old == nil {
+		r.Steps = append(r.Steps, now)
 	} else if same := old.ID == now.ID && old.Folder == now.Folder && old.Content == now.Content; !same {
 		*old = now
 	} else {
 		return
 	}
-	c.saveRecord()
+	r.Environments[environment] = k.environment
+	r.save()
 }
 
-func (c *Chain) saveRecord() {
-	text, err := json.MarshalIndent(c.record, "", "  ")
+// forget drops the steps that this chain did not have.
+func (r *record) forget() {
+	before := len(r.Steps)
+	r.Steps = slices.DeleteFunc(r.Steps, func(e entry) bool { return !r.used[e.At] })
+	if len(r.Steps) != before {
+		r.save()
+	}
+}
+
+// remember notes the state of a copy; an empty one forgets it.
+func (r *record) remember(name string, is Print) {
+	if r.Copies[name] == is {
+		return
+	}
+	r.Copies[name] = is
+	if is == "" {
+		delete(r.Copies, name)
+	}
+	r.save()
+}
+
+func (r *record) save() {
+	maps.DeleteFunc(r.Environments, func(e Print, _ any) bool {
+		return !slices.ContainsFunc(r.Steps, func(s entry) bool { return s.Environment == e })
+	})
+	text, err := json.MarshalIndent(r, "", "  ")
 	if err == nil {
-		err = disk.Write(filepath.Join(c.o.Folder, recordName), append(text, '\n'))
+		err = disk.Write(r.path, append(text, '\n'))
 	}
 	if err != nil {
-		c.o.Events.Note("%v", err)
+		r.events.Note("%v", err)
 	}
 }
-
-// Finish forgets the steps of earlier chains that this one did not have, and says what was reused at the end.
-func (c *Chain) Finish() {
-	c.told.flush(c)
-	before := len(c.record.Steps)
-	c.record.Steps = slices.DeleteFunc(c.record.Steps, func(e entry) bool { return !c.record.used[e.At] })
-	if len(c.record.Steps) != before {
-		c.saveRecord()
-	}
-}
-
-// tally are the steps in a row whose results were found, and whether a reason to compute again was told.
-type tally struct {
-	reused []string
-	all    []string
-	reason bool
-}
-
-// tell says in one line what is reused, and of the first step that is computed again why.
-func (c *Chain) tell(k *call, reused bool) {
-	if reused {
-		c.told.reused, c.told.all = append(c.told.reused, k.at), append(c.told.all, k.at)
-		return
-	}
-	c.told.flush(c)
-	old := c.record.entry(k.at)
-	if old == nil {
-		return
-	}
-	if old.ID == k.id {
-		c.o.Events.Note("%s: its kept result is gone; it is computed again", k.at)
-		return
-	}
-	why := changes(map[string]any{"": old.Inputs, "environment": old.Environment}, map[string]any{"": k.inputs, "environment": k.environment})
-	if len(why) == 0 || c.told.reason {
-		return
-	}
-	c.told.reason = true
-	c.o.Events.Note("%s is computed again, and what stands on it: %s", k.at, strings.Join(why, ", "))
-}
-
-// fewReused are named one by one.
-const fewReused = 6
-
-func (t *tally) flush(c *Chain) {
-	if len(t.reused) > 0 {
-		text := strings.Join(t.reused, ", ")
-		if n := len(t.reused); n > fewReused {
-			text = fmt.Sprintf("%s … %s (%d results)", t.reused[0], t.reused[n-1], n)
-		}
-		c.o.Events.Note("reused: %s", text)
-	}
-	t.reused = nil
-}
-
-// Reused are the steps whose results were found, in their order.
-func (c *Chain) Reused() []string { return c.told.all }
-
-// Spent is how many seconds went into the steps that this chain has computed, Seconds into all of its steps, whenever they
-// were computed.
-func (c *Chain) Spent() float64   { return c.spent }
-func (c *Chain) Seconds() float64 { return c.seconds }
-
-// PeakRSS is the most memory that a process has had while it computed one of the steps, in bytes.
-func (c *Chain) PeakRSS() int64 { return c.peak }

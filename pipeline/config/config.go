@@ -113,28 +113,3 @@ func DefaultTrain() *TrainConfig { return filled[TrainConfig]() }
 
 // DefaultStage is a [[stage]] without keys; its learning rate suits large pre-trained models.
 func DefaultStage() StageConfig { return *filled[StageConfig]() }
-
-// StageNames gives each stage a name of its own, for its folder: hidden-1 and hidden-2 when two stages are "hidden".
-func (c *Config) StageNames() []string {
-	total, seen := map[string]int{}, map[string]int{}
-	for _, s := range c.Stages {
-		total[s.Name]++
-	}
-	names := make([]string, len(c.Stages))
-	for i, s := range c.Stages {
-		names[i] = s.Name
-		if total[s.Name] > 1 {
-			seen[s.Name]++
-			names[i] = fmt.Sprintf("%s-%d", s.Name, seen[s.Name])
-		}
-	}
-	return names
-}
-
-// StageKey is a stage as -set names it: by its name where that is its alone.
-func (c *Config) StageKey(i int) string {
-	if c.StageNames()[i] == c.Stages[i].Name {
-		return "stage." + c.Stages[i].Name
-	}
-	return fmt.Sprintf("stage.%d", i)
-}

@@ -67,7 +67,7 @@ func TestDefaultJob(t *testing.T) {
 	assert.Equal(t, []float64{.06, .06, .005}, alphas)
 	assert.Equal(t, Keep{Units: 44}, c.Stages[2].Keep.Vision.Units)
 	assert.Equal(t, TowerKeep{Heads: Keep{Units: 2}, FFN: Keep{Share: .33}}, c.Stages[1].Keep.Language)
-	assert.Equal(t, []string{"blocks", "inner", "hidden"}, c.StageNames())
+	assert.Equal(t, []string{"blocks", "inner", "hidden"}, c.Stages.Names())
 }
 
 func TestDefaultsAndInheritance(t *testing.T) {
@@ -192,7 +192,7 @@ func TestLoadMissingFile(t *testing.T) {
 
 func TestStageNamesAreNumberedWhenTheyRepeat(t *testing.T) {
 	c := parseSmall(t, "stage.0.name=hidden")
-	assert.Equal(t, []string{"hidden-1", "hidden-2"}, c.StageNames())
+	assert.Equal(t, []string{"hidden-1", "hidden-2"}, c.Stages.Names())
 }
 
 func TestCheckOnAProgramsConfig(t *testing.T) {

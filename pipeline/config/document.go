@@ -111,7 +111,7 @@ func (d *document) err() error {
 	for _, t := range d.visited {
 		for _, key := range t.unknown() {
 			place, order := d.place(join(t.path, key))
-			d.faults = append(d.faults, problem{order, func() string { return place + ": " + t.unknownText(key) }})
+			d.faults = append(d.faults, problem{order, func() string { return place + ": " + t.called(t.rel, unknownText(key, t.path, t.keys.names())) }})
 		}
 	}
 	d.visited = nil

@@ -36,11 +36,11 @@ func (c *Config) FitExport(teacher model.Network) (notes []string, err error) {
 		return nil, nil
 	}
 	for _, tower := range towers {
-		if note := c.fitTower(teacher, tower); note != "" {
+		if note := c.Stages.fitTower(teacher, tower); note != "" {
 			notes = append(notes, note)
 		}
 	}
-	final, err := c.finalNetwork(teacher)
+	final, err := c.Stages.final(teacher)
 	if err != nil {
 		return notes, err
 	}
@@ -60,7 +60,7 @@ func (c *Config) FitExport(teacher model.Network) (notes []string, err error) {
 
 // fitTower makes the width of a tower heads × head size, where its config says no head size, or a multiple of the heads,
 // which LLaMA's demands. The width that was asked for decides: it makes most of the size.
-func (c *Config) fitTower(n model.Network, tower string) string {
+func (l Stages) fitTower(n model.Network, tower string) string {
 	var heads, hidden *nn.Axis
 	for _, a := range n.Store().Axes() {
 		switch {
@@ -74,8 +74,8 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 	var inner []int // the stages that cut heads, and the last that cuts widths
 	last := -1
 	h, w := heads.Units(), hidden.Units()
-	for i := range c.Stages {
-		s := &c.Stages[i]
+	for i := range l {
+		s := &l[i]
 		if n := s.Target(heads, h); s.Name == "inner" && n != h {
 			inner, h = append(inner, i), n
 		}
@@ -95,28 +95,16 @@ func (c *Config) fitTower(n model.Network, tower string) string {
 			return ""
 		}
 		to := min(hidden.Units()/h, int(math.Round(float64(w)/float64(h)))) * h
-		c.Stages[last].Keep.Of(tower).Units = Keep{Units: to}
+		l[last].Keep.Of(tower).Units = Keep{Units: to}
 		return fmt.Sprintf("export: %s width %d → %d: transformers' LlamaConfig wants a multiple of the %d heads", tower, w, to, h)
 	case h*size == w || len(inner) == 0:
 		return ""
 	}
 	to := min(max(1, int(math.Round(float64(w)/float64(size)))), heads.Units())
 	for _, i := range inner {
-		c.Stages[i].Keep.Of(tower).Heads = Keep{Units: to}
+		l[i].Keep.Of(tower).Heads = Keep{Units: to}
 	}
-	c.Stages[last].Keep.Of(tower).Units = Keep{Units: to * size}
+	l[last].Keep.Of(tower).Units = Keep{Units: to * size}
 	return fmt.Sprintf("export: %s heads %d → %d and width %d → %d: transformers takes the head size, here %d, to be width / heads",
 		tower, h, to, w, to*size, size)
-}
-
-// finalNetwork declares the network that the stages will leave; it has no values.
-func (c *Config) finalNetwork(n model.Network) (model.Network, error) {
-	for i := range c.Stages {
-		next, err := c.Stages[i].Declare(n, c.Stages[i].Cuts)
-		if err != nil {
-			return nil, err
-		}
-		n = next
-	}
-	return n, nil
 }

@@ -29,12 +29,12 @@ type Config struct {
 	Output     string        `toml:"output" default:"runs/default" form:"folder" moves:"no" doc:"the run's folder; the same run, started again, continues there"`
 	Store      string        `toml:"store" default:"user" form:"store" moves:"no" doc:"where results are kept for other runs: user is the user's cache folder"`
 	StoreLimit Bytes         `toml:"store_limit" default:"20 GB" range:"[1 MB,1000 TB]" moves:"no" doc:"most bytes of kept results; beyond it the least recently used go"`
-	KeepEvery  time.Duration `toml:"keep_every" default:"2m" range:"[1s,24h]" moves:"no" doc:"how often training keeps its state, so that a stopped run loses at most that much"`
+	KeepEvery  time.Duration `toml:"keep_every" default:"2m" range:"[1s,24h]" moves:"no" doc:"how often a long step keeps its state, so that a stopped run loses at most that much"`
 
 	Data       DataConfig       `toml:"data" doc:"the pictures and questions: a built-in source or your own folder"`
 	Importance ImportanceConfig `toml:"importance" doc:"what the scores are measured on"`
 	Teacher    TeacherConfig    `toml:"teacher" doc:"the network to compress: a checkpoint, or one that is trained first"`
-	Stages     []StageConfig    `toml:"stage" range:"[1,100]" doc:"the stages, in the order that they run: what is cut, how it is chosen, how the student recovers"`
+	Stages     Stages           `toml:"stage" range:"[1,100]" doc:"the stages, in the order that they run: what is cut, how it is chosen, how the student recovers"`
 	Eval       EvalConfig       `toml:"eval" doc:"how a model is measured"`
 	Export     ExportConfig     `toml:"export" doc:"what the student is written as"`
 }
@@ -50,7 +50,7 @@ type DataConfig struct {
 	Validation int    `toml:"validation" default:"0" ads:"400" range:"[0,1000000000]" doc:"pictures that the gates look at; 0 takes all"`
 	Test       int    `toml:"test" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures that tables and claims come from; 0 takes all"`
 	OOD        int    `toml:"ood" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
-	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read: end the run, or leave the row out and list it in the report"`
+	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read, also in the middle of a run: end the run, or leave the row out and list it in the report"`
 }
 
 // ImportanceConfig says what the scores are measured on.

@@ -21,7 +21,7 @@ func (c *Config) checkNetwork(t *table) {
 		return
 	}
 	defer n.Store().Free()
-	faults := c.keepFaults(n)
+	faults := c.Stages.keepFaults(n)
 	for _, f := range faults {
 		t.doc.add(fmt.Sprintf("stage[%d].%s", f.stage, f.key), fmt.Sprintf("stage[%d] %q: %s: %s", f.stage, c.Stages[f.stage].Name, f.key, f.text))
 	}

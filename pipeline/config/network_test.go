@@ -37,9 +37,9 @@ func TestNetworkFaults(t *testing.T) {
 // A remedy names the stage as -set does.
 func TestStageKey(t *testing.T) {
 	c := parseSmall(t)
-	assert.Equal(t, "stage.blocks", c.StageKey(0))
+	assert.Equal(t, "stage.blocks", c.Stages.Key(0))
 	c = parseSmall(t, "stage.0.name=hidden")
-	assert.Equal(t, "stage.1", c.StageKey(1))
-	_, err := Parse("run.toml", small, c.StageKey(1)+".distil.steps=9")
+	assert.Equal(t, "stage.1", c.Stages.Key(1))
+	_, err := Parse("run.toml", small, c.Stages.Key(1)+".distil.steps=9")
 	require.NoError(t, err)
 }

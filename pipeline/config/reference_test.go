@@ -91,7 +91,7 @@ func TestExample(t *testing.T) {
 	half := TowerKeep{Units: Keep{Share: .5}}
 	stage.Keep = Towers{half, half, half}
 	c.Stages[0].Distil.Freeze = nil // [] in the file
-	assert.Equal(t, []StageConfig{stage}, c.Stages)
+	assert.Equal(t, Stages{stage}, c.Stages)
 
 	// What stands behind # is right where it belongs.
 	for _, set := range [][]string{

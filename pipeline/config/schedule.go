@@ -1,13 +1,10 @@
 package config
 
 import (
-	"fmt"
-	"maps"
 	"math"
 	"slices"
 
 	"espalier/model"
-	"espalier/pipeline/fault"
 	"espalier/torch/nn"
 )
 
@@ -58,52 +55,6 @@ func (s *StageConfig) Declare(n model.Network, cut int) (model.Network, error) {
 		keep[a] = first[:units]
 	}
 	return n.Rebuild(n.Store().Cut(keep).Structure)
-}
-
-// keepFault is what is wrong with a key of a stage's keep.
-type keepFault struct {
-	stage     int
-	key, text string // the key below the stage's
-}
-
-// keepFaults are what the stages cannot keep of a network, and the stages that do nothing. Each stage starts from what the
-// ones before left, so their targets count.
-func (c *Config) keepFaults(n model.Network) (faults []keepFault) {
-	left := n.Store().Structure().Axes // units after the stages so far
-	for i := range c.Stages {
-		s := &c.Stages[i]
-		before, idle := maps.Clone(left), s.Distil.Steps == 0
-		for _, a := range AxesOf(s.Name, n) {
-			have := before[a.Name]
-			left[a.Name] = s.Target(a, have)
-			idle = idle && left[a.Name] == have
-			key := "keep." + a.Tower
-			if s.Name == "inner" {
-				key += "." + string(a.Kind)
-			}
-			if left[a.Name] > have {
-				faults = append(faults, keepFault{i, key, fmt.Sprintf("%d is more than the %d that %s then has; lower it", left[a.Name], have, a.Name)})
-			}
-		}
-		if idle {
-			faults = append(faults, keepFault{i, "keep", idleStage})
-		}
-	}
-	return faults
-}
-
-// CheckKeep tells the faults of keep for a network that was loaded.
-func (c *Config) CheckKeep(n model.Network) error {
-	var faults []string
-	seen := map[string]bool{} // the layers of a tower are alike
-	for _, f := range c.keepFaults(n) {
-		key := c.StageKey(f.stage) + "." + f.key
-		if !seen[key] {
-			faults = append(faults, key+": "+f.text)
-		}
-		seen[key] = true
-	}
-	return fault.List(faults)
 }
 
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

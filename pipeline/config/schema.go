@@ -102,6 +102,17 @@ func (s *section) key(name string) *key {
 	return nil
 }
 
+// names are those of the keys; of a table of the wrong kind, which has no section, there are none.
+func (s *section) names() (names []string) {
+	if s == nil {
+		return nil
+	}
+	for _, k := range s.keys {
+		names = append(names, k.name)
+	}
+	return names
+}
+
 func (k *key) isTable() bool { return k.sub != nil && !k.isTables() && !k.isCustom() }
 
 func (k *key) isTables() bool {

@@ -135,7 +135,7 @@ func (t *table) called(key, text string) string {
 }
 
 func (t *table) wrongType(key, want string, value any) {
-	t.fault(key, "must be %s, not %s", want, describe(value))
+	t.fault(key, "%v", wrongType(want, value))
 }
 
 // asTables takes [[stage]] as the decoder gives it, and stage = [{…}, {…}].
@@ -164,19 +164,8 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// known are the names of the table's keys; of a table of the wrong kind there are none.
-func (t *table) known() (names []string) {
-	if t.keys == nil {
-		return nil
-	}
-	for _, k := range t.keys.keys {
-		names = append(names, k.name)
-	}
-	return names
-}
-
 // unknown lists the keys of a table that no struct declares.
 func (t *table) unknown() []string {
-	known := t.known()
+	known := t.keys.names()
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(t.in)), func(key string) bool { return slices.Contains(known, key) })
 }

@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// unknownText names the key and, in this order of luck: a similar key beside it, the table that it belongs to,
-// or the keys that there are.
-func (t *table) unknownText(key string) string {
+// unknownText names a key of the table of a path and, in this order of luck: a similar key beside it, the table that it belongs
+// to, or the keys that the table has.
+func unknownText(key, path string, known []string) string {
 	text := fmt.Sprintf("unknown key %q", short(key))
-	known := t.known()
-	switch near, home := nearest(key, known), homeOf(key, t.path); {
+	switch near, home := nearest(key, known), homeOf(key, path); {
 	case near != "":
 		text += fmt.Sprintf(" (did you mean %q?)", near)
 	case home != "":
@@ -18,7 +17,7 @@ func (t *table) unknownText(key string) string {
 	case len(known) > 0:
 		text += " (known here: " + strings.Join(known, ", ") + ")"
 	}
-	return t.called(t.rel, text)
+	return text
 }
 
 // homeOf is the table that does know a key, as a TOML file would write it: one within the table where the key

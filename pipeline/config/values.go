@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -14,8 +15,11 @@ import (
 func (t *table) value(k *key, v reflect.Value) {
 	old := reflect.ValueOf(v.Interface())
 	given, ok := t.in[k.name]
-	if ok && !t.read(k, v, given) {
-		return
+	if ok {
+		if err := k.read(v, given, t.doc.raw[join(t.path, k.name)]); err != nil {
+			t.fault(k.name, "%v", err)
+			return
+		}
 	}
 	if k.inherit != "" && v.IsZero() {
 		v.Set(t.doc.top(k.inherit))
@@ -32,60 +36,59 @@ func (t *table) value(k *key, v reflect.Value) {
 	}
 }
 
-// read puts a value of the file into a field, or reports that it is of another kind.
-func (t *table) read(k *key, v reflect.Value, given any) bool {
+// read puts a value of the file into a field. The error says why it cannot. written is its text on the command line, where a
+// text has no quotes to tell it from a number, as in -set output=7.
+func (k *key) read(v reflect.Value, given any, written string) error {
 	u := unitOf(k.of)
+	text, isText := asText(given, written)
 	switch k.of.Kind() {
 	case reflect.Bool:
-		if b, ok := given.(bool); ok {
-			v.SetBool(b)
-			return true
+		b, ok := given.(bool)
+		if !ok {
+			return wrongType("true or false", given)
 		}
-		t.wrongType(k.name, "true or false", given)
+		v.SetBool(b)
 	case reflect.String:
-		if s, ok := t.asText(k.name, given); ok {
-			v.SetString(s)
-			return true
+		if !isText {
+			return wrongType("a text", given)
 		}
-		t.wrongType(k.name, "a text", given)
+		v.SetString(text)
 	case reflect.Slice:
 		list, ok := asTexts(given)
-		if ok {
-			v.Set(reflect.ValueOf(list))
-			return true
-		}
-		t.wrongType(k.name, `a list of texts as ["`+k.choices[0]+`"]`, given)
-	case reflect.Float64:
-		if n, ok := asNumber(given); ok {
-			v.SetFloat(n)
-			return true
-		}
-		t.wrongType(k.name, u.is, given)
-	case reflect.Int:
-		if n, ok := given.(int64); ok {
-			v.SetInt(n)
-			return true
-		}
-		t.wrongType(k.name, u.is, given)
-	default: // sizes and times are texts in the file
-		s, ok := t.asText(k.name, given)
 		if !ok {
-			t.wrongType(k.name, u.is, given)
-			return false
+			return wrongType(`a list of texts as ["`+k.choices[0]+`"]`, given)
 		}
-		n, err := u.parse(s)
+		v.Set(reflect.ValueOf(list))
+	case reflect.Float64:
+		n, ok := asNumber(given)
+		if !ok {
+			return wrongType(u.is, given)
+		}
+		v.SetFloat(n)
+	case reflect.Int:
+		n, ok := given.(int64)
+		if !ok {
+			return wrongType(u.is, given)
+		}
+		v.SetInt(n)
+	default: // sizes and times are texts in the file
+		if !isText {
+			return wrongType(u.is, given)
+		}
+		n, err := u.parse(text)
 		if err != nil {
-			t.fault(k.name, "%v", err)
-			return false
+			return err
 		}
 		if why := k.within.refuse(n); why != "" { // before it is a whole number: beyond 2^63 it would be another
-			t.fault(k.name, "%s", why)
-			return false
+			return errors.New(why)
 		}
 		v.SetInt(int64(n))
-		return true
 	}
-	return false
+	return nil
+}
+
+func wrongType(want string, value any) error {
+	return fmt.Errorf("must be %s, not %s", want, describe(value))
 }
 
 // refuse is the reason why a value may not be, or nothing.
@@ -174,11 +177,11 @@ func plain(v reflect.Value) any {
 	}
 }
 
-// asText also takes -set output=7: on the command line a text has no quotes to tell it from a number.
-func (t *table) asText(key string, value any) (string, bool) {
+// asText is a value as a text: one of the file, or what was written on the command line.
+func asText(value any, written string) (string, bool) {
 	s, ok := value.(string)
-	if _, isTable := value.(map[string]any); !ok && !isTable {
-		s, ok = t.doc.raw[join(t.path, key)]
+	if _, isTable := value.(map[string]any); !ok && !isTable && written != "" {
+		return written, true
 	}
 	return s, ok
 }

@@ -37,8 +37,8 @@ func (c *Corpus) Divide(limit, queries, unanswered int) (note string) {
 		}
 		return n
 	}
-	taken := make([]int, len(c.Questions))
-	for i, qs := range c.Questions {
+	taken := make([]int, len(c.Asked.Questions))
+	for i, qs := range c.Asked.Questions {
 		taken[i] = tokens(qs)
 	}
 	if limit == 0 {
@@ -46,7 +46,7 @@ func (c *Corpus) Divide(limit, queries, unanswered int) (note string) {
 	}
 	var parts []data.Part
 	var divided []int
-	for i, qs := range c.Questions {
+	for i, qs := range c.Asked.Questions {
 		own := partsOf(i, qs, func(part []model.Question) bool { return tokens(part) <= limit })
 		if parts = append(parts, own...); len(own) > 1 {
 			divided = append(divided, i)
@@ -58,12 +58,8 @@ func (c *Corpus) Divide(limit, queries, unanswered int) (note string) {
 	most := slices.MaxFunc(divided, func(a, b int) int { return taken[a] - taken[b] })
 	note = fmt.Sprintf("data: %s split: %d of %d pictures have more questions than fit into %d tokens (most: %s, %d questions, %d tokens); "+
 		"they are divided, and each of their %d parts counts as a picture in a batch; data.row_tokens sets the limit",
-		c.Split.Name, len(divided), len(taken), limit, c.Split.Place(most, 0), len(c.Questions[most]), taken[most], len(parts)-len(taken)+len(divided))
-	questions, teacher := make([][]model.Question, len(parts)), make([][]bool, len(parts))
-	for i, p := range parts {
-		questions[i], teacher[i] = c.Questions[p.Picture][p.From:p.To], c.Own[p.Picture][p.From:p.To]
-	}
-	c.Split, c.Questions, c.Own = c.Split.Divide(parts), questions, teacher
+		c.Split.Name, len(divided), len(taken), limit, c.Split.Place(most, 0), len(c.Asked.Questions[most]), taken[most], len(parts)-len(taken)+len(divided))
+	c.Split, c.Asked = c.Split.Divide(parts), c.Asked.divided(parts)
 	c.print = chain.Of([]any{c.print, parts})
 	return note
 }
@@ -82,18 +78,19 @@ func partsOf(picture int, questions []model.Question, fits func(part []model.Que
 
 // Progress tells how many pictures of the split have been seen with a batch of [Corpus.Each].
 func (c *Corpus) Progress(b *data.Batch) event.Progress {
-	return event.Progress{Done: c.Split.Picture(b.Index[len(b.Index)-1]) + 1, Total: c.Split.Pictures(), Unit: "pictures"}
+	return event.Progress{Done: c.Split.Parts()[b.Index[len(b.Index)-1]].Picture + 1, Total: c.Split.Parts().Pictures(), Unit: "pictures"}
 }
 
 // Shares are the first pictures, shared out among workers, and how many questions they ask.
 func (c *Corpus) Shares(pictures, workers int) (shares []*data.Batch, asked int, err error) {
+	parts := c.Split.Parts()
 	for i := range workers {
-		share, err := c.pixels(c.Split.PartsOf(i*pictures/workers), c.Split.PartsOf((i+1)*pictures/workers))
+		share, err := data.ReadBatch(c.Split, slices.Collect(data.Sequence(parts.Of(i*pictures/workers), parts.Of((i+1)*pictures/workers))))
 		if err != nil {
 			return nil, 0, err
 		}
 		for _, p := range share.Index {
-			asked += len(c.Questions[p])
+			asked += len(c.Asked.Questions[p])
 		}
 		shares = append(shares, share)
 	}

@@ -1,13 +1,8 @@
 package corpus
 
 import (
-	"bytes"
 	"fmt"
-	"image"
-	"image/png"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +11,7 @@ import (
 	"espalier/model"
 	"espalier/model/prompt"
 	"espalier/pipeline/data"
+	"espalier/pipeline/datatest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -35,22 +31,12 @@ func ownWords(set *data.Dataset) prompt.Words { return prompt.Words{Answers: set
 // askedCorpus is black pictures with so many questions each, of five tokens and an answer.
 func askedCorpus(t *testing.T, questions ...int) *Corpus {
 	t.Helper()
-	root := t.TempDir()
-	var black bytes.Buffer
-	require.NoError(t, png.Encode(&black, image.NewGray(image.Rect(0, 0, 8, 8))))
-	var lines strings.Builder
+	var rows []datatest.Row
 	for i, n := range questions {
-		require.NoError(t, os.WriteFile(filepath.Join(root, fmt.Sprint(i, ".png")), black.Bytes(), 0o644))
-		for range n {
-			fmt.Fprintf(&lines, "{\"file_name\": \"../%d.png\", \"question\": \"what is it this time\", \"answer\": \"red\"}\n", i)
-		}
+		row := datatest.Row{Picture: fmt.Sprint(i, ".png"), Question: "what is it this time", Answer: "red"}
+		rows = append(rows, slices.Repeat([]datatest.Row{row}, n)...)
 	}
-	for _, split := range []string{"train", "validation", "test"} {
-		require.NoError(t, os.Mkdir(filepath.Join(root, split), 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(root, split, "metadata.jsonl"), []byte(lines.String()), 0o644))
-	}
-	set, err := data.Open(data.Config{Root: root, Size: 8})
-	require.NoError(t, err)
+	set := datatest.Black(t, rows...)
 	c, err := New(set.Train, Reading{Words: ownWords(set), Pre: model.AdsPreprocessor(8), On: torch.CPU})
 	require.NoError(t, err)
 	return c
@@ -59,16 +45,16 @@ func askedCorpus(t *testing.T, questions ...int) *Corpus {
 func TestDivide(t *testing.T) {
 	torchtest.Setup(t)
 	c := askedCorpus(t, 3, 60, 4)
-	require.Equal(t, 16+60*6, c.Form.Tokens(16, c.Questions[1]), "six tokens a question")
+	require.Equal(t, 16+60*6, c.Form.Tokens(16, c.Asked.Questions[1]), "six tokens a question")
 	note := c.Divide(0, 16, 4) // to 96 tokens, 13 questions
 	assert.Contains(t, note, "train split: 1 of 3 pictures have more questions than fit into 96 tokens (most: ")
 	assert.Contains(t, note, "metadata.jsonl:4, 60 questions, 376 tokens)")
 	assert.Contains(t, note, "each of their 5 parts")
 	var sizes []int
-	for i, qs := range c.Questions {
+	for i, qs := range c.Asked.Questions {
 		sizes = append(sizes, len(qs))
 		assert.Len(t, c.Split.Questions(i), len(qs))
-		assert.Len(t, c.Own[i], len(qs))
+		assert.Len(t, c.Asked.Own[i], len(qs))
 	}
 	assert.Equal(t, []int{3, 13, 13, 13, 13, 8, 4}, sizes)
 
@@ -84,19 +70,19 @@ func TestDivide(t *testing.T) {
 	}{{[]int{20, 21, 20}, 0}, {[]int{1, 60, 1}, 376}} {
 		c := askedCorpus(t, whole.asked...)
 		assert.Empty(t, c.Divide(whole.limit, 16, 4))
-		assert.Nil(t, c.Split.Parts())
+		assert.Equal(t, c.Split.Parts().Pictures(), c.Split.Len())
 	}
 
 	c = askedCorpus(t, 2, 3)
 	require.NotEmpty(t, c.Divide(10, 16, 4))
-	assert.Len(t, c.Questions, 5, "a question that is too long stands alone")
+	assert.Len(t, c.Asked.Questions, 5, "a question that is too long stands alone")
 
 	c = askedCorpus(t, 2)
-	for i := range c.Questions[0] {
-		c.Questions[0][i].Answer = nil
+	for i := range c.Asked.Questions[0] {
+		c.Asked.Questions[0][i].Answer = nil
 	}
 	assert.NotEmpty(t, c.Divide(16+2*9-1, 16, 4), "an answer that is still to come takes its room")
-	assert.Nil(t, c.Questions[0][0].Answer)
+	assert.Nil(t, c.Asked.Questions[0][0].Answer)
 }
 
 func TestChosenRowTokens(t *testing.T) {
@@ -118,7 +104,7 @@ func TestPrintKnowsParts(t *testing.T) {
 	assert.NotEqual(t, print(30), print(40))
 	open := adsCorpus(t, model.Form{}, ownWords)
 	before := open.Print()
-	open.Questions[0][0].Answer = nil
+	open.Asked.Questions[0][0].Answer = nil
 	open.Complete([][]int{{3}})
 	assert.NotEqual(t, before, open.Print())
 }

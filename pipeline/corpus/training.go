@@ -40,7 +40,7 @@ func (f *Feed) Batch(number int) (*data.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !f.answered || f.c.Answered(b.Index...) {
+		if !f.answered || f.c.Asked.Answered(b.Index...) {
 			f.number, f.batch = number, b
 			return b, nil
 		}
@@ -58,7 +58,7 @@ func (f *Feed) start(number int) (pictures int) {
 			break
 		}
 		if batch = append(batch, p); len(batch) == f.size {
-			if f.c.Answered(batch...) {
+			if f.c.Asked.Answered(batch...) {
 				number--
 			}
 			batch = batch[:0]
@@ -85,7 +85,7 @@ func (f *Feed) Piece(number, piece, pieces int) (b, whole *data.Batch, err error
 	}
 	n := len(whole.Index)
 	from, to := piece*n/pieces, (piece+1)*n/pieces
-	all, labelled := f.c.Rows(whole.Index[from:to]...)
+	all, labelled := f.c.Asked.Rows(whole.Index[from:to]...)
 	if all == 0 || labelled == 0 && f.answered {
 		return nil, whole, nil
 	}

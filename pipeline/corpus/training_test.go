@@ -16,7 +16,7 @@ func TestFeedGoesOnAnywhere(t *testing.T) {
 	torchtest.Setup(t)
 	c := askedCorpus(t, 1, 1, 1, 1, 1)
 	for _, p := range []int{1, 3, 4} {
-		c.Own[p][0] = true
+		c.Asked.Own[p][0] = true
 	}
 	for _, answered := range []bool{false, true} {
 		whole := c.Feed(context.Background(), 2, 7, answered)
@@ -30,8 +30,8 @@ func TestFeedGoesOnAnywhere(t *testing.T) {
 			require.NoError(t, err)
 			assert.Same(t, b, again, "it is not read twice")
 			want = append(want, b.Index)
-			assert.True(t, !answered || c.Answered(b.Index...))
-			passed = passed || !c.Answered(b.Index...)
+			assert.True(t, !answered || c.Asked.Answered(b.Index...))
+			passed = passed || !c.Asked.Answered(b.Index...)
 		}
 		assert.Equal(t, !answered, passed, "there are batches to pass over")
 		for n := range want {
@@ -77,7 +77,7 @@ func TestPieces(t *testing.T) {
 	whole, err := f.Batch(0)
 	require.NoError(t, err)
 	second := whole.Index[1]
-	c.Own[second][0] = true
+	c.Asked.Own[second][0] = true
 	b, _, err := f.Piece(0, 1, 5)
 	require.NoError(t, err)
 	assert.Nil(t, b)
@@ -86,7 +86,7 @@ func TestPieces(t *testing.T) {
 	b, _, err = every.Piece(0, 1, 5)
 	require.NoError(t, err)
 	assert.Equal(t, []int{second}, b.Index, "the teacher's word counts")
-	c.Questions[second][0].Answer = nil
+	c.Asked.Questions[second][0].Answer = nil
 	b, _, err = every.Piece(0, 1, 5)
 	require.NoError(t, err)
 	assert.Nil(t, b)

@@ -42,7 +42,7 @@ func newAdSplit(split adSplit, limit, size int) *Split {
 		scenes[i] = drawScene(split, i)
 		questions[i] = scenes[i].questions()
 	})
-	return &Split{Name: split.name, size: size, questions: questions, pictures: &adPictures{split, size, scenes}}
+	return newSplit(split.name, questions, size, &adPictures{split, size, scenes})
 }
 
 // adPictures draws pictures from their scenes.

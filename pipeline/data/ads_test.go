@@ -95,7 +95,7 @@ func TestOpenAds(t *testing.T) {
 		names = append(names, s.Name)
 		want, got := make([]uint8, 3*48*48), make([]uint8, 3*48*48)
 		for i := range s.Len() {
-			scene := s.pictures.(*adPictures).scenes[i]
+			scene := s.album.source.(*adPictures).scenes[i]
 			scene.render(want, s == d.OOD)
 			require.NoError(t, s.Pixels(i, got))
 			require.Equal(t, want, got)
@@ -138,13 +138,13 @@ func TestAdsAreDrawnAtFirstUse(t *testing.T) {
 	cfg := Config{Source: "ads", Train: 6, Validation: 1, Test: 1, OOD: 2}
 	kept, err := Open(cfg)
 	require.NoError(t, err)
-	assert.Equal(t, make([]uint8, len(kept.Train.pixels)), kept.Train.pixels, "nothing is drawn yet")
+	assert.Equal(t, make([]uint8, len(kept.Train.album.pixels)), kept.Train.album.pixels, "nothing is drawn yet")
 	cfg.MemoryBudget = 1
 	fresh, err := Open(cfg)
 	require.NoError(t, err)
-	require.Nil(t, fresh.Train.pixels)
+	require.Nil(t, fresh.Train.album.pixels)
 	for k, s := range kept.Splits() {
-		n := s.pictureBytes()
+		n := s.album.bytes()
 		got := make([]uint8, 4*s.Len()*n)
 		parallel(4*s.Len(), func(i int) { assert.NoError(t, s.Pixels(i/4, got[i*n:(i+1)*n])) })
 		want := make([]uint8, n)
@@ -156,7 +156,7 @@ func TestAdsAreDrawnAtFirstUse(t *testing.T) {
 		require.NoError(t, divided.Pixels(1, got[:n]))
 		require.NoError(t, fresh.Splits()[k].Pixels(0, want))
 		assert.Equal(t, want, got[:n], "parts share their picture's drawing")
-		clear(s.pixels)
+		clear(s.album.pixels)
 		require.NoError(t, s.Pixels(0, got[:n]))
 		assert.Equal(t, make([]uint8, n), got[:n], "drawn once")
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"strings"
 
 	"espalier/model/tokenizer"
 	"espalier/torch/disk"
@@ -120,7 +119,7 @@ func (d *Dataset) Hash() string { return d.hash }
 func (d *Dataset) prepare(budget int64, skip bool) error {
 	total := int64(0)
 	for _, s := range d.Splits() {
-		total += int64(s.Len()) * int64(s.pictureBytes())
+		total += int64(s.Len()) * int64(s.album.bytes())
 	}
 	all := sha256.New()
 	fmt.Fprintf(all, "espalier data 2: size %d;", d.Size)
@@ -128,7 +127,8 @@ func (d *Dataset) prepare(budget int64, skip bool) error {
 	for _, s := range d.Splits() {
 		h := sha256.New()
 		fmt.Fprintf(h, "size %d;", d.Size)
-		s.writeTo(h, s.prepare(total <= budget, &bad))
+		s.prepare(total <= budget, &bad)
+		s.writeTo(h)
 		s.hash = hex.EncodeToString(h.Sum(nil))
 		io.WriteString(all, s.hash)
 	}
@@ -136,20 +136,10 @@ func (d *Dataset) prepare(budget int64, skip bool) error {
 	d.Skipped = append(d.Skipped, bad.skipped...)
 	for _, s := range d.Splits() {
 		if s.Len() == 0 {
-			bad.add(s.Name, "all rows of this split are at fault (the first: %s); mend them, or remove the split", d.firstSkipped(s.Name))
+			bad.add(s.Name, "all rows of this split are at fault (the first: %s); mend them, or remove the split", firstSkipped(d.Skipped, s.rows))
 		}
 	}
 	return bad.err()
-}
-
-// firstSkipped is the first row of a split that was left out.
-func (d *Dataset) firstSkipped(split string) string {
-	for _, row := range d.Skipped {
-		if strings.Contains(row.Place, split) {
-			return row.Place + ": " + row.Reason
-		}
-	}
-	return "none"
 }
 
 // listTasks fills in Tasks and Categories, in order of first appearance.

@@ -23,6 +23,26 @@ type Skipped struct {
 	Reason string `json:"reason"`
 }
 
+// firstSkipped is the first row of a metadata file that was left out.
+func firstSkipped(skipped []Skipped, file string) string {
+	for _, row := range skipped {
+		if at := strings.LastIndexByte(row.Place, ':'); at >= 0 && row.Place[:at] == file {
+			return row.Place + ": " + row.Reason
+		}
+	}
+	return "none"
+}
+
+// Unreadable is a row whose picture cannot be read, though it could be when the data set was opened.
+type Unreadable struct {
+	Place string // a metadata file and its line
+	Err   error
+}
+
+func (e *Unreadable) Error() string { return fmt.Sprintf("data: %s: %v", e.Place, e.Err) }
+
+func (e *Unreadable) Unwrap() error { return e.Err }
+
 // row notes what is wrong with one row: a fault, or a reason to leave the row out.
 func (f *faults) row(place, format string, args ...any) {
 	if !f.skip {

@@ -147,7 +147,9 @@ func (s *folderSplit) take(limit int, cfg Config) *Split {
 	for i, f := range files {
 		questions[i] = f.questions
 	}
-	return &Split{Name: s.name, size: cfg.Size, questions: questions, pictures: &folderPictures{s.path, cfg.Size, files, cfg.Sum, cfg.Skip}}
+	split := newSplit(s.name, questions, cfg.Size, &folderPictures{s.path, cfg.Size, files, cfg.Sum, cfg.Skip})
+	split.rows = s.path
+	return split
 }
 
 // folderPictures reads pictures from their files.

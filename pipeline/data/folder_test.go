@@ -140,7 +140,7 @@ func TestFolderBeyondTheBudget(t *testing.T) {
 	root := folder(t, small())
 	d, err := Open(Config{Root: root, Size: 2, MemoryBudget: 4*12 - 1})
 	require.NoError(t, err)
-	assert.Nil(t, d.Train.pixels)
+	assert.Nil(t, d.Train.album.pixels)
 	pixels := make([]uint8, 12)
 	require.NoError(t, d.Train.Pixels(1, pixels))
 	assert.Equal(t, []uint8{20, 20, 20, 20, 21, 21, 21, 21, 22, 22, 22, 22}, pixels)
@@ -202,7 +202,7 @@ func TestValidationIsSplitOff(t *testing.T) {
 	assert.True(t, d.HeldOut)
 
 	names := func(s *Split) (out []string) {
-		for _, f := range s.pictures.(*folderPictures).files {
+		for _, f := range s.album.source.(*folderPictures).files {
 			out = append(out, f.name)
 		}
 		return out

@@ -93,7 +93,7 @@ func chunks(order iter.Seq[int], size int) iter.Seq[[]int] {
 // fill reads one batch. A panic is its error, since on this goroutine nobody else could catch it.
 func fill(ctx context.Context, split *Split, index []int) (_ *Batch, err error) {
 	defer fault.Caught(&err)
-	n := split.pictureBytes()
+	n := split.album.bytes()
 	b := &Batch{Index: index, Pixels: make([]uint8, len(index)*n), Questions: make([][]Question, len(index))}
 	for k, i := range index {
 		if err := ctx.Err(); err != nil {
@@ -105,6 +105,11 @@ func fill(ctx context.Context, split *Split, index []int) (_ *Batch, err error) 
 		b.Questions[k] = split.Questions(i)
 	}
 	return b, nil
+}
+
+// ReadBatch reads some pictures without a loader.
+func ReadBatch(split *Split, index []int) (*Batch, error) {
+	return fill(context.Background(), split, index)
 }
 
 // Next waits for the next batch, which then belongs to the caller. It gives io.EOF after the last one, the

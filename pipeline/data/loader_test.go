@@ -39,11 +39,11 @@ func (p *fakePictures) sound() bool                { return false }
 func (p *fakePictures) place(int, int) string      { return "fake:1" }
 
 func fakeSplit(n, broken int) *Split {
-	s := &Split{Name: "fake", size: 2, pictures: &fakePictures{broken: broken}}
-	for i := range n {
-		s.questions = append(s.questions, []Question{{Text: string(rune('a' + i))}})
+	questions := make([][]Question, n)
+	for i := range questions {
+		questions[i] = []Question{{Text: string(rune('a' + i))}}
 	}
-	return s
+	return newSplit("fake", questions, 2, &fakePictures{broken: broken})
 }
 
 // In a synctest bubble a goroutine that is left behind is a failure, so each test here also shows that none is.
@@ -77,7 +77,7 @@ func TestLoaderIsBounded(t *testing.T) {
 		split := fakeSplit(10, -1)
 		l := NewLoader(context.Background(), split, Endless(10, 1, 0), 5)
 		synctest.Wait() // all goroutines are stuck
-		ahead := split.pictures.(*fakePictures).loads.Load()
+		ahead := split.album.source.(*fakePictures).loads.Load()
 		assert.LessOrEqual(t, ahead, int64(5*(runtime.GOMAXPROCS(0)+1)))
 		assert.Positive(t, ahead)
 		l.Close()
@@ -143,7 +143,7 @@ func (p *panicking) load(int, []uint8) (string, error) { panic("index out of ran
 func TestLoaderReturnsAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		split := fakeSplit(5, -1)
-		split.pictures = &panicking{}
+		split.album.source = &panicking{}
 		l := NewLoader(context.Background(), split, slices.Values(Order(5, 1, 0)), 2)
 		_, err := l.Next()
 		var p *fault.Panic

@@ -27,7 +27,7 @@ func (d *Dataset) Overlaps() ([]Overlap, error) {
 	splits := d.Splits()
 	bySize := map[int64][]pictureAt{}
 	for s, split := range splits {
-		folder, ok := split.pictures.(*folderPictures)
+		folder, ok := split.album.source.(*folderPictures)
 		if !ok {
 			return nil, nil
 		}
@@ -45,7 +45,7 @@ func (d *Dataset) Overlaps() ([]Overlap, error) {
 			continue
 		}
 		for _, p := range group {
-			sum, err := splits[p.split].pictures.(*folderPictures).sum(p.path)
+			sum, err := splits[p.split].album.source.(*folderPictures).sum(p.path)
 			if err != nil {
 				return nil, fmt.Errorf("data: %s: the picture cannot be read: %w", splits[p.split].Place(p.picture, 0), err)
 			}

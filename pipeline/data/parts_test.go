@@ -22,21 +22,21 @@ func TestDivide(t *testing.T) {
 		whole := set.Train
 		d := whole.Divide([]Part{{0, 0, 2}, {1, 0, 2}, {1, 2, 3}})
 		assert.Equal(t, 3, d.Len())
-		assert.Equal(t, 2, d.Pictures())
+		assert.Equal(t, 2, d.Parts().Pictures())
 		assert.Equal(t, whole.QuestionCount(), d.QuestionCount())
 		assert.Equal(t, "c", d.Questions(2)[0].Text)
 		assert.Equal(t, fmt.Sprintf("%s:5", filepath.Join(root, "train", metadataName)), d.Place(2, 0))
-		assert.Equal(t, []int{0, 1, 3}, []int{d.PartsOf(0), d.PartsOf(1), d.PartsOf(2)})
+		assert.Equal(t, []int{0, 1, 3}, []int{d.Parts().Of(0), d.Parts().Of(1), d.Parts().Of(2)})
 		l := NewLoader(context.Background(), d, Sequence(0, 3), 3)
 		b, err := l.Next()
 		require.NoError(t, err)
 		l.Close()
 		for i, level := range []uint8{20, 10, 10} {
-			assert.Equal(t, level, b.Pixels[12*i], "part %d shows picture %d", i, d.Picture(i))
+			assert.Equal(t, level, b.Pixels[12*i], "part %d shows picture %d", i, d.Parts()[i].Picture)
 			assert.Equal(t, d.Questions(i), b.Questions[i])
 		}
 
-		assert.Nil(t, whole.Parts())
-		assert.Equal(t, []int{2, 2, 2, 1}, []int{whole.Len(), whole.Pictures(), whole.PartsOf(2), whole.Picture(1)}, "the whole split stays as it was")
+		assert.Equal(t, Parts{{0, 0, 2}, {1, 0, 3}}, whole.Parts(), "the whole split stays as it was")
+		assert.Equal(t, []int{2, 2, 2}, []int{whole.Len(), whole.Parts().Pictures(), whole.Parts().Of(2)})
 	}
 }

@@ -51,6 +51,17 @@ func TestSkippedRows(t *testing.T) {
 	}
 }
 
+// The row that stands for a split without any is its own, whatever the folders are called.
+func TestTheFirstSkippedRow(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "test")
+	require.NoError(t, os.Rename(folder(t, with(map[string]string{
+		"train/metadata.jsonl": line("../images/1.png", "which", "one") + line("gone.png", "which", "two"),
+		"test/metadata.jsonl":  "\n" + line("missing.png", "which", "four"),
+	})), root))
+	_, err := Open(Config{Root: root, Size: 2, Skip: true})
+	require.ErrorContains(t, err, "(the first: "+filepath.Join(root, "test", "metadata.jsonl")+":2: there is no picture")
+}
+
 // Damage in the middle of a file shows only when all of it is decoded.
 func TestSkippedDamage(t *testing.T) {
 	files := with(nil)

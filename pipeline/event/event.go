@@ -24,6 +24,19 @@ func (f Events) Emit(e Event) {
 // Note emits a line for the reader.
 func (f Events) Note(format string, args ...any) { f.Emit(Note{fmt.Sprintf(format, args...)}) }
 
+// Steps makes a function that a training calls after each of so many steps: it emits how far that is, with a running mean of
+// the losses.
+func (f Events) Steps(total int) func(step int, loss float64) {
+	var mean *float64
+	return func(step int, loss float64) {
+		if mean != nil {
+			loss = *mean + .05*(loss-*mean)
+		}
+		mean = &loss
+		f.Emit(Progress{Done: step, Total: total, Unit: "steps", Loss: mean})
+	}
+}
+
 // Phase begins a piece of work, and ends the one before it. Stage is "teacher" or a stage's name, or empty for
 // what concerns the whole run; Name is what is done ("train", "score", "distil", "measure"); Detail may add
 // which part of it ("cut 2/4").
@@ -85,19 +98,3 @@ func (StageMeasured) event()   {}
 func (GateResult) event()      {}
 func (Note) event()            {}
 func (Finished) event()        {}
-
-// Mean is a running mean of losses, for [Progress].
-type Mean struct {
-	value float64
-	begun bool
-}
-
-// Add takes a loss in and gives the mean.
-func (m *Mean) Add(v float64) *float64 {
-	if !m.begun {
-		m.value, m.begun = v, true
-	}
-	m.value += .05 * (v - m.value)
-	out := m.value
-	return &out
-}

@@ -44,8 +44,12 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 		return Marks{}, err
 	}
 	c := in.Questions
-	m := Marks{Right: make([]string, c.Split.Len())}
-	err = c.Each(ctx, in.Batch, func(b *data.Batch) error {
+	part := chain.Resume[Marks](w, "answers")
+	m := part.Value
+	if part.Done == 0 {
+		m.Right = make([]string, c.Split.Len())
+	}
+	err = c.EachFrom(ctx, part.Done, in.Batch, func(b *data.Batch) error {
 		answers, err := c.Answers(n, b, in.MaxTokens)
 		if err != nil {
 			return err
@@ -61,8 +65,12 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 			}
 		}
 		w.Events.Emit(c.Progress(b))
+		part.Add(b.Index[len(b.Index)-1]+1, m)
 		return ctx.Err()
 	})
+	if err != nil {
+		part.Keep()
+	}
 	return m, err
 }
 
@@ -72,7 +80,7 @@ func (f *Form) Hear(c *corpus.Corpus, p, j int, ids []int) {
 	if len(q.Answers) == 0 || !data.Correct(c.Words.Answers.Decode(ids), q.Answers[:1]) {
 		return
 	}
-	if slices.Equal(ids, c.Learnt(p, j)) {
+	if slices.Equal(ids, c.Asked.Learnt(p, j)) {
 		f.Same++
 		return
 	}
@@ -86,7 +94,7 @@ func (f Form) Note(c *corpus.Corpus) string {
 	if f.Other == 0 {
 		return ""
 	}
-	want, q := c.Learnt(f.Picture, f.Question), c.Split.Questions(f.Picture)[f.Question]
+	want, q := c.Asked.Learnt(f.Picture, f.Question), c.Split.Questions(f.Picture)[f.Question]
 	written := c.Words.Answers.Decode(want)
 	if !data.Correct(written, q.Answers[:1]) { // the tokenizer cannot write it
 		written = q.Answers[0]
@@ -154,7 +162,7 @@ func Pairs(split *data.Split, teacher, student Marks) []report.Answer {
 	var out []report.Answer
 	for p := range teacher.Right {
 		for j, q := range split.Questions(p) {
-			out = append(out, report.Answer{Picture: split.Picture(p), Task: q.Task, Teacher: teacher.right(p, j), Student: student.right(p, j)})
+			out = append(out, report.Answer{Picture: split.Parts()[p].Picture, Task: q.Task, Teacher: teacher.right(p, j), Student: student.right(p, j)})
 		}
 	}
 	return out

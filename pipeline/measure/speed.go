@@ -95,7 +95,7 @@ const (
 // answers a share of the pictures by itself, since threads that share one small operation mostly wait for each other.
 func throughput(ctx context.Context, n model.Network, in speedInput, threads int) (report.Throughput, error) {
 	c := in.Questions
-	pictures := min(in.Batch, c.Split.Pictures())
+	pictures := min(in.Batch, c.Split.Parts().Pictures())
 	workers := 1
 	if !c.On.IsCUDA() {
 		workers = min(threads, pictures)

@@ -13,8 +13,8 @@ import (
 func (in Input) checkAnswered() error {
 	c := in.Train
 	without, any := -1, false // the first picture without an answer; whether any has one
-	for p := range c.Questions {
-		if c.Answered(p) {
+	for p := range c.Asked.Questions {
+		if c.Asked.Answered(p) {
 			any = true
 		} else if without < 0 {
 			without = p
@@ -29,10 +29,10 @@ func (in Input) checkAnswered() error {
 		switch {
 		case s.Distil.KL > 0 || without < 0:
 		case !any && (s.Distil.Steps > 0 || scored):
-			faults = append(faults, fmt.Errorf("%s.distil.kl is 0, and no training question has an answer: only KL learns from the teacher's; set it above 0", in.Config.StageKey(i)))
+			faults = append(faults, fmt.Errorf("%s.distil.kl is 0, and no training question has an answer: only KL learns from the teacher's; set it above 0", in.Config.Stages.Key(i)))
 		case scored:
 			faults = append(faults, fmt.Errorf(`%s.distil.kl is 0, and a picture has no answers: %s; its loss = "distillation" has no gradient there; `+
-				`set distil.kl above 0, or loss = "cross-entropy"`, in.Config.StageKey(i), c.Split.Place(without, 0)))
+				`set distil.kl above 0, or loss = "cross-entropy"`, in.Config.Stages.Key(i), c.Split.Place(without, 0)))
 		}
 	}
 	return errors.Join(faults...)

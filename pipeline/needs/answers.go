@@ -84,7 +84,7 @@ func (in Input) noteUnlearnable() {
 				continue
 			}
 			n.asked++
-			if c := in.Train; !data.Correct(c.Words.Answers.Decode(c.Learnt(p, j)), q.Answers[:1]) {
+			if c := in.Train; !data.Correct(c.Words.Answers.Decode(c.Asked.Learnt(p, j)), q.Answers[:1]) {
 				n.unsayable++
 				n.unsaid = cmp.Or(n.unsaid, fmt.Sprintf("%s %.60q", c.Split.Place(p, j), q.Answers[0]))
 			}

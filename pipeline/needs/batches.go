@@ -20,7 +20,7 @@ func CheckBatches(c *config.Config, pictures int) error {
 		faults = append(faults, check("teacher.train.batch", c.Teacher.Train.Batch))
 	}
 	for i, s := range c.Stages {
-		faults = append(faults, check(c.StageKey(i)+".distil.batch", s.Distil.Batch))
+		faults = append(faults, check(c.Stages.Key(i)+".distil.batch", s.Distil.Batch))
 	}
 	return errors.Join(faults...)
 }

@@ -36,7 +36,7 @@ func Doubts(cfg *config.Config, set *data.Dataset, events event.Events) error {
 	}
 	for i, s := range cfg.Stages {
 		if s.AlphaTask != nil && set.Validation.Count(noTask) == set.Validation.QuestionCount() {
-			events.Note("%s.alpha_task gates nothing: no validation question has a task", cfg.StageKey(i))
+			events.Note("%s.alpha_task gates nothing: no validation question has a task", cfg.Stages.Key(i))
 		}
 	}
 	return nil

@@ -85,7 +85,7 @@ func mostPositions(long []tooLong) (most int) {
 func (in Input) checkInstructions(c *model.Config) error {
 	var long []tooLong
 	for _, s := range in.corpora() {
-		for p, qs := range s.Questions {
+		for p, qs := range s.Asked.Questions {
 			for j, q := range qs {
 				if n := len(q.Instruction); n > c.QFormer.Positions {
 					long = append(long, tooLong{s.Split.Place(p, j), n, fmt.Sprintf("the question has %d tokens, the Q-Former has %d positions", n, c.QFormer.Positions)})
@@ -115,7 +115,7 @@ func (in Input) checkPositions(c *model.Config, answer int) error {
 		if !asks && s.Split.Count(func(q data.Question) bool { return len(q.Answers) == 0 }) > 0 {
 			asks, more = true, 1 // the teacher's answer gets an end, and is then learnt
 		}
-		for p, qs := range s.Questions {
+		for p, qs := range s.Asked.Questions {
 			for j, q := range qs {
 				if asks {
 					asked = max(asked, len(q.Prompt)+more)

@@ -1,12 +1,7 @@
 package needs
 
 import (
-	"bytes"
-	"image"
-	"image/png"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,32 +10,23 @@ import (
 	"espalier/model"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
-	"espalier/pipeline/data"
+	"espalier/pipeline/datatest"
 )
 
 // A Q-Former that reads the question has positions of its own.
 func TestQuestionsLongerThanTheQFormers(t *testing.T) {
-	root := t.TempDir()
-	var black bytes.Buffer
-	require.NoError(t, png.Encode(&black, image.NewGray(image.Rect(0, 0, 8, 8))))
-	for _, split := range []string{"train", "validation", "test"} {
-		require.NoError(t, os.Mkdir(filepath.Join(root, split), 0o755))
-		var rows string
-		for _, name := range []string{"a.png", "b.png", "c.png"} {
-			require.NoError(t, os.WriteFile(filepath.Join(root, split, name), black.Bytes(), 0o644))
-			rows += strings.Repeat(`{"file_name": "`+name+`", "question": "q", "answer": "a"}`+"\n", 2)
-		}
-		require.NoError(t, os.WriteFile(filepath.Join(root, split, "metadata.jsonl"), []byte(rows), 0o644))
+	var rows []datatest.Row
+	for _, name := range []string{"a.png", "b.png", "c.png"} {
+		rows = append(rows, slices.Repeat([]datatest.Row{{Picture: name, Question: "q", Answer: "a"}}, 2)...)
 	}
-	set, err := data.Open(data.Config{Root: root, Size: 8})
-	require.NoError(t, err)
+	set := datatest.Black(t, rows...)
 	in := Input{Set: set, Train: &corpus.Corpus{Split: set.Train}}
 	for range set.Train.Len() {
-		in.Train.Questions = append(in.Train.Questions, []model.Question{{Instruction: make([]int, 16)}, {Instruction: make([]int, 5)}})
+		in.Train.Asked.Questions = append(in.Train.Asked.Questions, []model.Question{{Instruction: make([]int, 16)}, {Instruction: make([]int, 5)}})
 	}
 	c := &model.Config{QFormer: model.QFormerConfig{Positions: 16}}
 	require.NoError(t, in.checkInstructions(c))
-	in.Train.Questions[2][1].Instruction = make([]int, 17)
+	in.Train.Asked.Questions[2][1].Instruction = make([]int, 17)
 	assert.Regexp(t, "train/metadata.jsonl:6: the question has 17 tokens, the Q-Former has 16 positions; shorten it or leave it out$", in.checkInstructions(c).Error())
 }
 

@@ -63,13 +63,17 @@ func score(ctx context.Context, w *chain.Work, in scoreInput) (scores pruning.Sc
 		}
 		defer outputs.Close()
 	}
-	compute := func() {
-		scores, err = pruning.Importance(n, in.Criterion, config.AxesOf(in.Axes, n), sample(ctx, w, in, outputs))
-	}
+	part := chain.Resume[pruning.Sums](w, "scores")
+	s := sample(ctx, w, in, outputs)
+	s.From, s.Each = part.Value, func(sums pruning.Sums) { part.Add(sums.Batches, sums) }
+	compute := func() { scores, err = pruning.Importance(n, in.Criterion, config.AxesOf(in.Axes, n), s) }
 	if in.Recompute {
 		torch.Recompute(compute)
 	} else {
 		compute()
+	}
+	if err != nil {
+		part.Keep()
 	}
 	return scores, err
 }
@@ -95,7 +99,7 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 			case "margin":
 				return distillation.Margin(logits, b.Targets)
 			case "distillation":
-				return in.Distil.Of(logits, outputs.Teacher(pictures(i), c.On), b.Targets, c.Labelled(pictures(i)))
+				return in.Distil.Of(logits, outputs.Teacher(pictures(i), c.On), b.Targets, c.Asked.Labelled(pictures(i), c.On))
 			}
 			return distillation.CrossEntropy(logits, b.Targets)
 		},

@@ -12,7 +12,6 @@ import (
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
-	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
 	"espalier/pipeline/teacher"
@@ -132,13 +131,10 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	defer hidden.free()
 	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0 && d.Hidden == 0)
 	defer feed.Close()
-	var mean event.Mean
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
 		WeightDecay: d.WeightDecay, Clip: d.Clip, Average: d.Average, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: d.Batch,
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), fmt.Sprintf("rate-%g", rate)), Every: w.KeepEvery}, Note: func(text string) { w.Events.Note("%s", text) },
-		Progress: func(step int, loss float64) {
-			w.Events.Emit(event.Progress{Done: step, Total: d.Steps, Unit: "steps", Loss: mean.Add(loss)})
-		}}
+		Progress: w.Events.Steps(d.Steps)}
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}
@@ -164,8 +160,8 @@ func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs
 			logits = student.Head(states.Hidden)
 		})
 		var rows distillation.Rows
-		rows.All, rows.Labelled = in.Train.Rows(whole.Index...)
-		loss := lossOf(in.Distil).OfPiece(logits, outputs.Teacher(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows)
+		rows.All, rows.Labelled = in.Train.Asked.Rows(whole.Index...)
+		loss := lossOf(in.Distil).OfPiece(logits, outputs.Teacher(b.Index, in.Train.On), packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows)
 		return hidden.add(loss, states, packed, whole), nil
 	}
 }

@@ -28,8 +28,8 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
 	require.NoError(t, err)
 	for p, own := range [][]bool{{true, false, true, false, false}, {true, true, true, true, true}, {false, false, false, true, false}} {
-		require.Len(t, train.Own[p], len(own))
-		copy(train.Own[p], own)
+		require.Len(t, train.Asked.Own[p], len(own))
+		copy(train.Asked.Own[p], own)
 	}
 	student, err := model.Convert(smallNetwork(t), torch.Float64, torch.CPU)
 	require.NoError(t, err)

@@ -46,11 +46,11 @@ func (h *hiddenStates) add(loss *torch.Tensor, student model.States, b *model.Ba
 	var teacher model.States
 	torch.NoGrad(func() { teacher = h.teacher.States(b) })
 	rows := distillation.HiddenRows{Pictures: len(whole.Index), Prefixes: len(whole.Index)}
-	rows.Scored, _ = h.in.Train.Rows(whole.Index...)
+	rows.Scored, _ = h.in.Train.Asked.Rows(whole.Index...)
 	if f := h.teacher.Form(); f.Instruct || f.EncoderDecoder { // a row for each question
 		rows.Prefixes = 0
 		for _, p := range whole.Index {
-			rows.Prefixes += len(h.in.Train.Questions[p])
+			rows.Prefixes += len(h.in.Train.Asked.Questions[p])
 		}
 	}
 	return loss.Add(h.loss.OfPiece(student, teacher, rows).MulScalar(h.in.Distil.Hidden))

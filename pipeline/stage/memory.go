@@ -37,7 +37,7 @@ type shapes struct{ patches, queries, text, answers, asked int }
 func shapesOf(c *corpus.Corpus, of *model.Config) shapes {
 	side := of.Vision.Image / of.Vision.Patch
 	s := shapes{patches: 1 + side*side, queries: of.Queries}
-	for _, questions := range c.Questions {
+	for _, questions := range c.Asked.Questions {
 		text, answers := 0, 0
 		for _, q := range questions {
 			text += len(q.Prompt) + len(q.Answer)
@@ -63,7 +63,7 @@ func peakOf(c *config.Config, teacher model.Network, dtypes model.Dtypes, train 
 	take(p.answering("measuring the teacher", teacher, 0))
 	n := teacher
 	for i := range c.Stages {
-		s, name := &c.Stages[i], c.StageNames()[i]
+		s, name := &c.Stages[i], c.Stages.Names()[i]
 		first, err := s.Declare(n, 1)
 		if err != nil {
 			return peak, err

@@ -3,7 +3,7 @@ package stage
 import (
 	"fmt"
 
-	"espalier/pipeline/chain"
+	"espalier/pipeline/process"
 )
 
 // worthTelling is how much memory makes a run's peak worth a line.
@@ -33,7 +33,7 @@ func TellMemory(in Input, loaded int64) error {
 			text += fmt.Sprintf(", %s %s", part.name, gib(part.bytes))
 		}
 	}
-	if there := availableMemory(); !in.Train.On.IsCUDA() && there > 0 && total > there {
+	if there := process.Available(); !in.Train.On.IsCUDA() && there > 0 && total > there {
 		text += fmt.Sprintf("; %s is there: recompute = true, a smaller distil.batch with a larger distil.accumulate, "+
 			`or distil.freeze = ["vision", "embeddings"] needs less`, gib(there))
 	}
@@ -42,12 +42,3 @@ func TellMemory(in Input, loaded int64) error {
 }
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
-
-// availableMemory is what the system can still give, with what this process has; 0 where it does not tell.
-func availableMemory() int64 {
-	free := chain.ProcValue("/proc/meminfo", "MemAvailable:")
-	if free == 0 {
-		return 0
-	}
-	return free + chain.ProcValue("/proc/self/status", "VmRSS:")
-}

@@ -84,7 +84,7 @@ func TestPeakOfARun(t *testing.T) {
 		c.Stages = append(c.Stages, s)
 	}
 	m := smallNetwork(t)
-	train := &corpus.Corpus{Questions: [][]model.Question{{{Prompt: make([]int, 9), Answer: make([]int, 3)}}}}
+	train := &corpus.Corpus{Asked: corpus.Asked{Questions: [][]model.Question{{{Prompt: make([]int, 9), Answer: make([]int, 3)}}}}}
 	c.Importance.Batch, c.Eval.Batch = 1, 1
 	quiet, err := peakOf(c, m, model.DtypesOf(m), train)
 	require.NoError(t, err)

@@ -42,7 +42,7 @@ type one struct {
 // Run makes the cuts of a stage, measures the student, and asks the gate. It takes over the student of the stage before.
 // The report is whole when err is nil or a *GateError.
 func Run(ctx context.Context, c *chain.Chain, in Input, index int, student *network.Held) (*network.Held, report.Stage, error) {
-	s := &one{Input: in, index: index, name: in.Config.StageNames()[index], cfg: &in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
+	s := &one{Input: in, index: index, name: in.Config.Stages.Names()[index], cfg: &in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
 	s.report = report.Stage{Name: s.name, Criterion: s.cfg.Criterion, Attempts: 1}
 	for cut := 1; cut <= s.cfg.Cuts; cut++ {
 		next, err := s.cut(ctx, c, cut, student)

@@ -15,7 +15,7 @@ import (
 
 // Complete fills the missing answers of the training data in with the teacher's own words. It tells how many there were.
 func (t *Teacher) Complete(ctx context.Context, c *chain.Chain, train *corpus.Corpus, batch, maxTokens int) (n int, err error) {
-	if !train.Lacks() {
+	if !train.Asked.Lacks() {
 		return 0, nil
 	}
 	kept, err := chain.Do(ctx, c, chain.Place{At: "teacher/missing answers", Phase: event.Phase{Stage: "teacher", Name: "missing answers"}}, missingStep,
@@ -34,12 +34,12 @@ type missingInput struct {
 	MaxTokens int
 }
 
-var missingStep = chain.Step[missingInput, [][]int]{Name: "missing", Compute: func(ctx context.Context, _ *chain.Work, in missingInput) ([][]int, error) {
+var missingStep = chain.Step[missingInput, [][]int]{Name: "missing", Compute: func(ctx context.Context, w *chain.Work, in missingInput) ([][]int, error) {
 	n, err := in.Network.Get()
 	if err != nil {
 		return nil, err
 	}
-	return in.Train.Missing(ctx, n, in.Batch, in.MaxTokens)
+	return in.Train.Missing(ctx, w, n, in.Batch, in.MaxTokens)
 }}
 
 // Outputs are what the losses need of the teacher, for every training picture.

@@ -111,7 +111,7 @@ func (p *pretraining) slots(pictures []int) (at, words []int) {
 				continue
 			}
 			seen[task] = true
-			answer := p.train.Questions[picture][j].Answer
+			answer := p.train.Asked.Questions[picture][j].Answer
 			for k := range min(pretrainWords, len(answer)) {
 				at, words = append(at, i*slots+task*pretrainWords+k), append(words, answer[k])
 			}

@@ -3,11 +3,6 @@ package teacher
 import (
 	"context"
 	"fmt"
-	"image"
-	"image/png"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,26 +13,10 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/datatest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
-
-// asked is a data set of one picture with such rows.
-func asked(t *testing.T, rows []string) *data.Dataset {
-	t.Helper()
-	root := t.TempDir()
-	f, err := os.Create(filepath.Join(root, "1.png"))
-	require.NoError(t, err)
-	require.NoError(t, png.Encode(f, image.NewGray(image.Rect(0, 0, 8, 8))))
-	require.NoError(t, f.Close())
-	for _, split := range []string{"train", "validation", "test"} {
-		require.NoError(t, os.Mkdir(filepath.Join(root, split), 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(root, split, "metadata.jsonl"), []byte(strings.Join(rows, "\n")), 0o644))
-	}
-	set, err := data.Open(data.Config{Root: root, Size: 8})
-	require.NoError(t, err)
-	return set
-}
 
 // In pre-training a question without a task has a slot of its own, not the first task's; and none where all have a task.
 func TestPretrainingOfQuestionsWithoutATask(t *testing.T) {
@@ -47,11 +26,11 @@ func TestPretrainingOfQuestionsWithoutATask(t *testing.T) {
 			{"s", "t", "u"}: {0, 3, 6},
 			{"", "", ""}:    {0}, // one slot, and of two questions of one task the first counts
 		} {
-			var rows []string
+			var rows []datatest.Row
 			for i, task := range tasks {
-				rows = append(rows, fmt.Sprintf(`{"file_name": "../1.png", "question": "q%d", "answer": "a", "task": %q}`, i, task))
+				rows = append(rows, datatest.Row{Picture: "1.png", Question: fmt.Sprint("q", i), Answer: "a", Task: task})
 			}
-			set := asked(t, rows)
+			set := datatest.Black(t, rows...)
 			train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, On: torch.CPU})
 			require.NoError(t, err)
 			c, err := config.DefaultTrain().ModelConfig(8, set.Tokenizer)
@@ -81,8 +60,8 @@ func TestPiecesOfPretraining(t *testing.T) {
 	require.NoError(t, err)
 	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
 	require.NoError(t, err)
-	train.Questions[1][0].Answer = nil
-	train.Questions[2][3].Answer = nil
+	train.Asked.Questions[1][0].Answer = nil
+	train.Asked.Questions[2][3].Answer = nil
 	sizes := config.DefaultTrain()
 	sizes.Vision.Layers, sizes.QFormer.Layers, sizes.Language.Layers = 1, 1, 1
 	c, err := sizes.ModelConfig(48, set.Tokenizer)

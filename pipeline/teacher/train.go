@@ -110,7 +110,7 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 // answersLoss is the cross entropy of a batch's answers, or what a piece of it adds.
 func answersLoss(train *corpus.Corpus, logits *torch.Tensor, b *model.Batch, whole *data.Batch) *torch.Tensor {
 	var rows distillation.Rows
-	rows.All, rows.Labelled = train.Rows(whole.Index...)
+	rows.All, rows.Labelled = train.Asked.Rows(whole.Index...)
 	return distillation.Loss{CE: 1}.OfPiece(logits, nil, b.Targets, nil, rows)
 }
 
@@ -125,14 +125,11 @@ func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*tor
 	w.Events.Emit(event.Phase{Stage: "teacher", Name: "train", Detail: name})
 	feed := in.Train.Feed(ctx, t.Batch, seed, true)
 	defer feed.Close()
-	var mean event.Mean
 	o := distillation.Options{Steps: steps, LR: t.LR, Schedule: optim.WarmupCosine(steps, t.Warmup, finalRate),
 		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Pieces: t.Batch,
-		Keep: distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
-		Note: func(text string) { w.Events.Note("teacher: %s", text) },
-		Progress: func(step int, loss float64) {
-			w.Events.Emit(event.Progress{Done: step, Total: steps, Unit: "steps", Loss: mean.Add(loss)})
-		}}
+		Keep:     distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
+		Note:     func(text string) { w.Events.Note("teacher: %s", text) },
+		Progress: w.Events.Steps(steps)}
 	return distillation.Train(ctx, params, o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		b, whole, err := feed.Piece(at.Step, at.Piece, at.Pieces)
 		if err != nil || b == nil {

@@ -1,4 +1,4 @@
-package distillation
+package disk
 
 import (
 	"testing"
@@ -24,8 +24,8 @@ func TestKeeperIsDue(t *testing.T) {
 		"asked for by steps":      {Keep{Folder: "x", Steps: 3}, 0, time.Hour, true},
 		"between these":           {Keep{Folder: "x", Steps: 4}, 0, time.Hour, false},
 	} {
-		k := newKeeper(c.keep, nil)
+		k := NewKeeper(c.keep, nil)
 		k.last, k.cost = time.Now().Add(-c.ago), c.cost
-		assert.Equal(t, c.want, k.due(6), name)
+		assert.Equal(t, c.want, k.Due(6), name)
 	}
 }

@@ -1,4 +1,4 @@
-package distillation
+package disk
 
 import (
 	"crypto/sha256"
@@ -8,24 +8,21 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"espalier/torch/disk"
 )
 
-// Keep says where a training, or the computing of a teacher's outputs, keeps its state, so that it goes on with the same bits
-// when it was interrupted.
+// Keep says where work of some length keeps its state, so that it goes on with the same bits when it was interrupted.
 type Keep struct {
 	Folder string        // empty: nowhere
 	Every  time.Duration // how often, 0: never by the clock; never so often that it takes more than 3 % of the time
-	Steps  int           // also after so many steps, or pictures of the outputs; 0: only by the clock
+	Steps  int           // also after so many steps, batches or pictures; 0: only by the clock
 	Last   bool          // also after the last step, where more is done before the result is kept
 }
 
 // largestShare of the time goes into keeping state.
 const largestShare = .03
 
-// placeName is the file that says where the work stands, written when everything that it tells of is on the disk.
-const placeName = "place.json"
+// PlaceName is the file that says where the work stands, written when everything that it tells of is on the disk.
+const PlaceName = "place.json"
 
 // sealed is the file place.json: a place, and its checksum.
 type sealed struct {
@@ -33,8 +30,8 @@ type sealed struct {
 	SHA256 string          `json:"sha256"`
 }
 
-// writePlace writes the file of a place into a folder.
-func writePlace(folder string, place any) error {
+// WritePlace writes the file of a place into a folder.
+func WritePlace(folder string, place any) error {
 	text, err := json.Marshal(place)
 	if err != nil {
 		return err
@@ -42,12 +39,12 @@ func writePlace(folder string, place any) error {
 	if text, err = json.Marshal(sealed{text, checksum(text)}); err != nil {
 		return err
 	}
-	return disk.Write(filepath.Join(folder, placeName), text)
+	return Write(filepath.Join(folder, PlaceName), text)
 }
 
-// readPlace is the reverse; an error that is fs.ErrNotExist says that there is none.
-func readPlace(folder string, place any) error {
-	path := filepath.Join(folder, placeName)
+// ReadPlace is the reverse of [WritePlace]; an error that is fs.ErrNotExist says that there is none.
+func ReadPlace(folder string, place any) error {
+	path := filepath.Join(folder, PlaceName)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -64,23 +61,24 @@ func checksum(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// keeper knows when it is time to keep state.
-type keeper struct {
+// Keeper knows when it is time to keep state.
+type Keeper struct {
 	Keep
-	note func(text string)
+	Note func(text string)
 	last time.Time     // of the start, and then of the last time
 	cost time.Duration // of the last time
 }
 
-func newKeeper(k Keep, note func(text string)) keeper {
+// NewKeeper begins now; note is told what goes wrong, and may be nil.
+func NewKeeper(k Keep, note func(text string)) Keeper {
 	if note == nil {
 		note = func(string) {}
 	}
-	return keeper{Keep: k, note: note, last: time.Now()}
+	return Keeper{Keep: k, Note: note, last: time.Now()}
 }
 
-// due tells whether it is time after so many steps.
-func (k *keeper) due(steps int) bool {
+// Due tells whether it is time after so many steps.
+func (k *Keeper) Due(steps int) bool {
 	if k.Folder == "" {
 		return false
 	}
@@ -88,18 +86,18 @@ func (k *keeper) due(steps int) bool {
 	return k.Steps > 0 && steps%k.Steps == 0 || k.Every > 0 && time.Since(k.last) >= pause
 }
 
-// save keeps state. Where that fails it is told, and the work goes on.
-func (k *keeper) save(what string, write func() error) {
+// Save keeps state. Where that fails it is told, and the work goes on.
+func (k *Keeper) Save(what string, write func() error) {
 	if k.Folder == "" {
 		return
 	}
 	began := time.Now()
-	err := disk.MkdirAll(k.Folder)
+	err := MkdirAll(k.Folder)
 	if err == nil {
 		err = write()
 	}
 	if err != nil {
-		k.note(fmt.Sprintf("%s cannot be kept: %v", what, err))
+		k.Note(fmt.Sprintf("%s cannot be kept: %v", what, err))
 	}
 	k.last = time.Now()
 	k.cost = k.last.Sub(began)

@@ -1,0 +1,50 @@
+package corpus
+
+import (
+	"espalier/model"
+	"espalier/model/prompt"
+	"espalier/pipeline/chain"
+	"espalier/torch"
+)
+
+// Reading is how a network takes pictures and questions.
+type Reading struct {
+	Words prompt.Words
+	Pre   model.Preprocessor
+	Form  model.Form
+	On    torch.Device
+	Files chain.Print // of what Words and Pre were read from
+}
+
+// Answer is the whole way from a picture's bytes and a question to the answer's text.
+func (r Reading) Answer(n model.Network, pixels []uint8, question string, maxTokens int) (string, error) {
+	q, err := r.Words.Question(question)
+	if err != nil {
+		return "", err
+	}
+	ids, err := r.generate(n, pixels, [][]model.Question{{q}}, maxTokens)
+	if err != nil {
+		return "", err
+	}
+	return r.Words.Answers.Decode(ids[0][0]), nil
+}
+
+// generate gives the token ids of a network's answers to some questions about each picture.
+func (r Reading) generate(n model.Network, pixels []uint8, questions [][]model.Question, maxTokens int) (ids [][][]int, err error) {
+	err = torch.Run(func(*torch.Scope) error {
+		ids, err = n.Generate(r.Pre.Pictures(pixels, r.On), questions, model.GenerateOptions{MaxTokens: maxTokens, Ends: r.Words.Ends()})
+		return err
+	})
+	return ids, err
+}
+
+// Save writes a network as a checkpoint that stands alone: weights, config, tokenizer and preprocessing.
+func (r Reading) Save(n model.Network, folder string) error {
+	if err := r.Words.Save(folder); err != nil {
+		return err
+	}
+	if err := r.Pre.Save(folder); err != nil {
+		return err
+	}
+	return n.Save(folder)
+}
