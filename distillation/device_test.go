@@ -27,7 +27,7 @@ func TestDevicesTrainAlike(t *testing.T) {
 				if err != nil {
 					return nil, err
 				}
-				kept := outputs.Logits([]int{0, 1}, on).To(torch.Float64)
+				kept := distillation.Logits(outputs.Teacher([]int{0, 1}, on).Logits().To(torch.Float64))
 				loss := distillation.Loss{KL: 1, Pair: 1, CE: 1, Temperature: 2}
 				return loss.Of(student.Logits(b), kept, b.Targets, nil), nil
 			})
@@ -95,7 +95,7 @@ func asked64(n model.Network) (*model.Batch, error) {
 func keptOutputs(t *testing.T, n model.Network) *distillation.Outputs {
 	t.Helper()
 	path := t.TempDir()
-	require.NoError(t, distillation.WriteOutputs(path, n, nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
+	require.NoError(t, distillation.WriteOutputs(path, n, distillation.OutputForm{}, nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
 		return torch.Run(func(*torch.Scope) error {
 			b, err := asked64(n)
 			if err != nil {

@@ -117,8 +117,8 @@ func TestPiecesWithoutRows(t *testing.T) {
 		logits, none := torch.Ones([]int{2, 5}, torch.Float64, torch.CPU), torch.Ones([]int{0, 5}, torch.Float64, torch.CPU)
 		targets, unlabelled := torch.From([]int64{0, 1}, torch.CPU), torch.From([]int64{}, torch.CPU, 0)
 		l, whole := distillation.Loss{KL: 1, Pair: .7, CE: .3}, distillation.Rows{All: 4, Labelled: 1}
-		assert.Zero(t, l.OfPiece(none, none, unlabelled, nil, whole).Item())
-		assert.Zero(t, l.OfPiece(none, none, unlabelled, unlabelled, whole).Item())
+		assert.Zero(t, l.OfPiece(none, distillation.Logits(none), unlabelled, nil, whole).Item())
+		assert.Zero(t, l.OfPiece(none, distillation.Logits(none), unlabelled, unlabelled, whole).Item())
 		l.KL = 0
 		assert.Zero(t, l.OfPiece(logits, nil, targets, unlabelled, whole).Item())
 	})
@@ -132,13 +132,13 @@ func TestPiecesAddUp(t *testing.T) {
 		targets := torch.From([]int64{0, 1, 2, 3, 4, 0}, torch.CPU)
 		l := distillation.Loss{KL: 1, Temperature: 2, Pair: .7, CE: .3}
 		labelled := torch.From([]int64{0, 2, 3}, torch.CPU)
-		whole := l.Of(student, teacher, targets, labelled)
+		whole := l.Of(student, distillation.Logits(teacher), targets, labelled)
 		whole.Backward()
 		want := torch.Values[float64](student.Grad())
 		student.SetGrad(nil)
 		var sum float64
 		for i, own := range [][]int64{{0}, {0, 1}, {}} { // of rows 0–1, 2–3, 4–5
-			piece := l.OfPiece(student.Slice(0, 2*i, 2*i+2), teacher.Slice(0, 2*i, 2*i+2), targets.Slice(0, 2*i, 2*i+2),
+			piece := l.OfPiece(student.Slice(0, 2*i, 2*i+2), distillation.Logits(teacher.Slice(0, 2*i, 2*i+2)), targets.Slice(0, 2*i, 2*i+2),
 				torch.From(own, torch.CPU, len(own)), distillation.Rows{All: 6, Labelled: 3})
 			piece.Backward()
 			sum += piece.Item()

@@ -72,6 +72,7 @@ func TestTrainingGoesOnExactly(t *testing.T) {
 		"accumulate": {o: distillation.Options{Steps: 5, Accumulate: 2}},
 		"bfloat16":   {o: distillation.Options{Steps: 5, Precision: torch.BFloat16}},
 		"frozen":     {o: distillation.Options{Steps: 5}, frozen: []string{"vision", "embeddings"}},
+		"average":    {o: distillation.Options{Steps: 5, Average: .9}, frozen: []string{"qformer"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			torchtest.Setup(t)

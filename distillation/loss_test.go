@@ -33,13 +33,17 @@ func TestLossesEqualReference(t *testing.T) {
 		for _, d := range []torch.DType{torch.Float64, torch.Float32} {
 			student, teacher := student.To(d), teacher.To(d)
 			for name, l := range map[string]distillation.Loss{"kl_loss": {KL: 1}, "pair_loss": {Pair: 1}, "ce_loss": {CE: 1}} {
-				want.Check(t, name, l.Of(student, teacher, targets, nil))
+				want.Check(t, name, l.Of(student, distillation.Logits(teacher), targets, nil))
 			}
 		}
-		sum := distillation.Loss{KL: 2, Pair: 3, CE: .5}.Of(student, teacher.To(torch.Float64), targets, nil)
+		sum := distillation.Loss{KL: 2, Pair: 3, CE: .5}.Of(student, distillation.Logits(teacher.To(torch.Float64)), targets, nil)
 		parts := want.Values["kl_loss"].MulScalar(2).Add(want.Values["pair_loss"].MulScalar(3)).Add(want.Values["ce_loss"].MulScalar(.5))
 		torchtest.Same(t, parts, sum)
 	})
+}
+
+func klOf(student, teacher *torch.Tensor, temperature float64) *torch.Tensor {
+	return distillation.Loss{KL: 1, Temperature: temperature}.Of(student, distillation.Logits(teacher), nil, nil)
 }
 
 func TestLossesByHand(t *testing.T) {
@@ -53,11 +57,11 @@ func TestLossesByHand(t *testing.T) {
 		assert.InDelta(t, (math.Log1p(math.Exp(2))+math.Log1p(math.Exp(-.5)))/2, distillation.Pairwise(logits, targets, 0, "softplus").Item(), 1e-12)
 		margin := (math.Log(math.Exp(3)+1) - 1 + math.Log(math.Exp(2)+math.Exp(-1)) - 2.5) / 2
 		assert.InDelta(t, margin, distillation.Margin(logits, targets).Item(), 1e-6)
-		assert.Zero(t, distillation.KL(logits, logits, 3).Item())
+		assert.Zero(t, klOf(logits, logits, 3).Item())
 		// At temperature 2: p = softmax(0, 1), q = softmax(0, 0).
 		p, q := torch.From([]float64{0, 2}, torch.CPU, 1, 2), torch.Zeros([]int{1, 2}, torch.Float64, torch.CPU)
 		a := math.E / (1 + math.E)
-		assert.InDelta(t, 4*(a*math.Log(2*a)+(1-a)*math.Log(2*(1-a))), distillation.KL(q, p, 2).Item(), 1e-12)
+		assert.InDelta(t, 4*(a*math.Log(2*a)+(1-a)*math.Log(2*(1-a))), klOf(q, p, 2).Item(), 1e-12)
 	})
 }
 
@@ -68,9 +72,9 @@ func TestUnlabelledRows(t *testing.T) {
 		teacher := torch.From([]float64{0, 1, 2, 3, 4, 5}, torch.CPU, 2, 3)
 		targets := torch.From([]int64{0, 1}, torch.CPU)
 		l := distillation.Loss{KL: 1, Pair: 1, PairForm: "hinge"}
-		kl := distillation.KL(student, teacher, 1).Item()
-		assert.InDelta(t, kl+2, l.Of(student, teacher, targets, torch.From([]int64{0}, torch.CPU)).Item(), 1e-12)
-		assert.InDelta(t, kl, l.Of(student, teacher, targets, torch.From([]int64{}, torch.CPU, 0)).Item(), 1e-12)
+		kl := klOf(student, teacher, 1).Item()
+		assert.InDelta(t, kl+2, l.Of(student, distillation.Logits(teacher), targets, torch.From([]int64{0}, torch.CPU)).Item(), 1e-12)
+		assert.InDelta(t, kl, l.Of(student, distillation.Logits(teacher), targets, torch.From([]int64{}, torch.CPU, 0)).Item(), 1e-12)
 	})
 }
 

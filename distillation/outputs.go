@@ -20,12 +20,18 @@ import (
 
 // Outputs are what the losses need of a teacher, computed once for each picture and kept in a file: the logits of every
 // answer token, or, where the vocabulary is large, the hidden states behind them, from which the teacher's own head makes
-// the logits again.
+// the logits again; or what an [OutputForm] asks for.
 type Outputs struct {
 	rows  *os.File
 	index outputsIndex
 	dtype torch.DType
 	head  func(*torch.Tensor) *torch.Tensor // nil when the file holds logits
+}
+
+// OutputForm says what is kept of a teacher's logits. The zero value keeps all.
+type OutputForm struct {
+	TopK         int       // so many tokens of each position: the right one and the strongest others; 0 keeps all
+	Temperatures []float64 // at which a loss asks for the mass of the others
 }
 
 // The files of kept outputs: the rows one after another, and where each picture's are.
@@ -36,10 +42,12 @@ const (
 
 // outputsIndex is the file outputs.json, written when the rows are whole.
 type outputsIndex struct {
-	Kind    string `json:"kind"` // of what a row is: "logits" or "hidden"
+	Kind    string `json:"kind"` // of what a row is: "logits", "hidden" or "top-k"
 	DType   string `json:"dtype"`
-	Width   int    `json:"width"`   // elements of a row
+	Width   int    `json:"width"`   // logits or hidden states of a row
 	Offsets []int  `json:"offsets"` // first row of each picture, and the number of all rows
+
+	Temperatures []float64 `json:"temperatures,omitempty"` // of top-k: those of the masses in a row
 }
 
 // hiddenPays is how many times wider than the hidden states the logits must be before those are kept instead: making
@@ -48,6 +56,7 @@ const hiddenPays = 4
 
 // outputsWriter is outputs that are being written.
 type outputsWriter struct {
+	form  OutputForm
 	index outputsIndex
 	rows  *disk.Appender
 	sum   hash.Hash
@@ -67,9 +76,10 @@ type outputsPlace struct {
 // folder as they are computed: those of a half-precision teacher as they are, others as float16 (in which the logits'
 // differences matter less than the teacher's own errors), or as float32 where one of them lies beyond float16's range. batches
 // begins with the picture number from: an interrupted attempt goes on after the last batch that it kept. It is called once more,
-// from the first picture on, when an output is found to lie beyond the range. Where memory is short pieces divides the batches; nil never does.
-func WriteOutputs(folder string, teacher model.Network, pieces *torch.Pieces, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
-	w := &outputsWriter{pieces: pieces, keeper: disk.NewKeeper(keep, note)}
+// from the first picture on, when an output is found to lie beyond the range. Where memory is
+// short pieces divides the batches; nil never does.
+func WriteOutputs(folder string, teacher model.Network, form OutputForm, pieces *torch.Pieces, keep Keep, note func(text string), batches func(from int, yield func(*model.Batch) error) error) (err error) {
+	w := &outputsWriter{form: form, pieces: pieces, keeper: disk.NewKeeper(keep, note)}
 	if err := w.open(folder); err != nil {
 		return err
 	}
@@ -185,6 +195,10 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 func (w *outputsWriter) compute(teacher model.Network, b *model.Batch) (raw []byte, err error) {
 	torch.NoGrad(func() {
 		out := teacher.Hidden(b)
+		if w.form.TopK > 0 {
+			raw, err = w.topK(teacher, out, b)
+			return
+		}
 		w.index.Kind = "hidden"
 		logits := teacher.Head(out.Slice(0, 0, 1)).Size(-1)
 		if logits < hiddenPays*out.Size(-1) {
@@ -255,10 +269,10 @@ func OpenOutputs(folder string, head func() (func(*torch.Tensor) *torch.Tensor, 
 // Pictures is how many pictures the file covers.
 func (o *Outputs) Pictures() int { return len(o.index.Offsets) - 1 }
 
-// Logits are the teacher's [n, vocabulary] at the scored positions of a batch of these pictures, in the batch's order, in
-// float32 or wider. As operations do, it panics with a *torch.Error, where the file cannot be read: it is read at each use, so
-// that one that shrinks under a run is an error and not a fault of memory.
-func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
+// Teacher is what is known of the teacher at the scored positions of a batch of these pictures, in the batch's order. As
+// operations do, it panics with a *torch.Error, where the file cannot be read: it is read at each use, so that one that shrinks
+// under a run is an error and not a fault of memory.
+func (o *Outputs) Teacher(pictures []int, on torch.Device) *Teacher {
 	var raw []byte
 	for _, p := range pictures {
 		from, to := int64(o.index.Offsets[p])*o.index.rowBytes(), int64(o.index.Offsets[p+1])*o.index.rowBytes()
@@ -269,12 +283,10 @@ func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
 				Message: fmt.Sprintf("%s cannot be read (%v): was it changed while the run used it? start again to compute it anew", o.rows.Name(), err)})
 		}
 	}
-	t := torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.index.rowBytes()), o.index.Width).To(torch.Float32)
-	if o.head == nil {
-		return t
+	if o.index.Kind == kindTopK {
+		return o.topK(raw, on)
 	}
-	torch.NoGrad(func() { t = o.head(t) })
-	return t
+	return &Teacher{rows: torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.index.rowBytes()), o.index.Width), head: o.head}
 }
 
 // Close closes the file.

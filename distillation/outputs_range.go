@@ -14,10 +14,14 @@ import (
 var outputsDTypes = []torch.DType{torch.Float16, torch.BFloat16, torch.Float32}
 
 func (i *outputsIndex) rowBytes() int64 {
+	size := 2
 	if i.DType == torch.Float32.String() {
-		return int64(4 * i.Width)
+		size = 4
 	}
-	return int64(2 * i.Width)
+	if i.Kind == kindTopK {
+		return topKBytes(size, i.Width, len(i.Temperatures))
+	}
+	return int64(size * i.Width)
 }
 
 // errRange says that an output is a finite number, but not in the dtype that it is to be kept in.

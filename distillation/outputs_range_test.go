@@ -21,6 +21,7 @@ import (
 type far struct {
 	model.Network
 	times float64
+	form  distillation.OutputForm
 }
 
 func (f *far) Head(hidden *torch.Tensor) *torch.Tensor {
@@ -31,7 +32,7 @@ func (f *far) Head(hidden *torch.Tensor) *torch.Tensor {
 // work; it is asked before each, and told how many times a pass began.
 func (f *far) write(t *testing.T, folder string, keep distillation.Keep, times float64, stop func(pass, from int) bool) (notes []string, err error) {
 	io, pass := modeltest.RefTinyFile(t, "io"), 0
-	err = distillation.WriteOutputs(folder, f, nil, keep, func(text string) { notes = append(notes, text) }, func(from int, yield func(*model.Batch) error) error {
+	err = distillation.WriteOutputs(folder, f, f.form, nil, keep, func(text string) { notes = append(notes, text) }, func(from int, yield func(*model.Batch) error) error {
 		pass++
 		return torch.Run(func(*torch.Scope) error {
 			for i := from; i < 4; i += 2 {
@@ -76,8 +77,8 @@ func TestOutputsBeyondFloat16(t *testing.T) {
 			io := modeltest.RefTinyFile(t, "io")
 			near, beyond := m.Logits(modeltest.RefTinyBatch(t, io, 0, 2, false)), m.Logits(modeltest.RefTinyBatch(t, io, 2, 4, false)).MulScalar(times)
 			assert.Greater(t, slices.Max(beyond.Floats()), 65504.)
-			assert.Equal(t, near.Floats(), o.Logits([]int{0, 1}, torch.CPU).Floats())
-			assert.Equal(t, beyond.Floats(), o.Logits([]int{2, 3}, torch.CPU).Floats())
+			assert.Equal(t, near.Floats(), o.Teacher([]int{0, 1}, torch.CPU).Logits().Floats())
+			assert.Equal(t, beyond.Floats(), o.Teacher([]int{2, 3}, torch.CPU).Logits().Floats())
 		})
 		return nil
 	}))

@@ -25,6 +25,7 @@ type writer struct {
 	io     map[string]*torch.Tensor
 	from   int // where the last call began
 	notes  []string
+	form   distillation.OutputForm
 }
 
 func newWriter(t *testing.T) *writer {
@@ -34,7 +35,7 @@ func newWriter(t *testing.T) *writer {
 // write ends with stop, unless that is nil, when half of the pictures are done.
 func (w *writer) write(t *testing.T, folder string, keep distillation.Keep, stop error) error {
 	w.notes = nil
-	return distillation.WriteOutputs(folder, w.m, w.pieces, keep, func(text string) { w.notes = append(w.notes, text) }, func(from int, yield func(*model.Batch) error) error {
+	return distillation.WriteOutputs(folder, w.m, w.form, w.pieces, keep, func(text string) { w.notes = append(w.notes, text) }, func(from int, yield func(*model.Batch) error) error {
 		w.from = from
 		return torch.Run(func(*torch.Scope) error {
 			for i := from; i < 4; i += 2 {
@@ -78,7 +79,7 @@ func TestOutputsAreTheTeachers(t *testing.T) {
 		torch.NoGrad(func() {
 			third, second := modeltest.RefTinyBatch(t, w.io, 2, 3, false), modeltest.RefTinyBatch(t, w.io, 1, 2, false)
 			want := torch.Cat(0, w.m.Logits(third), w.m.Logits(second))
-			torchtest.Within(t, want, o.Logits([]int{2, 1}, torch.CPU), 1./1024, 0, "float16 rounds to 11 bits")
+			torchtest.Within(t, want, o.Teacher([]int{2, 1}, torch.CPU).Logits(), 1./1024, 0, "float16 rounds to 11 bits")
 		})
 		return nil
 	}))
@@ -87,18 +88,21 @@ func TestOutputsAreTheTeachers(t *testing.T) {
 // Interrupted between batches, the same files come out, and what was computed is not computed again.
 func TestOutputsGoOnExactly(t *testing.T) {
 	torchtest.Setup(t)
-	w, whole, folder := newWriter(t), t.TempDir(), t.TempDir()
-	require.NoError(t, w.write(t, whole, distillation.Keep{}, nil))
-	keep := distillation.Keep{Folder: filepath.Join(t.TempDir(), "state")}
-	for _, from := range []int{0, 2} {
-		require.ErrorIs(t, w.write(t, folder, keep, context.Canceled), context.Canceled)
-		assert.Equal(t, from, w.from)
-		assert.NoFileExists(t, filepath.Join(folder, "outputs.json"), "they are not whole")
+	w := newWriter(t)
+	for _, w.form = range []distillation.OutputForm{{}, {TopK: 3, Temperatures: []float64{1, 2}}} {
+		whole, folder := t.TempDir(), t.TempDir()
+		require.NoError(t, w.write(t, whole, distillation.Keep{}, nil))
+		keep := distillation.Keep{Folder: filepath.Join(t.TempDir(), "state")}
+		for _, from := range []int{0, 2} {
+			require.ErrorIs(t, w.write(t, folder, keep, context.Canceled), context.Canceled)
+			assert.Equal(t, from, w.from)
+			assert.NoFileExists(t, filepath.Join(folder, "outputs.json"), "they are not whole")
+		}
+		require.NoError(t, w.write(t, folder, keep, nil))
+		assert.Equal(t, 2, w.from)
+		assert.Empty(t, w.notes)
+		requireFiles(t, whole, folder)
 	}
-	require.NoError(t, w.write(t, folder, keep, nil))
-	assert.Equal(t, 2, w.from)
-	assert.Empty(t, w.notes)
-	requireFiles(t, whole, folder)
 }
 
 // Rows or a place that are not as they were written are named, and not used.
@@ -156,7 +160,7 @@ func TestOutputsThatShrink(t *testing.T) {
 	defer o.Close()
 	require.NoError(t, os.Truncate(filepath.Join(folder, "outputs.rows"), 10))
 	err = torch.Run(func(*torch.Scope) error {
-		o.Logits([]int{3}, torch.CPU)
+		o.Teacher([]int{3}, torch.CPU)
 		return nil
 	})
 	require.ErrorContains(t, err, "outputs.rows cannot be read")

@@ -66,6 +66,9 @@ func (t *training) tensors() map[string]*torch.Tensor {
 	for i, p := range t.params {
 		out[fmt.Sprintf("param.%d", i)] = p
 	}
+	for i, w := range t.average.weights {
+		out[fmt.Sprintf("average.%d", i)] = w
+	}
 	return out
 }
 

@@ -13,8 +13,6 @@ import (
 // Keep says where a training, or the computing of a teacher's outputs, keeps its state.
 type Keep = disk.Keep
 
-var minusInfinity = math.Inf(-1)
-
 // Options say how parameters are trained.
 type Options struct {
 	Steps       int
@@ -26,6 +24,7 @@ type Options struct {
 	WeightDecay float64
 	DecayAll    bool        // biases and norms decay too
 	Clip        float64     // limit on the gradients' common norm; 0 does not clip
+	Average     float64     // decay of the average of the weights that the parameters take at the end; 0 keeps the last weights
 	Precision   torch.DType // BFloat16 or Float16 casts the forward; Float32 does not
 	Recompute   bool        // blocks keep only their inputs for backward and are computed again there (torch.Recompute)
 	Device      torch.Device
@@ -75,6 +74,10 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		}
 	}()
 	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note)}
+	defer t.average.free()
+	if err := t.average.begin(params, o.Average); err != nil {
+		return t.told(), err
+	}
 	if err := t.restore(); err != nil {
 		return t.told(), err
 	}
@@ -99,7 +102,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			t.save()
 		}
 	}
-	return t.told(), nil
+	return t.told(), t.average.give(params)
 }
 
 func (o *Options) complete() {
@@ -138,6 +141,8 @@ type training struct {
 	loss   LossAt
 	keeper disk.Keeper
 
+	average average
+
 	step, skipped, row int // steps done; of these skipped, in all and just now one after another
 }
 
@@ -172,7 +177,7 @@ func (t *training) take() (total float64, err error) {
 		return 0, err
 	}
 	t.adam.ZeroGrad()
-	return total, nil
+	return total, t.average.add(t.params, t.step-t.skipped)
 }
 
 // gradients computes the loss of a step, and adds its gradients up. bad names the first batch whose loss is no number, or

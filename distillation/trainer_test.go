@@ -29,7 +29,7 @@ func TestThreeStepsEqualReference(t *testing.T) {
 		require.NoError(t, second(distillation.Train(context.Background(), m.Store().Tensors(), o, func(distillation.At, func(func())) (*torch.Tensor, error) {
 			teacher, targets := scored(io, io["teacher_logits"])
 			logits := m.Logits(modeltest.RefTinyBatch(t, io, 0, 4, false))
-			return distillation.Loss{KL: 1, Pair: 1}.Of(logits, teacher.To(d), targets, nil), nil
+			return distillation.Loss{KL: 1, Pair: 1}.Of(logits, distillation.Logits(teacher.To(d)), targets, nil), nil
 		})))
 		require.NoError(t, torch.Run(func(*torch.Scope) error {
 			steps.Check(t, "_losses", torch.From(losses, torch.CPU).To(d))

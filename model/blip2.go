@@ -82,8 +82,10 @@ func (m *Blip2) Rebuild(s nn.Structure) (Network, error) {
 }
 
 // Prefix is the language model's view of a batch's pictures, [rows, queries, width].
-func (m *Blip2) Prefix(b *Batch) *torch.Tensor {
-	tokens := m.Vision(b.Pictures)
+func (m *Blip2) Prefix(b *Batch) *torch.Tensor { return m.prefix(m.Vision(b.Pictures), b) }
+
+// prefix is Prefix for pictures that went through the vision tower already.
+func (m *Blip2) prefix(tokens *torch.Tensor, b *Batch) *torch.Tensor {
 	if b.Instruction == nil {
 		return m.ownPrefix(m.Project(m.QFormer(tokens)), b)
 	}

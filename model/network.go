@@ -17,6 +17,8 @@ type Network interface {
 	// Hidden are the normed states [n, hidden] behind the logits; Head maps them to the logits.
 	Hidden(*Batch) *torch.Tensor
 	Head(hidden *torch.Tensor) *torch.Tensor
+	// States are the outputs of all parts; their Hidden is that of Hidden.
+	States(*Batch) States
 	// HeadParams are the parameters that Head reads.
 	HeadParams() []*nn.Param
 	// Form says how the network takes its questions.

@@ -45,7 +45,7 @@ func klOf(t *testing.T, teacher, student model.Network) (kl float64) {
 			return err
 		}
 		torch.NoGrad(func() {
-			kl = distillation.Loss{KL: 1, Temperature: 1}.Of(student.Logits(b), teacher.Logits(b), b.Targets, nil).Item()
+			kl = distillation.Loss{KL: 1, Temperature: 1}.Of(student.Logits(b), distillation.Logits(teacher.Logits(b)), b.Targets, nil).Item()
 		})
 		return nil
 	}))
@@ -92,7 +92,7 @@ func TestDistillationRecoversEveryFamily(t *testing.T) {
 					}
 					var want *torch.Tensor
 					torch.NoGrad(func() { want = teacher.Logits(b) })
-					return distillation.Loss{KL: 1, Temperature: 1}.Of(student.Logits(b), want, b.Targets, nil), nil
+					return distillation.Loss{KL: 1, Temperature: 1}.Of(student.Logits(b), distillation.Logits(want), b.Targets, nil), nil
 				})))
 				kl := klOf(t, teacher, student)
 				t.Logf("%v: KL %.3g → %.3g", kinds, before, kl)

@@ -57,7 +57,7 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 					}
 					logits := m.Logits(b)
 					teacher := torch.NewGenerator(2).Randn(logits.Shape()...)
-					loss := distillation.Loss{KL: 1, Pair: 1, CE: 1}.Of(logits, teacher, b.Targets, c.Asked.Labelled(upTo(c.Split.Len()), c.On))
+					loss := distillation.Loss{KL: 1, Pair: 1, CE: 1}.Of(logits, distillation.Logits(teacher), b.Targets, c.Asked.Labelled(upTo(c.Split.Len()), c.On))
 					loss.Backward()
 					out.logits, out.loss = torch.Values[float64](logits), loss.Item()
 					for _, p := range m.Store().Params() {

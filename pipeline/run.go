@@ -144,7 +144,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	if n > 0 {
 		r.events.Note("%d training questions without an answer take the teacher's, and count for KL alone", n)
 	}
-	if in.Outputs, err = t.Outputs(ctx, r.chain, c.train, r.cfg.Eval.Batch); err != nil {
+	if in.Outputs, err = t.Outputs(ctx, r.chain, c.train, stage.OutputForm(r.cfg), r.cfg.Eval.Batch); err != nil {
 		return nil, err
 	}
 

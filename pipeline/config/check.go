@@ -25,6 +25,9 @@ func (c *Config) check(t *table) {
 	case k.Train != nil && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
 		t.fault("teacher.train.vision.patch", "%d does not divide data.size = %d", k.Train.Vision.Patch, c.Data.Size)
 	}
+	if c.Teacher.TopK == 1 {
+		t.fault("teacher.top_k", "1 would keep the right token alone, and not what the teacher thinks best: keep at least 2, or 0 for all")
+	}
 	if len(c.Stages) == 0 {
 		t.fault("stage", "there is no [[stage]]: nothing would be cut")
 	}
@@ -54,8 +57,11 @@ func (s *StageConfig) check(t *table) {
 	case s.Keep.Whole() && d.Steps == 0:
 		t.fault("keep", idleStage)
 	}
-	if d.Steps > 0 && d.KL == 0 && d.Pair == 0 && d.CE == 0 {
-		t.fault("distil.kl", "kl, pair and ce are all 0: the student would learn nothing; set one above 0, or steps = 0")
+	if d.Steps > 0 && d.KL == 0 && d.Pair == 0 && d.CE == 0 && d.Hidden == 0 {
+		t.fault("distil.kl", "kl, pair, ce and hidden are all 0: the student would learn nothing; set one above 0, or steps = 0")
+	}
+	if d.Correct == 1 && d.KLForm == "reverse" {
+		t.fault("distil.correct", `with kl_form = "reverse" a distribution of one token alone is infinitely far: set it below 1, or take another kl_form`)
 	}
 	if d.Steps > 0 && allFrozen(d.Freeze) {
 		t.fault("distil.freeze", "every tower is frozen: the student would learn nothing; leave one out, or set steps = 0")

@@ -61,9 +61,10 @@ type ImportanceConfig struct {
 	Batch    int `toml:"batch" default:"32" range:"[1,65536]" doc:"pictures in one gradient; a score is the mean over the batches"`
 }
 
-// TeacherConfig has exactly one of its fields set.
+// TeacherConfig has exactly one of Checkpoint and Train set.
 type TeacherConfig struct {
 	Checkpoint string       `toml:"checkpoint" default:"" form:"folder" example:"#teacher" doc:"folder or file to load; instead of [teacher.train]"`
+	TopK       int          `toml:"top_k" default:"0" range:"[0,65536]" doc:"logits that are kept of the teacher at each answer token: the right token's and the strongest others'; kl takes all the rest as one class; 0 keeps all"`
 	Train      *TrainConfig `toml:"train" doc:"a teacher that is trained first: its sizes and its training"`
 }
 
@@ -156,15 +157,20 @@ type DistilConfig struct {
 	Batch       int      `toml:"batch" default:"32" range:"[1,65536]" doc:"pictures in one forward pass, each with all its questions"`
 	Accumulate  int      `toml:"accumulate" default:"1" range:"[1,65536]" doc:"batches whose gradients make one step"`
 	KL          float64  `toml:"kl" default:"1" range:"[0,)" doc:"weight of the divergence from the teacher's distribution over the answer"`
+	KLForm      string   `toml:"kl_form" default:"forward" choices:"forward,reverse,js" doc:"form of that divergence: KL(teacher, student), KL(student, teacher), or Jensen-Shannon between both"`
 	Temperature float64  `toml:"temperature" default:"1" range:"(0,)" doc:"softens both distributions in kl"`
+	Correct     float64  `toml:"correct" default:"0" range:"[0,1]" doc:"share of the right token in what kl takes for the teacher's distribution, where the teacher thinks another one best"`
 	Pair        float64  `toml:"pair" default:"1" range:"[0,)" doc:"weight of the pairwise loss: it pushes the right token above its strongest rival"`
 	PairForm    string   `toml:"pair_form" default:"softplus" choices:"softplus,hinge,huber" doc:"form of the pairwise loss"`
 	Margin      float64  `toml:"margin" default:"0" range:"[0,)" doc:"distance in logits that the pairwise loss asks for"`
 	CE          float64  `toml:"ce" default:"0" range:"[0,)" doc:"weight of the cross entropy against the right answer"`
+	Hidden      float64  `toml:"hidden" default:"0" range:"[0,)" doc:"weight of the loss between hidden states: the towers' outputs, compared with those of the teacher, which then runs on every batch"`
+	HiddenForm  string   `toml:"hidden_form" default:"projection" choices:"projection,kept" doc:"how a narrower student is compared in hidden: through a matrix that is trained and dropped, or on the dimensions that it kept"`
 	Freeze      []string `toml:"freeze" choices:"vision,qformer,language,embeddings" doc:"what is not trained: towers, or the language model's embeddings (tables, head, final norm)"`
 	Warmup      float64  `toml:"warmup" default:"0.05" range:"[0,1]" doc:"share of the steps in which the rate rises"`
 	WeightDecay float64  `toml:"weight_decay" default:"0.05" range:"[0,1]" doc:"weight decay of AdamW"`
 	Clip        float64  `toml:"clip" default:"1" range:"[0,)" doc:"largest norm of the gradient; 0 does not clip"`
+	Average     float64  `toml:"average" default:"0" range:"[0,1)" doc:"decay of an exponential average of the weights, which the student takes at the end; 0 keeps the last weights"`
 	Precision   string   `toml:"precision" inherit:"precision" choices:"fp32,bf16" doc:"what the distillation computes in"`
 }
 

@@ -40,10 +40,18 @@ func Check(in Input) error {
 	}
 	c := in.Network
 	answers := in.answerNeeds()
-	if err := errors.Join(in.checkAnswered(), in.checkAnswers(answers), in.checkInstructions(c), in.checkPositions(c, mostTokens(answers))); err != nil {
+	if err := errors.Join(in.checkTopK(), in.checkAnswered(), in.checkAnswers(answers), in.checkInstructions(c), in.checkPositions(c, mostTokens(answers))); err != nil {
 		return &fault.InputError{Err: err}
 	}
 	in.noteUnlearnable()
+	return nil
+}
+
+// checkTopK finds a teacher.top_k that leaves nothing out.
+func (in Input) checkTopK() error {
+	if k, all := in.Config.Teacher.TopK, in.Network.Text.Vocabulary; k >= all {
+		return fmt.Errorf("teacher.top_k = %d, and the vocabulary has %d tokens: set it below, or to 0, which keeps all", k, all)
+	}
 	return nil
 }
 

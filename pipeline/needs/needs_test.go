@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/datatest"
 )
@@ -27,4 +28,12 @@ func TestQuestionsLongerThanTheQFormers(t *testing.T) {
 	require.NoError(t, in.checkInstructions(c))
 	in.Train.Asked.Questions[2][1].Instruction = make([]int, 17)
 	assert.Regexp(t, "train/metadata.jsonl:6: the question has 17 tokens, the Q-Former has 16 positions; shorten it or leave it out$", in.checkInstructions(c).Error())
+}
+
+// Some of the teacher's logits are fewer than all.
+func TestTopKOfTheVocabulary(t *testing.T) {
+	in := Input{Config: &config.Config{Teacher: config.TeacherConfig{TopK: 39}}, Network: &model.Config{Text: model.TextConfig{Vocabulary: 40}}}
+	require.NoError(t, in.checkTopK())
+	in.Config.Teacher.TopK = 40
+	require.ErrorContains(t, in.checkTopK(), "teacher.top_k = 40, and the vocabulary has 40 tokens")
 }

@@ -99,7 +99,7 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 			case "margin":
 				return distillation.Margin(logits, b.Targets)
 			case "distillation":
-				return in.Distil.Of(logits, outputs.Logits(pictures(i), c.On), b.Targets, c.Asked.Labelled(pictures(i), c.On))
+				return in.Distil.Of(logits, outputs.Teacher(pictures(i), c.On), b.Targets, c.Asked.Labelled(pictures(i), c.On))
 			}
 			return distillation.CrossEntropy(logits, b.Targets)
 		},
@@ -173,7 +173,7 @@ func (s *one) slice(ctx context.Context, c *chain.Chain, at chain.Place, student
 		defer torch.TrimMemory()
 		defer student.Free()
 		return pruning.Apply(before, plan)
-	}), nil
+	}).After(student, plan.Keep), nil
 }
 
 func cutAndProve(_ context.Context, w *chain.Work, in cutInput) (p proved, err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"espalier/distillation"
 	"espalier/model"
@@ -34,6 +35,9 @@ type distilInput struct {
 	Recompute bool
 	Order     uint64 // seed of the pictures' order
 	What      string // the stage, for errors
+
+	Teacher *network.Held    // of the loss of hidden states, else nil
+	Units   map[string][]int // likewise: of the teacher's widths and query tokens what the student has
 }
 
 // recovered is what is told of a distillation.
@@ -58,6 +62,9 @@ func distilInputOf(s *one, student *network.Held, steps int, final float64, orde
 	in := distilInput{Network: student, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: final, Recompute: s.Config.Recompute,
 		Order: order, What: "stage " + s.name}
 	in.Distil.Steps = steps
+	if in.Distil.Hidden > 0 {
+		in.Teacher, in.Units = s.Teacher.Held, student.Units()
+	}
 	return in
 }
 
@@ -75,7 +82,7 @@ func (s *one) train(ctx context.Context, c *chain.Chain, place chain.Place, in d
 			return nil, fmt.Errorf("stage %s: %w", s.name, err)
 		}
 		return n, nil
-	}), nil
+	}).After(in.Network, nil), nil
 }
 
 func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, err error) {
@@ -124,20 +131,26 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 		return told, err
 	}
 	defer outputs.Close()
-	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0)
+	hidden, err := hiddenLoss(in, student)
+	if err != nil {
+		return told, err
+	}
+	defer hidden.free()
+	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0 && d.Hidden == 0)
 	defer feed.Close()
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
-		WeightDecay: d.WeightDecay, Clip: d.Clip, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: w.Pieces(fmt.Sprintf("distillation at %g of the rate", rate), d.Batch),
+		WeightDecay: d.WeightDecay, Clip: d.Clip, Average: d.Average, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: w.Pieces(fmt.Sprintf("distillation at %g of the rate", rate), d.Batch),
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), fmt.Sprintf("rate-%g", rate)), Every: w.KeepEvery}, Note: func(text string) { w.Events.Note("%s", text) },
 		Progress: w.Events.Steps(d.Steps)}
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}
-	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, lossAt(in, student, outputs, feed))
+	params := append(student.Store().Tensors(d.Freeze...), hidden.params()...)
+	return distillation.Train(ctx, params, o, lossAt(in, student, outputs, hidden, feed))
 }
 
 // lossAt is the loss of a piece of a batch.
-func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs, feed *corpus.Feed) distillation.LossAt {
+func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs, hidden *hiddenStates, feed *corpus.Feed) distillation.LossAt {
 	return func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		b, whole, err := feed.Piece(at.Step*max(1, in.Distil.Accumulate)+at.Part, at.Piece, at.Pieces)
 		if err != nil || b == nil {
@@ -147,14 +160,34 @@ func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs
 		if err != nil {
 			return nil, err
 		}
+		var states model.States
 		var logits *torch.Tensor
-		cast(func() { logits = student.Logits(packed) })
+		cast(func() {
+			states = student.States(packed)
+			logits = student.Head(states.Hidden)
+		})
 		var rows distillation.Rows
 		rows.All, rows.Labelled = in.Train.Asked.Rows(whole.Index...)
-		return lossOf(in.Distil).OfPiece(logits, outputs.Logits(b.Index, in.Train.On), packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows), nil
+		loss := lossOf(in.Distil).OfPiece(logits, outputs.Teacher(b.Index, in.Train.On), packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows)
+		return hidden.add(loss, states, packed, whole), nil
 	}
 }
 
 func lossOf(d config.DistilConfig) distillation.Loss {
-	return distillation.Loss{KL: d.KL, Temperature: d.Temperature, Pair: d.Pair, PairForm: d.PairForm, Margin: d.Margin, CE: d.CE}
+	return distillation.Loss{KL: d.KL, Form: d.KLForm, Temperature: d.Temperature, Correct: d.Correct, Pair: d.Pair, PairForm: d.PairForm, Margin: d.Margin, CE: d.CE}
+}
+
+// OutputForm is what the stages of a run ask of the teacher's outputs.
+func OutputForm(cfg *config.Config) (form distillation.OutputForm) {
+	if form.TopK = cfg.Teacher.TopK; form.TopK == 0 {
+		return form
+	}
+	for _, s := range cfg.Stages {
+		if s.Distil.Steps > 0 || s.Loss == "distillation" {
+			form.Temperatures = append(form.Temperatures, s.Distil.Temperature)
+		}
+	}
+	slices.Sort(form.Temperatures)
+	form.Temperatures = slices.Compact(form.Temperatures)
+	return form
 }

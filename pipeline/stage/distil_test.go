@@ -14,6 +14,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/network"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -37,7 +38,7 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 	folder := t.TempDir()
 	teacher := smallNetwork(t)
 	require.NoError(t, teacher.Store().Init(2, torch.CPU))
-	require.NoError(t, distillation.WriteOutputs(folder, teacher, nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
+	require.NoError(t, distillation.WriteOutputs(folder, teacher, distillation.OutputForm{}, nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
 		return torch.Run(func(*torch.Scope) error {
 			b, err := train.Read([]int{0, 1, 2})
 			if err != nil {
@@ -50,9 +51,17 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 	require.NoError(t, err)
 	defer outputs.Close()
 
-	for _, d := range []config.DistilConfig{{KL: 1, Temperature: 2, Pair: .5, CE: .25}, {Pair: 1, CE: .5}} {
-		feed := train.Feed(context.Background(), 3, 1, d.KL == 0)
-		loss := lossAt(distilInput{Train: train, Distil: d}, student, outputs, feed)
+	alone := 0. // the pairwise loss
+	for _, d := range []config.DistilConfig{{KL: 1, Temperature: 2, Pair: .5, CE: .25}, {Pair: 1, CE: .5}, {Pair: 1}, {Pair: 1, Hidden: 2}} {
+		feed := train.Feed(context.Background(), 3, 1, d.KL == 0 && d.Hidden == 0)
+		in := distilInput{Train: train, Distil: d}
+		if d.Hidden > 0 {
+			in.Teacher = network.New("", teacher, teacher, nil)
+		}
+		hidden, err := hiddenLoss(in, student)
+		require.NoError(t, err)
+		defer hidden.free()
+		loss := lossAt(in, student, outputs, hidden, feed)
 		of := func(pieces int) (sum float64, grads [][]float64, computed int) {
 			for piece := range pieces {
 				require.NoError(t, torch.Run(func(*torch.Scope) error {
@@ -77,11 +86,15 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 			return sum, grads, computed
 		}
 		want, grads, _ := of(1)
+		if d.Hidden > 0 {
+			assert.InDelta(t, alone+d.Hidden*hiddenOf(t, student, teacher, train), want, 1e-9)
+		}
+		alone = want
 		for _, pieces := range []int{2, 3} {
-			name := fmt.Sprintf("KL %g in %d pieces", d.KL, pieces)
+			name := fmt.Sprintf("KL %g, hidden %g in %d pieces", d.KL, d.Hidden, pieces)
 			got, ofPieces, computed := of(pieces)
 			assert.InDelta(t, want, got, 1e-9*want, name)
-			if d.KL == 0 && pieces == 3 {
+			if d.CE > 0 && d.KL == 0 && pieces == 3 {
 				assert.Equal(t, 2, computed, "the second picture has no answer of the data's")
 			}
 			for i, p := range student.Store().Params() {
@@ -91,4 +104,25 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 		}
 		feed.Close()
 	}
+}
+
+// hiddenOf is the loss of hidden states of all pictures, by its definition.
+func hiddenOf(t *testing.T, student, teacher model.Network, train *corpus.Corpus) (loss float64) {
+	t.Helper()
+	require.NoError(t, torch.Run(func(*torch.Scope) error {
+		b, err := train.Read([]int{0, 1, 2})
+		if err != nil {
+			return err
+		}
+		torch.NoGrad(func() {
+			own, want := student.States(b), teacher.States(b)
+			for _, part := range [][2]*torch.Tensor{{own.Vision, want.Vision}, {own.Prefix, want.Prefix}, {own.Hidden, want.Hidden}} {
+				wanted := part[1].To(torch.Float64)
+				d := part[0].Sub(wanted)
+				loss += d.Mul(d).Sum(-1).Div(wanted.Mul(wanted).Sum(-1)).Mean().Item() / 3
+			}
+		})
+		return nil
+	}))
+	return loss
 }

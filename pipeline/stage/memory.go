@@ -2,8 +2,10 @@ package stage
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
+	"espalier/distillation"
 	"espalier/model"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
@@ -25,6 +27,8 @@ type planned struct {
 	cfg   *config.Config
 	sizes map[string]int // bytes of an element, by model.DtypeKey
 	batch shapes
+
+	teacher int64 // bytes of the teacher's weights, for what has it beside the student
 }
 
 // shapes is the widest that a batch of training pictures can be.
@@ -51,6 +55,7 @@ func peakOf(c *config.Config, first model.Network, dtypes model.Dtypes, train *c
 	for key, d := range dtypes {
 		p.sizes[key] = d.Size()
 	}
+	p.teacher = p.weights(first)
 	take := func(e estimate) {
 		if e.total() > peak.total() {
 			peak = e
@@ -156,18 +161,21 @@ func (p *planned) forwarded(n model.Network, pictures, bytes int, frozen ...stri
 	return sum
 }
 
-// logits is what the losses make of the scored positions.
-func (p *planned) logits(n model.Network, pictures int) int64 {
-	head := n.HeadParams()[0]
+// logits is what a loss makes of the scored positions, of which it takes so many logits at a time.
+func (p *planned) logits(n model.Network, pictures int, atOnce int64) int64 {
 	const copies = 8 // logits and log-probabilities of both, their products, and the gradients
-	return copies * 4 * int64(pictures*p.batch.answers) * int64(head.Shape()[0])
+	all := int64(pictures*p.batch.answers) * int64(n.HeadParams()[0].Shape()[0])
+	if all <= atOnce {
+		return copies * 4 * all
+	}
+	return 4 * (4*all + copies*atOnce) // logits of both, and the gradient twice
 }
 
 func (p *planned) scoring(what string, n model.Network, s *config.StageConfig) estimate {
 	pictures := min(p.cfg.Importance.Batch, p.cfg.Importance.Pictures)
 	bytes := p.sizes[model.DtypeKey(n.HeadParams()[0].Name)]
 	return estimate{What: what, Weights: p.weights(n), Gradients: 2 * largest(n) * int64(bytes),
-		Forwarded: p.forwarded(n, pictures, bytes) + p.logits(n, pictures)}
+		Forwarded: p.forwarded(n, pictures, bytes) + p.logits(n, pictures, math.MaxInt64)}
 }
 
 // proving has both networks, and in float64 the table that is read first, the head, and a forward.
@@ -192,6 +200,12 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 		p.sizes[model.DtypeKey(param.Name)] = 4
 		bytes := 4 * int64(param.Count())
 		e.Weights, e.Gradients, e.Optimizer = e.Weights+bytes, e.Gradients+bytes, e.Optimizer+2*bytes
+		if d.Average > 0 {
+			e.Optimizer += bytes
+		}
+	}
+	if d.Hidden > 0 {
+		e.Weights += p.teacher
 	}
 	head, half := p.head(n)
 	if half {
@@ -204,7 +218,7 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 	if d.Precision == "bf16" {
 		bytes = 3 // some of it in float32
 	}
-	e.Forwarded += p.forwarded(n, d.Batch, bytes, d.Freeze...) + p.logits(n, d.Batch)
+	e.Forwarded += p.forwarded(n, d.Batch, bytes, d.Freeze...) + p.logits(n, d.Batch, distillation.AtOnce)
 	return e
 }
 
@@ -217,7 +231,7 @@ func (p *planned) training(what string, n model.Network, tasks int) estimate {
 	if t.Precision == "bf16" {
 		element = 3 // some of it in float32
 	}
-	e.Forwarded = p.forwarded(n, t.Batch, element) + p.logits(n, t.Batch)
+	e.Forwarded = p.forwarded(n, t.Batch, element) + p.logits(n, t.Batch, math.MaxInt64)
 	return e
 }
 

@@ -57,6 +57,27 @@ func TestMemoryOfDistillation(t *testing.T) {
 	assert.Greater(t, part.Forwarded, 2*4*head, "the frozen head is read in float32")
 }
 
+// What the losses may be asked for is reckoned with.
+func TestMemoryOfLosses(t *testing.T) {
+	torchtest.Setup(t)
+	distil := config.DistilConfig{Steps: 1, Batch: 4, Precision: "fp32"}
+	of := func(d config.DistilConfig) estimate {
+		p, m := plannedFor(t, &config.Config{}, torch.Float32)
+		p.teacher = 1000
+		return p.distilling("", m, d)
+	}
+	plain := of(distil)
+	distil.Average = .9
+	assert.Equal(t, plain.Optimizer+plain.Gradients, of(distil).Optimizer, "one more number a parameter")
+	distil.Hidden = 1
+	assert.Equal(t, plain.Weights+1000, of(distil).Weights, "the teacher")
+
+	p, m := plannedFor(t, &config.Config{}, torch.Float32)
+	const logits = 4 * 8 * 85
+	assert.EqualValues(t, 4*8*logits, p.logits(m, 4, logits))
+	assert.EqualValues(t, 4*(4*logits+8*100), p.logits(m, 4, 100), "in chunks of 100")
+}
+
 // The peak is found among all pieces of work of all stages.
 func TestPeakOfARun(t *testing.T) {
 	torchtest.Setup(t)

@@ -33,7 +33,7 @@ func TestDistillationStartsAgainWithHalfTheRate(t *testing.T) {
 	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
 	require.NoError(t, err)
 	folder := t.TempDir()
-	require.NoError(t, distillation.WriteOutputs(folder, smallNetwork(t), nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
+	require.NoError(t, distillation.WriteOutputs(folder, smallNetwork(t), distillation.OutputForm{}, nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
 		return torch.Run(func(*torch.Scope) error {
 			b, err := train.Read([]int{0, 1, 2})
 			if err != nil {

@@ -56,15 +56,16 @@ func (o *Outputs) Open() (*distillation.Outputs, error) {
 type outputsInput struct {
 	Network *network.Held
 	Train   *corpus.Corpus
+	Form    distillation.OutputForm
 	Batch   int
 }
 
 var outputsStep = chain.Step[outputsInput, struct{}]{Name: "outputs", Compute: writeOutputs}
 
 // Outputs computes the teacher's outputs on the training split, or finds them.
-func (t *Teacher) Outputs(ctx context.Context, c *chain.Chain, train *corpus.Corpus, batch int) (*Outputs, error) {
+func (t *Teacher) Outputs(ctx context.Context, c *chain.Chain, train *corpus.Corpus, form distillation.OutputForm, batch int) (*Outputs, error) {
 	kept, err := chain.Do(ctx, c, chain.Place{At: "teacher/outputs", Phase: event.Phase{Stage: "teacher", Name: "outputs"}}, outputsStep,
-		outputsInput{t.Held, train, batch})
+		outputsInput{t.Held, train, form, batch})
 	return &Outputs{kept.Result, t}, err
 }
 
@@ -78,7 +79,7 @@ func writeOutputs(ctx context.Context, w *chain.Work, in outputsInput) (none str
 		return none, err
 	}
 	keep := distillation.Keep{Folder: w.State(), Every: w.KeepEvery}
-	return none, distillation.WriteOutputs(folder, n, w.Pieces("teacher outputs", in.Batch), keep, func(text string) { w.Events.Note("teacher outputs: %s", text) }, func(from int, yield func(*model.Batch) error) error {
+	return none, distillation.WriteOutputs(folder, n, in.Form, w.Pieces("teacher outputs", in.Batch), keep, func(text string) { w.Events.Note("teacher outputs: %s", text) }, func(from int, yield func(*model.Batch) error) error {
 		return in.Train.EachOf(ctx, data.Sequence(from, in.Train.Split.Len()), in.Batch, func(b *data.Batch) error {
 			return torch.Run(func(*torch.Scope) error {
 				packed, err := in.Train.Batch(b.Index, b.Pixels)
