@@ -142,18 +142,10 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 	return torch.Run(func(*torch.Scope) error {
 		var raw []byte
 		torch.NoGrad(func() {
-			out := teacher.Hidden(b)
-			w.index.Kind = "hidden"
-			logits := teacher.Head(out.Slice(0, 0, 1)).Size(-1)
-			if logits < hiddenPays*out.Size(-1) {
-				out, w.index.Kind = teacher.Head(out), "logits"
-			}
-			dtype := torch.Float16
-			if out.DType() == torch.BFloat16 { // reaches further than float16
-				dtype = torch.BFloat16
-			}
-			w.index.Width, w.index.DType = out.Size(-1), dtype.String()
-			raw = out.To(dtype).Raw()
+			var out *torch.Tensor
+			out, w.index.Kind = outputOf(teacher, b)
+			w.index.Width, w.index.DType = out.Size(-1), out.DType().String()
+			raw = out.Raw()
 		})
 		if _, err := w.rows.Write(raw); err != nil {
 			return err
@@ -164,6 +156,29 @@ func (w *outputsWriter) add(teacher model.Network, b *model.Batch) error {
 		}
 		return nil
 	})
+}
+
+// outputOf is what is kept of a teacher on a batch: the kind and, in half precision, a row for each scored position.
+func outputOf(teacher model.Network, b *model.Batch) (out *torch.Tensor, kind string) {
+	out, kind = teacher.Hidden(b), "hidden"
+	if logits := teacher.Head(out.Slice(0, 0, 1)).Size(-1); logits < hiddenPays*out.Size(-1) {
+		out, kind = teacher.Head(out), "logits"
+	}
+	if out.DType() == torch.BFloat16 { // reaches further than float16
+		return out, kind
+	}
+	return out.To(torch.Float16), kind
+}
+
+// Heard are a teacher's logits for a batch that nothing is kept of, as [Outputs.Logits] would give them: rounded in the same way.
+func Heard(teacher model.Network, b *model.Batch) (logits *torch.Tensor) {
+	torch.NoGrad(func() {
+		out, kind := outputOf(teacher, b)
+		if logits = out.To(torch.Float32); kind == "hidden" {
+			logits = teacher.Head(logits)
+		}
+	})
+	return logits
 }
 
 // save keeps how far the rows are whole.

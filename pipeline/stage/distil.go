@@ -11,6 +11,7 @@ import (
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
 	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
@@ -27,8 +28,10 @@ const (
 
 // distilInput is all that the student depends on after a cut.
 type distilInput struct {
-	Network   *network.Held // as it was cut
-	Outputs   *teacher.Outputs
+	Network   *network.Held    // as it was cut
+	Outputs   *teacher.Outputs // nil where Heard is not
+	Heard     *network.Held    // the teacher, where it answers the changed pictures at each step; else nil
+	Vary      data.Vary        // how far the pictures are changed
 	Train     *corpus.Corpus
 	Distil    config.DistilConfig // its steps are those after this cut
 	Final     float64             // share of the rate at the end
@@ -50,6 +53,9 @@ var distilStep = chain.Step[distilInput, recovered]{Name: "distil", Compute: dis
 func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *network.Held) (*network.Held, error) {
 	in := distilInput{Network: after, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: finalBetweenCuts, Recompute: s.Config.Recompute,
 		Order: random.Stream(s.Config.Seed, "distil", s.index, cut), What: "stage " + s.name}
+	if in.Vary = corpus.Vary(s.Config.Data.Vary); in.Vary != (data.Vary{}) && s.Config.Data.Vary.Outputs == "varied" {
+		in.Outputs, in.Heard = nil, s.Teacher.Held
+	}
 	in.Distil.Steps = s.cfg.StepsOf(cut)
 	if cut == s.cfg.Cuts {
 		in.Final = finalOfStage
@@ -113,12 +119,13 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 		return told, err
 	}
 	torch.TrimMemory() // the halves that were there, too small a place for what comes in float32
-	outputs, err := in.Outputs.Open()
+	heard, closeIt, err := hear(in)
 	if err != nil {
 		return told, err
 	}
-	defer outputs.Close()
+	defer closeIt()
 	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0)
+	feed.Vary = in.Vary
 	defer feed.Close()
 	var mean event.Mean
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
@@ -130,11 +137,27 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}
-	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, lossAt(in, student, outputs, feed))
+	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, lossAt(in, student, heard, feed))
+}
+
+// heard gives the teacher's logits for a batch of these pictures.
+type heard func(pictures []int, packed *model.Batch) *torch.Tensor
+
+// hear gives what is kept of the teacher, or asks it anew where it answers the changed pictures.
+func hear(in distilInput) (h heard, closeIt func() error, err error) {
+	if in.Heard != nil {
+		t, err := in.Heard.Get()
+		return func(_ []int, packed *model.Batch) *torch.Tensor { return distillation.Heard(t, packed) }, func() error { return nil }, err
+	}
+	outputs, err := in.Outputs.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(pictures []int, _ *model.Batch) *torch.Tensor { return outputs.Logits(pictures, in.Train.On) }, outputs.Close, nil
 }
 
 // lossAt is the loss of a piece of a batch.
-func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs, feed *corpus.Feed) distillation.LossAt {
+func lossAt(in distilInput, student model.Network, teacher heard, feed *corpus.Feed) distillation.LossAt {
 	return func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		b, whole, err := feed.Piece(at.Step*max(1, in.Distil.Accumulate)+at.Part, at.Piece, at.Pieces)
 		if err != nil || b == nil {
@@ -148,7 +171,7 @@ func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs
 		cast(func() { logits = student.Logits(packed) })
 		var rows distillation.Rows
 		rows.All, rows.Labelled = in.Train.Rows(whole.Index...)
-		return lossOf(in.Distil).OfPiece(logits, outputs.Logits(b.Index, in.Train.On), packed.Targets, in.Train.Labelled(b.Index), rows), nil
+		return lossOf(in.Distil).OfPiece(logits, teacher(b.Index, packed), packed.Targets, in.Train.Labelled(b.Index), rows), nil
 	}
 }
 
