@@ -20,7 +20,7 @@ var changed = map[string][]string{
 	"store": nil, "store_limit": {"store_limit=3 GB"}, "keep_every": {"keep_every=9m"}, "output": nil,
 	"data.size":       {"data.size=36"},
 	"data.row_tokens": {"data.row_tokens=30"}, "data.train": {"data.train=40"}, "data.validation": {"data.validation=9"}, "data.test": {"data.test=9"}, "data.ood": {"data.ood=9"},
-	"data.on_error":       {"data.on_error=skip"},
+	"data.on_error":      {"data.on_error=skip"},
 	"data.vary.strength": {"data.vary.strength=0.5"}, "data.vary.shift": {"data.vary.shift=0.1"}, "data.vary.scale": {"data.vary.scale=0.1"}, "data.vary.brightness": {"data.vary.brightness=0.1"},
 	"data.vary.contrast": {"data.vary.contrast=0.2"}, "data.vary.saturation": {"data.vary.saturation=0.2"}, "data.vary.noise": {"data.vary.noise=0.1"}, "data.vary.erase": {"data.vary.erase=0.2"},
 	"data.vary.erase_side": {"data.vary.erase_side=0.1"}, "data.vary.outputs": {"data.vary.outputs=varied"}, "data.vary.teacher": {"data.vary.teacher=true"},

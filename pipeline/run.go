@@ -115,8 +115,10 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 	if n > 0 {
 		r.events.Note("%d training questions without an answer take the teacher's, and count for KL alone", n)
 	}
-	if in.Outputs, err = t.Outputs(ctx, r.chain, c.train, r.cfg.Eval.Batch); err != nil {
-		return nil, err
+	if stage.ReadsOutputs(r.cfg) {
+		if in.Outputs, err = t.Outputs(ctx, r.chain, c.train, r.cfg.Eval.Batch); err != nil {
+			return nil, err
+		}
 	}
 
 	student := t.First()

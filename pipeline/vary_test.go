@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,9 +18,10 @@ import (
 func TestVariedRunsGoOnExactly(t *testing.T) {
 	torchtest.Setup(t)
 	const teacher, student = "teacher/model.safetensors", "student/model.safetensors"
+	base := "stage.hidden.loss=margin" // no score reads the kept outputs
 	run := func(set ...string) (taken []string, out map[string]string) {
 		whole := filepath.Join(t.TempDir(), "run")
-		taken, err := steps(tinyConfig(t, whole, set...), "")
+		taken, err := steps(tinyConfig(t, whole, append(set, base)...), "")
 		require.NoError(t, err, "%v", set)
 		return taken, outcome(t, whole)
 	}
@@ -39,12 +42,15 @@ func TestVariedRunsGoOnExactly(t *testing.T) {
 		seen[want[student]] = true
 		assert.Equal(t, c.sameTeacher, plain[teacher] == want[teacher], c.set)
 		output := filepath.Join(t.TempDir(), "run")
-		cfg := tinyConfig(t, output, c.set)
+		cfg := tinyConfig(t, output, c.set, base)
 		before, err := steps(cfg, c.stop)
 		require.ErrorIs(t, err, context.Canceled, c.set)
 		after, err := steps(cfg, "")
 		require.NoError(t, err, c.set)
 		assert.Equal(t, all, append(before, after...), c.set)
 		assert.Equal(t, want, outcome(t, output), "%s, stopped at %s", c.set, c.stop)
+		kept, err := os.ReadFile(filepath.Join(output, "chain.json"))
+		require.NoError(t, err)
+		assert.Equal(t, c.set != "data.vary.outputs=varied", strings.Contains(string(kept), `"teacher/outputs"`), "%s: outputs that nothing reads", c.set)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"espalier/distillation"
 	"espalier/model"
@@ -30,7 +31,7 @@ const (
 type distilInput struct {
 	Network   *network.Held    // as it was cut
 	Outputs   *teacher.Outputs // nil where Heard is not
-	Heard     *network.Held    // the teacher, where it answers the changed pictures at each step; else nil
+	Heard     *network.Held    // the teacher, where students learn what it says to changed pictures; else nil
 	Vary      data.Vary        // how far the pictures are changed
 	Train     *corpus.Corpus
 	Distil    config.DistilConfig // its steps are those after this cut
@@ -47,13 +48,24 @@ type recovered struct {
 	Rate    float64 // of the configuration's: 1, or 0.5 after a start that diverged
 }
 
+// hearsVaried tells whether the teacher answers changed pictures at each step.
+func hearsVaried(c *config.Config) bool {
+	v := c.Data.Vary
+	return v != nil && v.Outputs == "varied" && corpus.Vary(v) != (data.Vary{})
+}
+
+// ReadsOutputs tells whether a run needs the teacher's kept outputs: students on changed pictures may learn from the teacher itself.
+func ReadsOutputs(c *config.Config) bool {
+	return !hearsVaried(c) || slices.ContainsFunc(c.Stages, func(s config.StageConfig) bool { return s.Loss == "distillation" })
+}
+
 var distilStep = chain.Step[distilInput, recovered]{Name: "distil", Compute: distil}
 
-// distil trains the student after a cut on the teacher's kept outputs. Its folder is a checkpoint that stands alone.
+// distil trains the student after a cut on what the teacher says. Its folder is a checkpoint that stands alone.
 func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *network.Held) (*network.Held, error) {
-	in := distilInput{Network: after, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: finalBetweenCuts, Recompute: s.Config.Recompute,
-		Order: random.Stream(s.Config.Seed, "distil", s.index, cut), What: "stage " + s.name}
-	if in.Vary = corpus.Vary(s.Config.Data.Vary); in.Vary != (data.Vary{}) && s.Config.Data.Vary.Outputs == "varied" {
+	in := distilInput{Network: after, Outputs: s.Outputs, Vary: corpus.Vary(s.Config.Data.Vary), Train: s.Train, Distil: s.cfg.Distil,
+		Final: finalBetweenCuts, Recompute: s.Config.Recompute, Order: random.Stream(s.Config.Seed, "distil", s.index, cut), What: "stage " + s.name}
+	if hearsVaried(s.Config) {
 		in.Outputs, in.Heard = nil, s.Teacher.Held
 	}
 	in.Distil.Steps = s.cfg.StepsOf(cut)
@@ -143,7 +155,7 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 // heard gives the teacher's logits for a batch of these pictures.
 type heard func(pictures []int, packed *model.Batch) *torch.Tensor
 
-// hear gives what is kept of the teacher, or asks it anew where it answers the changed pictures.
+// hear gives what is kept of the teacher, or where there is one asks the teacher itself.
 func hear(in distilInput) (h heard, closeIt func() error, err error) {
 	if in.Heard != nil {
 		t, err := in.Heard.Get()

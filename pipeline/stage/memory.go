@@ -24,6 +24,9 @@ type planned struct {
 	cfg   *config.Config
 	sizes map[string]int // bytes of an element, by model.DtypeKey
 	batch shapes
+
+	teacher model.Network // that is there while a student learns what it says; else nil
+	heard   int64         // bytes of its weights
 }
 
 // shapes is the widest that a batch of training pictures can be.
@@ -56,6 +59,9 @@ func peakOf(c *config.Config, teacher model.Network, dtypes model.Dtypes, train 
 		}
 	}
 	take(p.answering("measuring the teacher", teacher, 0))
+	if hearsVaried(c) {
+		p.teacher, p.heard = teacher, p.weights(teacher)
+	}
 	n := teacher
 	for i := range c.Stages {
 		s, name := &c.Stages[i], c.StageNames()[i]
@@ -201,19 +207,27 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 		bytes = 3 // some of it in float32
 	}
 	e.Forwarded += p.forwarded(n, d.Batch, bytes, d.Freeze...) + p.logits(n, d.Batch)
+	if p.teacher != nil { // its forward is over before the student's backward, whose tensors are there already
+		e.Weights += p.heard
+		e.Forwarded += p.once(p.teacher, d.Batch)
+	}
 	return e
 }
 
 // answering is a network with what it needs to answer a batch of pictures; stored is a copy in other dtypes.
 func (p *planned) answering(what string, n model.Network, stored int64) estimate {
-	e := estimate{What: what, Weights: p.weights(n) + stored}
+	return estimate{What: what, Weights: p.weights(n) + stored, Forwarded: p.once(n, p.cfg.Eval.Batch)}
+}
+
+// once is what a forward without backward over pictures needs at its widest.
+func (p *planned) once(n model.Network, pictures int) (bytes int64) {
 	for name, tokens := range map[string]int{"vision": p.batch.patches, "qformer": p.batch.queries, "language": p.batch.queries + p.batch.text} {
 		t := towerOf(n, name)
 		_, one := t.elements()
 		if name == "language" {
 			one += 2 * t.heads // the kept keys and values
 		}
-		e.Forwarded = max(e.Forwarded, 4*one*int64(tokens*p.cfg.Eval.Batch))
+		bytes = max(bytes, 4*one*int64(tokens*pictures))
 	}
-	return e
+	return bytes
 }
