@@ -14,6 +14,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/network"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -50,10 +51,19 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 	require.NoError(t, err)
 	defer outputs.Close()
 
-	for _, d := range []config.DistilConfig{{KL: 1, Temperature: 2, Pair: .5, CE: .25}, {Pair: 1, CE: .5}} {
+	kept := func(pictures []int, _ *model.Batch) *torch.Tensor { return outputs.Logits(pictures, torch.CPU) }
+	wide, err := model.Convert(teacher, torch.Float64, torch.CPU) // else pieces would be rounded to other halves
+	require.NoError(t, err)
+	defer wide.Store().Free()
+	anew, _, err := hear(distilInput{Heard: network.New("", wide, wide, nil)})
+	require.NoError(t, err)
+	for _, c := range []struct {
+		config.DistilConfig
+		heard
+	}{{config.DistilConfig{KL: 1, Temperature: 2, Pair: .5, CE: .25}, kept}, {config.DistilConfig{Pair: 1, CE: .5}, kept}, {config.DistilConfig{KL: 1}, anew}} {
+		d := c.DistilConfig
 		feed := train.Feed(context.Background(), 3, 1, d.KL == 0)
-		kept := func(pictures []int, _ *model.Batch) *torch.Tensor { return outputs.Logits(pictures, torch.CPU) }
-		loss := lossAt(distilInput{Train: train, Distil: d}, student, kept, feed)
+		loss := lossAt(distilInput{Train: train, Distil: d}, student, c.heard, feed)
 		of := func(pieces int) (sum float64, grads [][]float64, computed int) {
 			for piece := range pieces {
 				require.NoError(t, torch.Run(func(*torch.Scope) error {
