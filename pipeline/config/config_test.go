@@ -90,6 +90,9 @@ func TestDefaultsAndInheritance(t *testing.T) {
 	require.NoError(t, err)
 	mild.Shift = .5
 	assert.Equal(t, mild, asked.Data.Vary, "unless asked")
+	loaded := strings.Replace(small, "[teacher.train]", "[teacher]\ncheckpoint = \"t\"", 1)
+	_, err = Parse("run.toml", loaded, "data.vary.teacher=true")
+	assert.EqualError(t, err, "-set data.vary.teacher=true: data.vary.teacher: a teacher that is loaded is not trained: leave it out, or give [teacher.train]")
 }
 
 func TestAllFaultsAtOnce(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"espalier/distillation"
 	"espalier/model"
@@ -46,17 +45,6 @@ type recovered struct {
 	Skipped int     // steps whose loss or gradients were no numbers
 	Pieces  int     // that a batch was computed in; 1 where there was memory enough
 	Rate    float64 // of the configuration's: 1, or 0.5 after a start that diverged
-}
-
-// hearsVaried tells whether the teacher answers changed pictures at each step.
-func hearsVaried(c *config.Config) bool {
-	v := c.Data.Vary
-	return v != nil && v.Outputs == "varied" && corpus.Vary(v) != (data.Vary{})
-}
-
-// ReadsOutputs tells whether a run needs the teacher's kept outputs: students on changed pictures may learn from the teacher itself.
-func ReadsOutputs(c *config.Config) bool {
-	return !hearsVaried(c) || slices.ContainsFunc(c.Stages, func(s config.StageConfig) bool { return s.Loss == "distillation" })
 }
 
 var distilStep = chain.Step[distilInput, recovered]{Name: "distil", Compute: distil}
@@ -131,11 +119,11 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 		return told, err
 	}
 	torch.TrimMemory() // the halves that were there, too small a place for what comes in float32
-	heard, closeIt, err := hear(in)
+	says, end, err := hear(in)
 	if err != nil {
 		return told, err
 	}
-	defer closeIt()
+	defer end()
 	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0)
 	feed.Vary = in.Vary
 	defer feed.Close()
@@ -149,27 +137,11 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}
-	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, lossAt(in, student, heard, feed))
-}
-
-// heard gives the teacher's logits for a batch of these pictures.
-type heard func(pictures []int, packed *model.Batch) *torch.Tensor
-
-// hear gives what is kept of the teacher, or where there is one asks the teacher itself.
-func hear(in distilInput) (h heard, closeIt func() error, err error) {
-	if in.Heard != nil {
-		t, err := in.Heard.Get()
-		return func(_ []int, packed *model.Batch) *torch.Tensor { return distillation.Heard(t, packed) }, func() error { return nil }, err
-	}
-	outputs, err := in.Outputs.Open()
-	if err != nil {
-		return nil, nil, err
-	}
-	return func(pictures []int, _ *model.Batch) *torch.Tensor { return outputs.Logits(pictures, in.Train.On) }, outputs.Close, nil
+	return distillation.Train(ctx, student.Store().Tensors(d.Freeze...), o, lossAt(in, student, says, feed))
 }
 
 // lossAt is the loss of a piece of a batch.
-func lossAt(in distilInput, student model.Network, teacher heard, feed *corpus.Feed) distillation.LossAt {
+func lossAt(in distilInput, student model.Network, says heard, feed *corpus.Feed) distillation.LossAt {
 	return func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		b, whole, err := feed.Piece(at.Step*max(1, in.Distil.Accumulate)+at.Part, at.Piece, at.Pieces)
 		if err != nil || b == nil {
@@ -183,7 +155,7 @@ func lossAt(in distilInput, student model.Network, teacher heard, feed *corpus.F
 		cast(func() { logits = student.Logits(packed) })
 		var rows distillation.Rows
 		rows.All, rows.Labelled = in.Train.Rows(whole.Index...)
-		return lossOf(in.Distil).OfPiece(logits, teacher(b.Index, packed), packed.Targets, in.Train.Labelled(b.Index), rows), nil
+		return lossOf(in.Distil).OfPiece(logits, says(b.Index, packed), packed.Targets, in.Train.Labelled(b.Index), rows), nil
 	}
 }
 
