@@ -24,6 +24,6 @@ import json, pathlib, sys
 print(f"{'':12}{'teacher: test':>14}{'ood':>8}{'student: test':>15}{'ood':>8}")
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*/report.json")):
     r = json.loads(path.read_text())
-    of = lambda m: (m["accuracy"]["overall"], m["ood"]["overall"])
+    of = lambda m: (m["accuracy"]["overall"], m.get("ood", {}).get("overall", float("nan")))
     print(f"{path.parent.name:12}{of(r['teacher'])[0]:14.4f}{of(r['teacher'])[1]:8.4f}{of(r['student'])[0]:15.4f}{of(r['student'])[1]:8.4f}")
 END
