@@ -199,11 +199,7 @@ func (w *outputsWriter) compute(teacher model.Network, b *model.Batch) (raw []by
 			raw, err = w.topK(teacher, out, b)
 			return
 		}
-		w.index.Kind = "hidden"
-		logits := teacher.Head(out.Slice(0, 0, 1)).Size(-1)
-		if logits < hiddenPays*out.Size(-1) {
-			out, w.index.Kind = teacher.Head(out), "logits"
-		}
+		out, w.index.Kind = shortest(teacher, out)
 		var kept *torch.Tensor
 		if kept, err = w.inRange(out, len(b.Scored)); err == nil {
 			w.index.Width, w.index.DType = out.Size(-1), kept.DType().String()

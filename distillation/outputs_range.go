@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"espalier/model"
 	"espalier/torch"
 	"espalier/torch/disk"
 )
@@ -29,12 +30,9 @@ var errRange = errors.New("an output lies beyond the range of the dtype that it 
 
 // inRange is the output of so many pictures in the dtype that it is kept in.
 func (w *outputsWriter) inRange(out *torch.Tensor, pictures int) (*torch.Tensor, error) {
-	dtype := torch.Float16
-	switch {
-	case w.index.DType == torch.Float32.String():
+	dtype := keptDType(out)
+	if w.index.DType == torch.Float32.String() {
 		dtype = torch.Float32
-	case out.DType() == torch.BFloat16: // reaches further than float16
-		dtype = torch.BFloat16
 	}
 	kept := out.To(dtype)
 	switch {
@@ -69,4 +67,36 @@ func (w *outputsWriter) widen(folder string) error {
 	err = w.rows.Close()
 	w.rows = rows
 	return err
+}
+
+// shortest is what is kept of hidden states: they themselves, or the logits that the teacher's head makes of them.
+func shortest(teacher model.Network, hidden *torch.Tensor) (out *torch.Tensor, kind string) {
+	if logits := teacher.Head(hidden.Slice(0, 0, 1)).Size(-1); logits < hiddenPays*hidden.Size(-1) {
+		return teacher.Head(hidden), "logits"
+	}
+	return hidden, "hidden"
+}
+
+// Heard is a teacher on a batch that nothing is kept of, as its kept outputs would give it: rounded in the same way.
+func Heard(teacher model.Network, b *model.Batch) *Teacher {
+	t := &Teacher{}
+	torch.NoGrad(func() {
+		out, kind := shortest(teacher, teacher.Hidden(b))
+		if kind == "hidden" {
+			t.head = teacher.Head
+		}
+		t.rows = out
+		if half := out.To(keptDType(out)); allFinite(half) {
+			t.rows = half
+		}
+	})
+	return t
+}
+
+// keptDType is what logits or hidden states are kept in, while they are in range.
+func keptDType(t *torch.Tensor) torch.DType {
+	if t.DType() == torch.BFloat16 { // reaches further than float16
+		return torch.BFloat16
+	}
+	return torch.Float16
 }

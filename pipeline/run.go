@@ -144,8 +144,10 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	if n > 0 {
 		r.events.Note("%d training questions without an answer take the teacher's, and count for KL alone", n)
 	}
-	if in.Outputs, err = t.Outputs(ctx, r.chain, c.train, stage.OutputForm(r.cfg), r.cfg.Eval.Batch); err != nil {
-		return nil, err
+	if stage.ReadsOutputs(r.cfg) {
+		if in.Outputs, err = t.Outputs(ctx, r.chain, c.train, stage.OutputForm(r.cfg), r.cfg.Eval.Batch); err != nil {
+			return nil, err
+		}
 	}
 
 	var refused error

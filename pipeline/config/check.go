@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"reflect"
+	"slices"
+)
 
 // check holds the keys of a whole run against each other. What only the model can tell (a count above what there
 // is, a head size that does not fit) is refused where the model is known.
@@ -10,6 +13,9 @@ func (c *Config) check(t *table) {
 	}
 	if c.Data.Prompt != "" && c.Teacher.Train != nil {
 		t.fault("data.prompt", "a teacher that is trained here reads questions as they are: leave prompt out, or give teacher.checkpoint")
+	}
+	if c.Data.Vary != nil && c.Data.Vary.Teacher && c.Teacher.Train == nil {
+		t.fault("data.vary.teacher", "a teacher that is loaded is not trained: leave it out, or give [teacher.train]")
 	}
 	switch m := c.Importance; {
 	case m.Batch > m.Pictures:
@@ -44,6 +50,10 @@ func (d *DataConfig) check(t *table) {
 		t.fault("root", "data has both source and root: give one")
 	case d.Source == "" && d.Root == "":
 		t.fault("source", `there is no data: give source = "ads", or root = a data set's folder`)
+	}
+	if d.Root != "" && d.Vary == nil { // mild changes; the drawn pictures vary by themselves
+		d.Vary = filled[VaryConfig]()
+		t.table("vary").visit(reflect.ValueOf(d.Vary).Elem(), t.keys.key("vary").sub)
 	}
 }
 

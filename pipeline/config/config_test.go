@@ -82,7 +82,17 @@ func TestDefaultsAndInheritance(t *testing.T) {
 
 	folder, err := Parse("run.toml", strings.Replace(small, `source = "ads"`, "root = \"digits\"\ntest = 100", 1))
 	require.NoError(t, err)
-	assert.Equal(t, DataConfig{Root: "digits", Size: 48, Test: 100, OnError: "fail"}, folder.Data, "a folder is taken whole")
+	mild := filled[VaryConfig]()
+	assert.Equal(t, DataConfig{Root: "digits", Size: 48, Test: 100, OnError: "fail", Vary: mild}, folder.Data, "a folder is taken whole, and its pictures vary")
+	assert.Equal(t, "kept", mild.Outputs)
+	assert.Nil(t, c.Data.Vary, "drawn pictures do not")
+	asked, err := Parse("run.toml", small, "data.vary.shift=0.5")
+	require.NoError(t, err)
+	mild.Shift = .5
+	assert.Equal(t, mild, asked.Data.Vary, "unless asked")
+	loaded := strings.Replace(small, "[teacher.train]", "[teacher]\ncheckpoint = \"t\"", 1)
+	_, err = Parse("run.toml", loaded, "data.vary.teacher=true")
+	assert.EqualError(t, err, "-set data.vary.teacher=true: data.vary.teacher: a teacher that is loaded is not trained: leave it out, or give [teacher.train]")
 }
 
 func TestAllFaultsAtOnce(t *testing.T) {

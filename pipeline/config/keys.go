@@ -53,6 +53,23 @@ type DataConfig struct {
 	Test       int    `toml:"test" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures that tables and claims come from; 0 takes all"`
 	OOD        int    `toml:"ood" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
 	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read, also in the middle of a run: end the run, or leave the row out and list it in the report"`
+
+	Vary *VaryConfig `toml:"vary" doc:"changes of the training pictures, drawn by lot each time that one is seen; on for your own pictures, and for ads where the table stands in the file"`
+}
+
+// VaryConfig says how far training pictures are changed. Each range is that of a strength of 1. docs/pictures.md shows them.
+type VaryConfig struct {
+	Strength   float64 `toml:"strength" default:"1" range:"[0,2]" doc:"factor on all of the changes; 0 makes none"`
+	Shift      float64 `toml:"shift" default:"0.02" range:"[0,0.5]" doc:"most that a picture is moved in each direction, as a share of its side"`
+	Scale      float64 `toml:"scale" default:"0.02" range:"[0,0.4]" doc:"most that its size changes, a fraction"`
+	Brightness float64 `toml:"brightness" default:"0.04" range:"[0,0.5]" doc:"most that it is made brighter or darker, as a share of white"`
+	Contrast   float64 `toml:"contrast" default:"0.1" range:"[0,0.5]" doc:"most that its contrast changes, a fraction"`
+	Saturation float64 `toml:"saturation" default:"0.1" range:"[0,0.5]" doc:"most that its saturation changes, a fraction; hues stay"`
+	Noise      float64 `toml:"noise" default:"0.02" range:"[0,0.5]" doc:"most noise of a pixel, as a share of white"`
+	Erase      float64 `toml:"erase" default:"0.1" range:"[0,0.5]" doc:"share of the pictures in which a patch takes their mean colour"`
+	EraseSide  float64 `toml:"erase_side" default:"0.15" range:"[0,0.5]" doc:"most that the patch is long and wide, as a share of the picture's side"`
+	Outputs    string  `toml:"outputs" default:"kept" choices:"kept,varied" doc:"what a student learns on a changed picture: kept is the teacher's kept outputs on the plain one, at no cost; varied is what the teacher says to the changed one, for a forward of the teacher at each step and its weights in memory"`
+	Teacher    bool    `toml:"teacher" default:"false" doc:"the training of [teacher.train] changes its pictures too"`
 }
 
 // ImportanceConfig says what the scores are measured on.

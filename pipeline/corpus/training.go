@@ -9,6 +9,8 @@ import (
 
 // Feed gives a training its batches by number: pictures in a new seeded order each epoch.
 type Feed struct {
+	Vary data.Vary // how far the pictures are changed; to be set before the first batch
+
 	c        *Corpus
 	ctx      context.Context
 	size     int
@@ -33,7 +35,7 @@ func (f *Feed) Batch(number int) (*data.Batch, error) {
 	}
 	if f.loader == nil || number != f.number+1 {
 		f.Close()
-		f.loader = data.NewLoader(f.ctx, f.c.Split, data.Endless(f.c.Split.Len(), f.seed, f.start(number)), f.size)
+		f.loader = data.NewVariedLoader(f.ctx, f.c.Split, f.seed, f.start(number), f.size, f.Vary)
 	}
 	for {
 		b, err := f.loader.Next()

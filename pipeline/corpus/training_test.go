@@ -10,8 +10,8 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// A training that goes on from any batch sees the same pictures, also where batches without an answer of the data's are
-// passed over.
+// A training that goes on from any batch sees the same pictures, changed alike, also where batches without an answer of the
+// data's are passed over.
 func TestFeedGoesOnAnywhere(t *testing.T) {
 	torchtest.Setup(t)
 	c := askedCorpus(t, 1, 1, 1, 1, 1)
@@ -20,8 +20,10 @@ func TestFeedGoesOnAnywhere(t *testing.T) {
 	}
 	for _, answered := range []bool{false, true} {
 		whole := c.Feed(context.Background(), 2, 7, answered)
+		whole.Vary.Noise = .5
 		defer whole.Close()
 		var want [][]int
+		var pixels [][]uint8
 		passed := false
 		for n := range 12 {
 			b, err := whole.Batch(n)
@@ -29,23 +31,26 @@ func TestFeedGoesOnAnywhere(t *testing.T) {
 			again, err := whole.Batch(n)
 			require.NoError(t, err)
 			assert.Same(t, b, again, "it is not read twice")
-			want = append(want, b.Index)
+			want, pixels = append(want, b.Index), append(pixels, b.Pixels)
 			assert.True(t, !answered || c.Asked.Answered(b.Index...))
 			passed = passed || !c.Asked.Answered(b.Index...)
 		}
 		assert.Equal(t, !answered, passed, "there are batches to pass over")
 		for n := range want {
 			f := c.Feed(context.Background(), 2, 7, answered)
+			f.Vary.Noise = .5
 			for k := n; k < len(want); k++ {
 				b, err := f.Batch(k)
 				require.NoError(t, err)
 				assert.Equal(t, want[k], b.Index, "batch %d of a feed from %d on", k, n)
+				assert.Equal(t, pixels[k], b.Pixels, "batch %d of a feed from %d on", k, n)
 			}
 			b, err := f.Batch(0) // as a step does that is tried again
 			require.NoError(t, err)
 			assert.Equal(t, want[0], b.Index)
 			f.Close()
 		}
+		assert.NotEqual(t, pixels[0], pixels[5], "in another epoch a picture is changed anew")
 	}
 }
 

@@ -37,6 +37,18 @@ type pending struct {
 // a few batches are held at once, however slow the reader. The goroutines end when the order does, on the first
 // error, when the context ends, or on Close: a loader that is not read to its end must be closed.
 func NewLoader(ctx context.Context, split *Split, order iter.Seq[int], size int) *Loader {
+	return newLoader(ctx, split, order, size, func([]uint8, int) {})
+}
+
+// NewVariedLoader is NewLoader over [Endless] from a place of it on, with pictures that are changed for training.
+func NewVariedLoader(ctx context.Context, split *Split, seed uint64, start, size int, vary Vary) *Loader {
+	return newLoader(ctx, split, Endless(split.Len(), seed, start), size, func(pixels []uint8, at int) {
+		vary.Picture(pixels, split.album.size, seed, start+at)
+	})
+}
+
+// newLoader has change called with each picture and its place in the order, on the goroutine that reads it.
+func newLoader(ctx context.Context, split *Split, order iter.Seq[int], size int, change func(pixels []uint8, at int)) *Loader {
 	ctx, cancel := context.WithCancel(ctx)
 	workers := runtime.GOMAXPROCS(0)
 	l := &Loader{ctx: ctx, cancel: cancel, queue: make(chan *pending, workers)}
@@ -45,25 +57,29 @@ func NewLoader(ctx context.Context, split *Split, order iter.Seq[int], size int)
 		cancel()
 		return l
 	}
-	go l.schedule(split, order, size, make(chan struct{}, workers))
+	go l.schedule(chunks(order, size), make(chan struct{}, workers), func(index []int, at int) (*Batch, error) {
+		return fill(l.ctx, split, index, func(pixels []uint8, k int) { change(pixels, at+k) })
+	})
 	return l
 }
 
-// schedule cuts the order into batches and starts filling each. The queue's length bounds how far ahead it gets,
-// slots bounds how many are filled at a time.
-func (l *Loader) schedule(split *Split, order iter.Seq[int], size int, slots chan struct{}) {
+// schedule starts filling each batch, and tells how many pictures are before it. The queue's length bounds how far ahead it
+// gets, slots bounds how many are filled at a time.
+func (l *Loader) schedule(batches iter.Seq[[]int], slots chan struct{}, fill func(index []int, before int) (*Batch, error)) {
 	defer close(l.queue)
-	for index := range chunks(order, size) {
+	before := 0
+	for index := range batches {
 		select {
 		case slots <- struct{}{}:
 		case <-l.ctx.Done():
 			return
 		}
-		p := &pending{done: make(chan struct{})}
+		p, at := &pending{done: make(chan struct{})}, before
+		before += len(index)
 		go func() {
 			defer func() { <-slots }()
 			defer close(p.done)
-			p.batch, p.err = fill(l.ctx, split, index)
+			p.batch, p.err = fill(index, at)
 		}()
 		select {
 		case l.queue <- p:
@@ -90,8 +106,8 @@ func chunks(order iter.Seq[int], size int) iter.Seq[[]int] {
 	}
 }
 
-// fill reads one batch. A panic is its error, since on this goroutine nobody else could catch it.
-func fill(ctx context.Context, split *Split, index []int) (_ *Batch, err error) {
+// fill reads one batch, and has each picture changed. A panic is its error, since on this goroutine nobody else could catch it.
+func fill(ctx context.Context, split *Split, index []int, change func(pixels []uint8, k int)) (_ *Batch, err error) {
 	defer fault.Caught(&err)
 	n := split.album.bytes()
 	b := &Batch{Index: index, Pixels: make([]uint8, len(index)*n), Questions: make([][]Question, len(index))}
@@ -99,9 +115,11 @@ func fill(ctx context.Context, split *Split, index []int) (_ *Batch, err error) 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := split.Pixels(i, b.Pixels[k*n:(k+1)*n]); err != nil {
+		pixels := b.Pixels[k*n : (k+1)*n]
+		if err := split.Pixels(i, pixels); err != nil {
 			return nil, err
 		}
+		change(pixels, k)
 		b.Questions[k] = split.Questions(i)
 	}
 	return b, nil
@@ -109,7 +127,7 @@ func fill(ctx context.Context, split *Split, index []int) (_ *Batch, err error) 
 
 // ReadBatch reads some pictures without a loader.
 func ReadBatch(split *Split, index []int) (*Batch, error) {
-	return fill(context.Background(), split, index)
+	return fill(context.Background(), split, index, func([]uint8, int) {})
 }
 
 // Next waits for the next batch, which then belongs to the caller. It gives io.EOF after the last one, the

@@ -31,3 +31,6 @@ func (s *splitmix) below(k int) int {
 	high, _ := bits.Mul64(s.next(), uint64(k))
 	return int(high)
 }
+
+// unit draws from [0, 1).
+func (s *splitmix) unit() float64 { return float64(s.next()>>11) / (1 << 53) }

@@ -12,6 +12,7 @@ import (
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
 	"espalier/pipeline/teacher"
@@ -27,8 +28,10 @@ const (
 
 // distilInput is all that the student depends on after a cut.
 type distilInput struct {
-	Network   *network.Held // as it was cut
-	Outputs   *teacher.Outputs
+	Network   *network.Held    // as it was cut
+	Outputs   *teacher.Outputs // nil where Heard is not
+	Heard     *network.Held    // the teacher, where students learn what it says to changed pictures; else nil
+	Vary      data.Vary        // how far the pictures are changed
 	Train     *corpus.Corpus
 	Distil    config.DistilConfig // its steps are those after this cut
 	Final     float64             // share of the rate at the end
@@ -59,9 +62,12 @@ func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *networ
 
 // distilInputOf is that of the stage's distillation.
 func distilInputOf(s *one, student *network.Held, steps int, final float64, order uint64) distilInput {
-	in := distilInput{Network: student, Outputs: s.Outputs, Train: s.Train, Distil: s.cfg.Distil, Final: final, Recompute: s.Config.Recompute,
+	in := distilInput{Network: student, Outputs: s.Outputs, Vary: corpus.Vary(s.Config.Data.Vary), Train: s.Train, Distil: s.cfg.Distil, Final: final, Recompute: s.Config.Recompute,
 		Order: order, What: "stage " + s.name}
 	in.Distil.Steps = steps
+	if hearsVaried(s.Config) {
+		in.Outputs, in.Heard = nil, s.Teacher.Held
+	}
 	if in.Distil.Hidden > 0 {
 		in.Teacher, in.Units = s.Teacher.Held, student.Units()
 	}
@@ -126,17 +132,18 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 		return told, err
 	}
 	torch.TrimMemory() // the halves that were there, too small a place for what comes in float32
-	outputs, err := in.Outputs.Open()
+	says, end, err := hear(in)
 	if err != nil {
 		return told, err
 	}
-	defer outputs.Close()
+	defer end()
 	hidden, err := hiddenLoss(in, student)
 	if err != nil {
 		return told, err
 	}
 	defer hidden.free()
 	feed := in.Train.Feed(ctx, d.Batch, in.Order, d.KL == 0 && d.Hidden == 0)
+	feed.Vary = in.Vary
 	defer feed.Close()
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
 		WeightDecay: d.WeightDecay, Clip: d.Clip, Average: d.Average, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: w.Pieces(fmt.Sprintf("distillation at %g of the rate", rate), d.Batch),
@@ -146,11 +153,11 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}
 	params := append(student.Store().Tensors(d.Freeze...), hidden.params()...)
-	return distillation.Train(ctx, params, o, lossAt(in, student, outputs, hidden, feed))
+	return distillation.Train(ctx, params, o, lossAt(in, student, says, hidden, feed))
 }
 
 // lossAt is the loss of a piece of a batch.
-func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs, hidden *hiddenStates, feed *corpus.Feed) distillation.LossAt {
+func lossAt(in distilInput, student model.Network, says heard, hidden *hiddenStates, feed *corpus.Feed) distillation.LossAt {
 	return func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		b, whole, err := feed.Piece(at.Step*max(1, in.Distil.Accumulate)+at.Part, at.Piece, at.Pieces)
 		if err != nil || b == nil {
@@ -168,7 +175,7 @@ func lossAt(in distilInput, student model.Network, outputs *distillation.Outputs
 		})
 		var rows distillation.Rows
 		rows.All, rows.Labelled = in.Train.Asked.Rows(whole.Index...)
-		loss := lossOf(in.Distil).OfPiece(logits, outputs.Teacher(b.Index, in.Train.On), packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows)
+		loss := lossOf(in.Distil).OfPiece(logits, says(b.Index, packed), packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows)
 		return hidden.add(loss, states, packed, whole), nil
 	}
 }

@@ -51,8 +51,21 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 	require.NoError(t, err)
 	defer outputs.Close()
 
+	kept := func(pictures []int, _ *model.Batch) *distillation.Teacher {
+		return outputs.Teacher(pictures, torch.CPU)
+	}
+	wide, err := model.Convert(teacher, torch.Float64, torch.CPU) // else pieces would be rounded to other halves
+	require.NoError(t, err)
+	defer wide.Store().Free()
+	anew, _, err := hear(distilInput{Heard: network.New("", wide, wide, nil)})
+	require.NoError(t, err)
 	alone := 0. // the pairwise loss
-	for _, d := range []config.DistilConfig{{KL: 1, Temperature: 2, Pair: .5, CE: .25}, {Pair: 1, CE: .5}, {Pair: 1}, {Pair: 1, Hidden: 2}} {
+	for _, c := range []struct {
+		config.DistilConfig
+		heard
+	}{{config.DistilConfig{KL: 1, Temperature: 2, Pair: .5, CE: .25}, kept}, {config.DistilConfig{Pair: 1, CE: .5}, kept}, {config.DistilConfig{KL: 1}, anew},
+		{config.DistilConfig{Pair: 1}, kept}, {config.DistilConfig{Pair: 1, Hidden: 2}, kept}} {
+		d := c.DistilConfig
 		feed := train.Feed(context.Background(), 3, 1, d.KL == 0 && d.Hidden == 0)
 		in := distilInput{Train: train, Distil: d}
 		if d.Hidden > 0 {
@@ -61,7 +74,7 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 		hidden, err := hiddenLoss(in, student)
 		require.NoError(t, err)
 		defer hidden.free()
-		loss := lossAt(in, student, outputs, hidden, feed)
+		loss := lossAt(in, student, c.heard, hidden, feed)
 		of := func(pieces int) (sum float64, grads [][]float64, computed int) {
 			for piece := range pieces {
 				require.NoError(t, torch.Run(func(*torch.Scope) error {

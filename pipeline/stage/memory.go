@@ -28,7 +28,8 @@ type planned struct {
 	sizes map[string]int // bytes of an element, by model.DtypeKey
 	batch shapes
 
-	teacher int64 // bytes of the teacher's weights, for what has it beside the student
+	teacher model.Network // that is there beside a student that learns what it says, or its hidden states; else nil
+	heard   int64         // bytes of its weights
 }
 
 // shapes is the widest that a batch of training pictures can be.
@@ -55,7 +56,6 @@ func peakOf(c *config.Config, first model.Network, dtypes model.Dtypes, train *c
 	for key, d := range dtypes {
 		p.sizes[key] = d.Size()
 	}
-	p.teacher = p.weights(first)
 	take := func(e estimate) {
 		if e.total() > peak.total() {
 			peak = e
@@ -65,6 +65,7 @@ func peakOf(c *config.Config, first model.Network, dtypes model.Dtypes, train *c
 		take(p.training("training of the teacher", first, tasksOf(train)))
 	}
 	take(p.answering("measuring the teacher", first, 0))
+	p.teacher, p.heard = first, p.weights(first)
 	n := first
 	for i := range c.Stages {
 		s, name := &c.Stages[i], c.Stages.Names()[i]
@@ -204,9 +205,6 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 			e.Optimizer += bytes
 		}
 	}
-	if d.Hidden > 0 {
-		e.Weights += p.teacher
-	}
 	head, half := p.head(n)
 	if half {
 		e.Forwarded += 2 * 4 * head // the student's and the teacher's, in float32
@@ -219,6 +217,10 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 		bytes = 3 // some of it in float32
 	}
 	e.Forwarded += p.forwarded(n, d.Batch, bytes, d.Freeze...) + p.logits(n, d.Batch, distillation.AtOnce)
+	if hearsVaried(p.cfg) || d.Hidden > 0 { // its forward is over before the student's backward, whose tensors are there already
+		e.Weights += p.heard
+		e.Forwarded += p.once(p.teacher, d.Batch)
+	}
 	return e
 }
 
@@ -247,14 +249,18 @@ func tasksOf(c *corpus.Corpus) int {
 
 // answering is a network with what it needs to answer a batch of pictures; stored is a copy in other dtypes.
 func (p *planned) answering(what string, n model.Network, stored int64) estimate {
-	e := estimate{What: what, Weights: p.weights(n) + stored}
+	return estimate{What: what, Weights: p.weights(n) + stored, Forwarded: p.once(n, p.cfg.Eval.Batch)}
+}
+
+// once is what a forward without backward over pictures needs at its widest.
+func (p *planned) once(n model.Network, pictures int) (bytes int64) {
 	for name, tokens := range map[string]int{"vision": p.batch.patches, "qformer": p.batch.queries, "language": p.batch.queries + p.batch.text} {
 		t := towerOf(n, name)
 		_, one := t.elements()
 		if name == "language" {
 			one += 2 * t.heads // the kept keys and values
 		}
-		e.Forwarded = max(e.Forwarded, 4*one*int64(tokens*p.cfg.Eval.Batch))
+		bytes = max(bytes, 4*one*int64(tokens*pictures))
 	}
-	return e
+	return bytes
 }

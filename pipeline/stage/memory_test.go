@@ -52,6 +52,12 @@ func TestMemoryOfDistillation(t *testing.T) {
 	assert.Equal(t, 4*count(true, distil.Freeze...)+2*count(false, distil.Freeze...), part.Weights, "what is frozen stays in halves")
 	assert.Equal(t, 8*count(true, distil.Freeze...), part.Optimizer)
 
+	p, m = plannedFor(t, &config.Config{Data: config.DataConfig{Vary: &config.VaryConfig{Strength: 1, Shift: .1, Outputs: "varied"}}}, torch.BFloat16)
+	p.teacher, p.heard = m, 12345
+	beside := p.distilling("", m, distil)
+	assert.Equal(t, part.Weights+12345, beside.Weights, "the teacher that is heard at each step")
+	assert.Greater(t, beside.Forwarded, part.Forwarded)
+
 	p, m = plannedFor(t, &config.Config{Recompute: true}, torch.BFloat16)
 	assert.Less(t, p.distilling("", m, distil).Forwarded, part.Forwarded)
 	assert.Greater(t, part.Forwarded, 2*4*head, "the frozen head is read in float32")
@@ -63,7 +69,7 @@ func TestMemoryOfLosses(t *testing.T) {
 	distil := config.DistilConfig{Steps: 1, Batch: 4, Precision: "fp32"}
 	of := func(d config.DistilConfig) estimate {
 		p, m := plannedFor(t, &config.Config{}, torch.Float32)
-		p.teacher = 1000
+		p.teacher, p.heard = m, 1000
 		return p.distilling("", m, d)
 	}
 	plain := of(distil)
@@ -97,6 +103,14 @@ func TestPeakOfARun(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "distillation of stage inner", peak.What)
 	assert.Greater(t, peak.total(), 2*quiet.total())
+	c.Data.Vary = &config.VaryConfig{Strength: 1, Shift: .1, Outputs: "varied"}
+	beside, err := peakOf(c, m, model.DtypesOf(m), train)
+	require.NoError(t, err)
+	var weights int64
+	for _, param := range m.Store().Params() {
+		weights += 4 * int64(param.Count())
+	}
+	assert.Equal(t, peak.Weights+weights, beside.Weights, "the teacher is there as well")
 }
 
 // The error of a run without enough memory says what it needs at the least; other errors stay as they are.

@@ -22,10 +22,11 @@ import (
 type trainInput struct {
 	Sizes  config.TrainConfig // what it must reach at least is left out
 	Train  *corpus.Corpus
-	Image  int      // side of the pictures
-	Tasks  []string // of the data
-	Init   uint64   // seed of the first values
-	Learn  uint64   // seeds of the order of the pictures
+	Vary   data.Vary // how far its pictures are changed
+	Image  int       // side of the pictures
+	Tasks  []string  // of the data
+	Init   uint64    // seed of the first values
+	Learn  uint64    // seeds of the order of the pictures
 	Refine uint64
 }
 
@@ -42,6 +43,9 @@ func Train(ctx context.Context, c *chain.Chain, o Options, train *corpus.Corpus)
 		Init: random.Stream(o.Config.Seed, "teacher", "init"), Learn: random.Stream(o.Config.Seed, "teacher", "learn"),
 		Refine: random.Stream(o.Config.Seed, "teacher", "refine")}
 	in.Sizes.Accept = nil
+	if v := o.Config.Data.Vary; v != nil && v.Teacher {
+		in.Vary = corpus.Vary(v)
+	}
 	return chain.Do(ctx, c, chain.Place{At: "teacher/train"}, trainStep, in)
 }
 
@@ -120,6 +124,7 @@ func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*tor
 	t := in.Sizes
 	w.Events.Emit(event.Phase{Stage: "teacher", Name: "train", Detail: name})
 	feed := in.Train.Feed(ctx, t.Batch, seed, true)
+	feed.Vary = in.Vary
 	defer feed.Close()
 	o := distillation.Options{Steps: steps, LR: t.LR, Schedule: optim.WarmupCosine(steps, t.Warmup, finalRate),
 		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Pieces: w.Pieces("teacher: "+name, t.Batch),
