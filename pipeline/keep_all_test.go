@@ -73,7 +73,7 @@ func TestKeepAllAsShareAndAsCount(t *testing.T) {
 						c := &config.Config{Stages: append([]config.StageConfig{keepAll(name, shares, m)}, then...), Export: config.ExportConfig{Format: format}}
 						c.Stages[0].Cuts = 3
 						s := &c.Stages[0]
-						axes := config.AxesOf(name, m)
+						axes := config.AxesOf(s.Kinds(), m)
 						require.NotEmpty(t, axes)
 						for _, a := range axes {
 							assert.Equal(t, a.Units(), s.Target(a, a.Units()), "%s, %v", a.Name, shares)
@@ -109,7 +109,7 @@ func TestKeepAllCutsNothing(t *testing.T) {
 		for _, name := range []string{"blocks", "inner", "hidden"} {
 			s := keepAll(name, true, m)
 			plan := pruning.Plan{Keep: map[string][]int{}}
-			for _, a := range config.AxesOf(name, m) {
+			for _, a := range config.AxesOf(s.Kinds(), m) {
 				var err error
 				scores := make([]float64, a.Units())
 				for u := range scores {

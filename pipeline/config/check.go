@@ -45,8 +45,15 @@ func (d *DataConfig) check(t *table) {
 
 func (s *StageConfig) check(t *table) {
 	d := s.Distil
-	if slices.Contains([]string{"last", "cosine"}, s.Criterion) && s.Name != "blocks" && s.Name != "" {
-		t.fault("criterion", `%q scores whole blocks: a stage named %q needs another`, s.Criterion, s.Name)
+	if slices.Contains([]string{"last", "cosine"}, s.Criterion) {
+		if s.Name != "blocks" && s.Name != "" {
+			t.fault("criterion", `%q scores whole blocks: a stage named %q needs another`, s.Criterion, s.Name)
+		} else if !s.Keep.Queries.Whole() {
+			t.fault("criterion", `%q scores whole blocks: keep.queries needs another, or a stage "tokens" of its own`, s.Criterion)
+		}
+	}
+	if s.Name == "tokens" && !s.Keep.wholeTowers() {
+		t.fault("keep", `a stage "tokens" cuts queries alone: leave vision, qformer and language out, or give the stage another name`)
 	}
 	switch {
 	case s.Keep == (Towers{}):

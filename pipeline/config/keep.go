@@ -43,11 +43,12 @@ func (k Keep) String() string {
 	return "100%"
 }
 
-// Towers says what stays in each tower; a tower that is left out stays whole.
+// Towers says what stays in each tower, and of the tokens between them; what is left out stays whole.
 type Towers struct {
 	Vision   TowerKeep `toml:"vision" range:"[1,1000000000]" example:"50%" doc:"of the vision tower: a number of units, or a share of them"`
 	QFormer  TowerKeep `toml:"qformer" range:"[1,1000000000]" example:"50%" doc:"of the Q-Former"`
 	Language TowerKeep `toml:"language" range:"[1,1000000000]" example:"50%" doc:"of the language model"`
+	Queries  Keep      `toml:"queries" range:"[1,1000000000]" example:"#8" doc:"query tokens, which are all that the language model sees of a picture; in a stage of any name"`
 }
 
 // TowerKeep is Units for the stages blocks and hidden, Heads and FFN for inner.
@@ -69,7 +70,11 @@ func (k *Towers) Of(tower string) *TowerKeep {
 func (k TowerKeep) Whole() bool { return k.Units.Whole() && k.Heads.Whole() && k.FFN.Whole() }
 
 // Whole tells whether nothing is cut at all.
-func (k Towers) Whole() bool { return k.Vision.Whole() && k.QFormer.Whole() && k.Language.Whole() }
+func (k Towers) Whole() bool { return k.wholeTowers() && k.Queries.Whole() }
+
+func (k Towers) wholeTowers() bool {
+	return k.Vision.Whole() && k.QFormer.Whole() && k.Language.Whole()
+}
 
 func (k *TowerKeep) visit(t *table, of *key) {
 	if t.up.owner.(*StageConfig).Name != "inner" {

@@ -17,8 +17,17 @@ const (
 	hiddenMultiple = 4
 )
 
-// kindsOf are the kinds of axis that a stage cuts.
-var kindsOf = map[string][]nn.Kind{"blocks": {nn.Blocks}, "inner": {nn.Heads, nn.FFN}, "hidden": {nn.Hidden}}
+// kindsOf are the kinds of axis that a stage of a name cuts in the towers.
+var kindsOf = map[string][]nn.Kind{"blocks": {nn.Blocks}, "inner": {nn.Heads, nn.FFN}, "hidden": {nn.Hidden}, "tokens": nil}
+
+// Kinds are the kinds of axis that the stage cuts.
+func (s *StageConfig) Kinds() []nn.Kind {
+	kinds := slices.Clone(kindsOf[s.Name])
+	if !s.Keep.Queries.Whole() {
+		kinds = append(kinds, nn.Queries)
+	}
+	return kinds
+}
 
 // Target is how many of an axis' units the stage leaves in the end, when it has so many at the stage's beginning.
 func (s *StageConfig) Target(a *nn.Axis, units int) int {
@@ -33,14 +42,16 @@ func (s *StageConfig) Target(a *nn.Axis, units int) int {
 		return t.FFN.Count(units, ffnMultiple)
 	case nn.Hidden:
 		return t.Units.Count(units, hiddenMultiple)
+	case nn.Queries:
+		return s.Keep.Queries.Count(units, 1)
 	}
 	return t.Units.Count(units, 1)
 }
 
-// AxesOf are the axes of a network that a stage of this name cuts.
-func AxesOf(stage string, n model.Network) (axes []*nn.Axis) {
+// AxesOf are the axes of these kinds.
+func AxesOf(kinds []nn.Kind, n model.Network) (axes []*nn.Axis) {
 	for _, a := range n.Store().Axes() {
-		if slices.Contains(kindsOf[stage], a.Kind) {
+		if slices.Contains(kinds, a.Kind) {
 			axes = append(axes, a)
 		}
 	}
@@ -50,7 +61,7 @@ func AxesOf(stage string, n model.Network) (axes []*nn.Axis) {
 // Declare is the network that the stage leaves after a cut, from 1; it has no values. n has the sizes of the stage's beginning.
 func (s *StageConfig) Declare(n model.Network, cut int) (model.Network, error) {
 	keep, first := map[*nn.Axis][]int{}, []int(nil) // one list serves all axes
-	for _, a := range AxesOf(s.Name, n) {
+	for _, a := range AxesOf(s.Kinds(), n) {
 		units := min(a.Units(), s.UnitsAfter(a, a.Units(), cut))
 		for u := len(first); u < units; u++ {
 			first = append(first, u)
@@ -73,13 +84,16 @@ func (c *Config) keepFaults(n model.Network) (faults []keepFault) {
 	for i := range c.Stages {
 		s := &c.Stages[i]
 		before, idle := maps.Clone(left), s.Distil.Steps == 0
-		for _, a := range AxesOf(s.Name, n) {
+		for _, a := range AxesOf(s.Kinds(), n) {
 			have := before[a.Name]
 			left[a.Name] = s.Target(a, have)
 			idle = idle && left[a.Name] == have
 			key := "keep." + a.Tower
-			if s.Name == "inner" {
+			switch a.Kind {
+			case nn.Heads, nn.FFN:
 				key += "." + string(a.Kind)
+			case nn.Queries:
+				key = "keep.queries"
 			}
 			if left[a.Name] > have {
 				faults = append(faults, keepFault{i, key, fmt.Sprintf("%d is more than the %d that %s then has; lower it", left[a.Name], have, a.Name)})

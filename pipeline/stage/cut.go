@@ -23,7 +23,7 @@ import (
 // scoreInput is all that the scores depend on.
 type scoreInput struct {
 	Network   *network.Held
-	Axes      string // the kind of stage, which says what is scored
+	Kinds     []nn.Kind // of axis, which are scored
 	Criterion string
 	Loss      string
 	Distil    *distillation.Loss // of the loss "distillation", else nil
@@ -40,7 +40,7 @@ var scoreStep = chain.Step[scoreInput, pruning.Scores]{Name: "score", Compute: s
 
 // score scores the units that the stage cuts.
 func (s *one) score(ctx context.Context, c *chain.Chain, cut int, student *network.Held) (chain.Kept[pruning.Scores], error) {
-	in := scoreInput{Network: student, Axes: s.cfg.Name, Criterion: s.cfg.Criterion, Loss: s.cfg.Loss, Train: s.Train,
+	in := scoreInput{Network: student, Kinds: s.cfg.Kinds(), Criterion: s.cfg.Criterion, Loss: s.cfg.Loss, Train: s.Train,
 		Pictures: s.Config.Importance.Pictures, Batch: s.Config.Importance.Batch, Recompute: s.Config.Recompute,
 		Order:  random.Stream(s.Config.Seed, "importance", s.index, cut),
 		Random: random.Stream(s.Config.Seed, "random scores", s.index, cut)}
@@ -64,7 +64,7 @@ func score(ctx context.Context, w *chain.Work, in scoreInput) (scores pruning.Sc
 		defer outputs.Close()
 	}
 	compute := func() {
-		scores, err = pruning.Importance(n, in.Criterion, config.AxesOf(in.Axes, n), sample(ctx, w, in, outputs))
+		scores, err = pruning.Importance(n, in.Criterion, config.AxesOf(in.Kinds, n), sample(ctx, w, in, outputs))
 	}
 	if in.Recompute {
 		torch.Recompute(compute)
@@ -106,7 +106,7 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 // plan chooses the units that stay after a cut.
 func (s *one) plan(n model.Network, scores pruning.Scores, cut int) (plan pruning.Plan, err error) {
 	plan.Keep = map[string][]int{}
-	for _, a := range config.AxesOf(s.cfg.Name, n) {
+	for _, a := range config.AxesOf(s.cfg.Kinds(), n) {
 		units := min(a.Units(), s.cfg.UnitsAfter(a, s.starts[a.Name], cut))
 		if plan.Keep[a.Name], err = choose(s.Config, n, a, scores[a.Name], units); err != nil {
 			return plan, err
@@ -217,7 +217,7 @@ func keptText(plan pruning.Plan, after model.Network) string {
 		if widths[a.Tower] == "" {
 			towers = append(towers, a.Tower)
 		}
-		if a.Kind == nn.Heads || a.Kind == nn.FFN {
+		if a.Kind != nn.Blocks && a.Kind != nn.Hidden {
 			widths[a.Tower] += " " + string(a.Kind)
 		}
 		widths[a.Tower] += fmt.Sprintf(" %d", a.Units())
