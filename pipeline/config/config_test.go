@@ -135,7 +135,7 @@ func TestOneFault(t *testing.T) {
 		"no data":            {strings.Replace(small, `source = "ads"`, "", 1), `run.toml:2: data.source: there is no data: give source = "ads", or root = a data set's folder`},
 		"no teacher":         {strings.Replace(small, "[teacher.train]", "", 1), `run.toml: teacher.checkpoint: there is no teacher: give checkpoint, or a table [teacher.train]`},
 		"two teachers":       {strings.Replace(small, "[teacher.train]", "[teacher]\ncheckpoint = \"t\"\n[teacher.train]", 1), `run.toml:5: teacher.checkpoint: the teacher is both loaded and trained: leave out checkpoint or [teacher.train]`},
-		"no name":            {strings.Replace(small, `name = "blocks"`, "", 1), `run.toml:5: stage[0]: name: missing: give one of "blocks", "inner", "hidden"`},
+		"no name":            {strings.Replace(small, `name = "blocks"`, "", 1), `run.toml:5: stage[0]: name: missing: give one of "blocks", "inner", "hidden", "tokens"`},
 		"cosine for widths":  {insert(`name = "hidden"`, `criterion = "cosine"`), `run.toml:10: stage[1] "hidden": criterion: "cosine" scores whole blocks: a stage named "hidden" needs another`},
 		"nothing cut":        {strings.Replace(small, "keep = { vision = 2 }", "", 1), `run.toml:5: stage[0] "blocks": keep: nothing is cut: say what stays in at least one tower, as keep = { vision = 2 }`},
 		"nothing learnt":     {insert("steps = 8", "kl = 0\npair = 0"), `run.toml:13: stage[1] "hidden": distil.kl: kl, pair and ce are all 0: the student would learn nothing; set one above 0, or steps = 0`},

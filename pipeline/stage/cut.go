@@ -146,7 +146,7 @@ var cutStep = chain.Step[cutInput, proved]{Name: "cut", Compute: cutAndProve}
 // slice makes and proves the cut. Its network is not kept: it is made again from the plan in no time.
 func (s *one) slice(ctx context.Context, c *chain.Chain, cut int, student *network.Held, plan pruning.Plan) (chain.Kept[proved], *network.Held, error) {
 	in := cutInput{Network: student, Keep: plan.Keep, Validation: s.Splits.Validation, Pictures: min(verifyPictures, s.Splits.Validation.Split.Len())}
-	declared, err := declare(student.Declared(), plan)
+	declared, err := pruning.Declare(student.Declared(), plan)
 	if err != nil {
 		return chain.Kept[proved]{}, nil, err
 	}
@@ -190,17 +190,6 @@ func cutAndProve(_ context.Context, w *chain.Work, in cutInput) (p proved, err e
 	p.Parameters = int64(after.Store().Count())
 	p.Diff, err = pruning.Verify(before, after, plan, func() (*model.Batch, error) { return in.Validation.Read(pictures) })
 	return p, err
-}
-
-// declare is the network that a plan leaves, without values.
-func declare(n model.Network, plan pruning.Plan) (model.Network, error) {
-	keep := map[*nn.Axis][]int{}
-	for _, a := range n.Store().Axes() {
-		if units, ok := plan.Keep[a.Name]; ok {
-			keep[a] = units
-		}
-	}
-	return n.Rebuild(n.Store().Cut(keep).Structure)
 }
 
 // keptText says what a plan left, tower by tower, for a line on the terminal: the layers of a tower are cut alike.
