@@ -25,6 +25,7 @@ type Outputs struct {
 	index outputsIndex
 	dtype torch.DType
 	head  func(*torch.Tensor) *torch.Tensor // nil when the file holds logits
+	kept  []int                             // the columns of the logits that are read; nil for all
 }
 
 // The files of kept outputs: the rows one after another, and where each picture's are.
@@ -231,12 +232,18 @@ func (o *Outputs) Logits(pictures []int, on torch.Device) *torch.Tensor {
 		}
 	}
 	t := torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.index.rowBytes()), o.index.Width).To(torch.Float32)
-	if o.head == nil {
-		return t
+	if o.head != nil {
+		torch.NoGrad(func() { t = o.head(t) })
 	}
-	torch.NoGrad(func() { t = o.head(t) })
+	if o.kept != nil {
+		t = t.IndexSelect(1, torch.FromInts(o.kept, on))
+	}
 	return t
 }
+
+// Keep reads only these columns from now on: the logits that a student whose vocabulary was cut has too. A softmax over them is
+// the teacher's distribution given that it takes one of these tokens.
+func (o *Outputs) Keep(columns []int) { o.kept = columns }
 
 // Close closes the file.
 func (o *Outputs) Close() error { return o.rows.Close() }

@@ -37,6 +37,7 @@ var changed = map[string][]string{
 	"stage.criterion": {"stage.hidden.criterion=magnitude"}, "stage.loss": {"stage.hidden.loss=margin"}, "stage.cuts": {"stage.hidden.cuts=3"},
 	"stage.alpha": {"stage.hidden.alpha=0.9"}, "stage.alpha_task": {"stage.hidden.alpha_task=0.9"},
 	"stage.keep.vision": {"stage.hidden.keep.vision=12"}, "stage.keep.qformer": {"stage.hidden.keep.qformer=8"}, "stage.keep.language": {"stage.hidden.keep.language=8"},
+	"stage.keep.queries": {"stage.hidden.keep.queries=3"}, "stage.keep.vocabulary": {"stage.hidden.keep.vocabulary=80"},
 	"stage.keep.vision.heads": {"stage.inner.keep.vision={ heads = 1, ffn = \"50%\" }"}, "stage.keep.vision.ffn": {"stage.inner.keep.vision={ heads = 2, ffn = 8 }"},
 	"stage.keep.qformer.heads": {"stage.inner.keep.qformer={ heads = 2 }"}, "stage.keep.qformer.ffn": {"stage.inner.keep.qformer={ ffn = 16 }"},
 	"stage.keep.language.heads": {"stage.inner.keep.language={ heads = 1, ffn = \"50%\" }"}, "stage.keep.language.ffn": {"stage.inner.keep.language={ heads = 2, ffn = 8 }"},

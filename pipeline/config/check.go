@@ -53,7 +53,7 @@ func (s *StageConfig) check(t *table) {
 		}
 	}
 	if s.Name == "tokens" && !s.Keep.wholeTowers() {
-		t.fault("keep", `a stage "tokens" cuts queries alone: leave vision, qformer and language out, or give the stage another name`)
+		t.fault("keep", `a stage "tokens" cuts queries and vocabulary alone: leave vision, qformer and language out, or give the stage another name`)
 	}
 	switch {
 	case s.Keep == (Towers{}):

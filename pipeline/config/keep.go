@@ -49,6 +49,8 @@ type Towers struct {
 	QFormer  TowerKeep `toml:"qformer" range:"[1,1000000000]" example:"50%" doc:"of the Q-Former"`
 	Language TowerKeep `toml:"language" range:"[1,1000000000]" example:"50%" doc:"of the language model"`
 	Queries  Keep      `toml:"queries" range:"[1,1000000000]" example:"#8" doc:"query tokens, which are all that the language model sees of a picture; in a stage of any name"`
+
+	Vocabulary VocabularyKeep `toml:"vocabulary" choices:"used" range:"[1,1000000000]" example:"#used" doc:"the language model's tokens, in a stage of any name: used are those of the training questions and answers, a count or a share takes the most frequent; the tokenizer is written anew"`
 }
 
 // TowerKeep is Units for the stages blocks and hidden, Heads and FFN for inner.
@@ -70,7 +72,7 @@ func (k *Towers) Of(tower string) *TowerKeep {
 func (k TowerKeep) Whole() bool { return k.Units.Whole() && k.Heads.Whole() && k.FFN.Whole() }
 
 // Whole tells whether nothing is cut at all.
-func (k Towers) Whole() bool { return k.wholeTowers() && k.Queries.Whole() }
+func (k Towers) Whole() bool { return k.wholeTowers() && !k.cutsTokens() }
 
 func (k Towers) wholeTowers() bool {
 	return k.Vision.Whole() && k.QFormer.Whole() && k.Language.Whole()

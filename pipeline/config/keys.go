@@ -116,7 +116,7 @@ type LanguageConfig struct {
 
 // StageConfig is one stage: what is cut, how it is chosen, how the student recovers, what it may lose.
 type StageConfig struct {
-	Name      string       `toml:"name" choices:"blocks,inner,hidden,tokens" example:"hidden" doc:"what is cut: whole transformer blocks, heads and FFN width inside the blocks, the towers' widths, or only what keep.queries says"`
+	Name      string       `toml:"name" choices:"blocks,inner,hidden,tokens" example:"hidden" doc:"what is cut: whole transformer blocks, heads and FFN width inside the blocks, the towers' widths, or only what keep.queries and keep.vocabulary say"`
 	Criterion string       `toml:"criterion" default:"gradient" choices:"gradient,taylor,taylor-vector,taylor-sample,magnitude,random,last,cosine" doc:"how a unit is scored; last and cosine score blocks alone"`
 	Loss      string       `toml:"loss" default:"cross-entropy" choices:"cross-entropy,distillation,margin" doc:"the loss whose gradient the score is made of"`
 	Keep      Towers       `toml:"keep" doc:"what stays in each tower; a tower that is left out stays whole"`

@@ -11,10 +11,11 @@ import (
 	"espalier/torch/nn"
 )
 
-// ffnMultiple and hiddenMultiple are what shares and intermediate widths are rounded to, for the vector units.
+// What shares and intermediate widths are rounded to, for the vector units.
 const (
-	ffnMultiple    = 8
-	hiddenMultiple = 4
+	ffnMultiple        = 8
+	hiddenMultiple     = 4
+	vocabularyMultiple = 8
 )
 
 // kindsOf are the kinds of axis that a stage of a name cuts in the towers.
@@ -26,10 +27,14 @@ func (s *StageConfig) Kinds() []nn.Kind {
 	if !s.Keep.Queries.Whole() {
 		kinds = append(kinds, nn.Queries)
 	}
+	if !s.Keep.Vocabulary.Whole() {
+		kinds = append(kinds, nn.Vocabulary)
+	}
 	return kinds
 }
 
-// Target is how many of an axis' units the stage leaves in the end, when it has so many at the stage's beginning.
+// Target is how many of an axis' units the stage leaves in the end, when it has so many at the stage's beginning. How many tokens
+// are used only the data can tell: here that is all of them.
 func (s *StageConfig) Target(a *nn.Axis, units int) int {
 	t := s.Keep.Of(a.Tower)
 	if t == nil {
@@ -44,6 +49,8 @@ func (s *StageConfig) Target(a *nn.Axis, units int) int {
 		return t.Units.Count(units, hiddenMultiple)
 	case nn.Queries:
 		return s.Keep.Queries.Count(units, 1)
+	case nn.Vocabulary:
+		return s.Keep.Vocabulary.Most.Count(units, vocabularyMultiple)
 	}
 	return t.Units.Count(units, 1)
 }
@@ -83,7 +90,7 @@ func (c *Config) keepFaults(n model.Network) (faults []keepFault) {
 	left := n.Store().Structure().Axes // units after the stages so far
 	for i := range c.Stages {
 		s := &c.Stages[i]
-		before, idle := maps.Clone(left), s.Distil.Steps == 0
+		before, idle := maps.Clone(left), s.Distil.Steps == 0 && !s.Keep.Vocabulary.Used
 		for _, a := range AxesOf(s.Kinds(), n) {
 			have := before[a.Name]
 			left[a.Name] = s.Target(a, have)
@@ -92,8 +99,8 @@ func (c *Config) keepFaults(n model.Network) (faults []keepFault) {
 			switch a.Kind {
 			case nn.Heads, nn.FFN:
 				key += "." + string(a.Kind)
-			case nn.Queries:
-				key = "keep.queries"
+			case nn.Queries, nn.Vocabulary:
+				key = "keep." + string(a.Kind)
 			}
 			if left[a.Name] > have {
 				faults = append(faults, keepFault{i, key, fmt.Sprintf("%d is more than the %d that %s then has; lower it", left[a.Name], have, a.Name)})
@@ -123,8 +130,12 @@ func (c *Config) CheckKeep(n model.Network) error {
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
 
 // UnitsAfter is how many units of an axis the stage leaves after a cut, from 1, when it has start units at the stage's beginning:
-// equal shares are cut each time, rounded to a multiple that suits the kind; heads in even groups stay even.
+// equal shares are cut each time, rounded to a multiple that suits the kind; heads in even groups stay even. Tokens go at once:
+// what no text uses is missed by none.
 func (s *StageConfig) UnitsAfter(a *nn.Axis, start, cut int) int {
+	if a.Kind == nn.Vocabulary {
+		return s.Target(a, start)
+	}
 	return unitsAfter(a.Kind, a.Multiple(), start, s.Target(a, start), cut, s.Cuts)
 }
 

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"espalier/distillation"
@@ -38,9 +39,13 @@ type scoreInput struct {
 
 var scoreStep = chain.Step[scoreInput, pruning.Scores]{Name: "score", Compute: score}
 
-// score scores the units that the stage cuts.
+// score scores the units that the stage cuts, but for tokens, which the data count.
 func (s *one) score(ctx context.Context, c *chain.Chain, cut int, student *network.Held) (chain.Kept[pruning.Scores], error) {
-	in := scoreInput{Network: student, Kinds: s.cfg.Kinds(), Criterion: s.cfg.Criterion, Loss: s.cfg.Loss, Train: s.Train,
+	kinds := slices.DeleteFunc(s.cfg.Kinds(), func(k nn.Kind) bool { return k == nn.Vocabulary })
+	if len(kinds) == 0 {
+		return chain.Kept[pruning.Scores]{}, nil
+	}
+	in := scoreInput{Network: student, Kinds: kinds, Criterion: s.cfg.Criterion, Loss: s.cfg.Loss, Train: s.Train,
 		Pictures: s.Config.Importance.Pictures, Batch: s.Config.Importance.Batch, Recompute: s.Config.Recompute,
 		Order:  random.Stream(s.Config.Seed, "importance", s.index, cut),
 		Random: random.Stream(s.Config.Seed, "random scores", s.index, cut)}
@@ -107,6 +112,12 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 func (s *one) plan(n model.Network, scores pruning.Scores, cut int) (plan pruning.Plan, err error) {
 	plan.Keep = map[string][]int{}
 	for _, a := range config.AxesOf(s.cfg.Kinds(), n) {
+		if a.Kind == nn.Vocabulary {
+			if plan.Keep[a.Name], err = s.tokens(n, a, cut); err != nil {
+				return plan, err
+			}
+			continue
+		}
 		units := min(a.Units(), s.cfg.UnitsAfter(a, s.starts[a.Name], cut))
 		if plan.Keep[a.Name], err = choose(s.Config, n, a, scores[a.Name], units); err != nil {
 			return plan, err
@@ -131,8 +142,8 @@ const verifyPictures = 8
 type cutInput struct {
 	Network    *network.Held
 	Keep       map[string][]int
-	Validation *corpus.Corpus
-	Pictures   int // of the proof, with all their questions
+	Validation *corpus.Corpus // as the network that is left reads
+	Pictures   int            // of the proof, with all their questions
 }
 
 // proved is a cut whose proof was made.
@@ -145,11 +156,14 @@ var cutStep = chain.Step[cutInput, proved]{Name: "cut", Compute: cutAndProve}
 
 // slice makes and proves the cut. Its network is not kept: it is made again from the plan in no time.
 func (s *one) slice(ctx context.Context, c *chain.Chain, cut int, student *network.Held, plan pruning.Plan) (chain.Kept[proved], *network.Held, error) {
-	in := cutInput{Network: student, Keep: plan.Keep, Validation: s.Splits.Validation, Pictures: min(verifyPictures, s.Splits.Validation.Split.Len())}
 	declared, err := pruning.Declare(student.Declared(), plan)
+	if err == nil && vocabularyOf(student.Declared(), plan.Keep) != nil {
+		err = s.follow(declared)
+	}
 	if err != nil {
 		return chain.Kept[proved]{}, nil, err
 	}
+	in := cutInput{Network: student, Keep: plan.Keep, Validation: s.Splits.Validation, Pictures: min(verifyPictures, s.Splits.Validation.Split.Len())}
 	place := s.place("cut", cut)
 	place.Phase = event.Phase{} // it is over in no time, and the score's phase tells of it
 	made, err := chain.Do(ctx, c, place, cutStep, in)
@@ -188,7 +202,13 @@ func cutAndProve(_ context.Context, w *chain.Work, in cutInput) (p proved, err e
 		pictures[i] = i
 	}
 	p.Parameters = int64(after.Store().Count())
-	p.Diff, err = pruning.Verify(before, after, plan, func() (*model.Batch, error) { return in.Validation.Read(pictures) })
+	p.Diff, err = pruning.Verify(before, after, plan, func() (*model.Batch, error) {
+		b, err := in.Validation.Read(pictures)
+		if tokens := vocabularyOf(before, in.Keep); tokens != nil && err == nil {
+			return b.MapIDs(numbered(tokens)) // as the network before reads
+		}
+		return b, err
+	})
 	return p, err
 }
 

@@ -31,7 +31,8 @@ type Input struct {
 
 // one is a stage at work.
 type one struct {
-	Input
+	Input        // as the student reads
+	whole  Input // as the teacher does
 	index  int
 	name   string // its own, as "hidden-2"
 	cfg    *config.StageConfig
@@ -42,8 +43,13 @@ type one struct {
 // Run makes the cuts of a stage, measures the student, and asks the gate. It takes over the student of the stage before.
 // The report is whole when err is nil or a *GateError.
 func Run(ctx context.Context, c *chain.Chain, in Input, index int, student *network.Held) (*network.Held, report.Stage, error) {
-	s := &one{Input: in, index: index, name: in.Config.StageNames()[index], cfg: &in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
+	s := &one{whole: in, index: index, name: in.Config.StageNames()[index], cfg: &in.Config.Stages[index], starts: student.Declared().Store().Structure().Axes}
 	s.report = report.Stage{Name: s.name, Criterion: s.cfg.Criterion, Attempts: 1}
+	var err error
+	if s.Input, err = in.over(student.Declared(), nil); err != nil {
+		student.Free()
+		return nil, s.report, err
+	}
 	for cut := 1; cut <= s.cfg.Cuts; cut++ {
 		next, err := s.cut(ctx, c, cut, student)
 		student.Free()
