@@ -26,6 +26,7 @@ type Outputs struct {
 	index outputsIndex
 	dtype torch.DType
 	head  func(*torch.Tensor) *torch.Tensor // nil when the file holds logits
+	kept  []int                             // the columns of the logits that are read; nil for all
 }
 
 // OutputForm says what is kept of a teacher's logits. The zero value keeps all.
@@ -282,8 +283,12 @@ func (o *Outputs) Teacher(pictures []int, on torch.Device) *Teacher {
 	if o.index.Kind == kindTopK {
 		return o.topK(raw, on)
 	}
-	return &Teacher{rows: torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.index.rowBytes()), o.index.Width), head: o.head}
+	return &Teacher{rows: torch.FromBytes(raw, o.dtype, on, len(raw)/int(o.index.rowBytes()), o.index.Width), head: o.head, columns: o.kept}
 }
+
+// Keep reads only these columns from now on: the logits that a student whose vocabulary was cut has too. A softmax over them is
+// the teacher's distribution given that it takes one of these tokens.
+func (o *Outputs) Keep(columns []int) { o.kept = columns }
 
 // Close closes the file.
 func (o *Outputs) Close() error { return o.rows.Close() }

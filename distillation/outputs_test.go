@@ -207,3 +207,24 @@ func TestOutputsInPieces(t *testing.T) {
 	assert.Equal(t, 2, w.pieces.At(2))
 	requireFiles(t, want, got)
 }
+
+// A student with fewer tokens is compared over its own: the kept columns, in their order, of logits and of what a head makes.
+func TestOutputsOverKeptColumns(t *testing.T) {
+	torchtest.Setup(t)
+	w := newWriter(t)
+	folder := t.TempDir()
+	require.NoError(t, w.write(t, folder, distillation.Keep{}, nil))
+	o, err := w.open(folder)
+	require.NoError(t, err)
+	defer o.Close()
+	require.NoError(t, torch.Run(func(*torch.Scope) error {
+		all := o.Teacher([]int{2, 0}, torch.CPU).Logits()
+		o.Keep([]int{1, 4, 5})
+		kept := o.Teacher([]int{2, 0}, torch.CPU).Logits()
+		assert.Equal(t, []int{all.Size(0), 3}, kept.Shape())
+		for i, column := range []int{1, 4, 5} {
+			assert.Equal(t, torch.Values[float32](all.Select(1, column).Contiguous()), torch.Values[float32](kept.Select(1, i).Contiguous()))
+		}
+		return nil
+	}))
+}

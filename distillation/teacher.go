@@ -8,10 +8,11 @@ import (
 
 // Teacher is what is known of a teacher at n answer positions.
 type Teacher struct {
-	rows *torch.Tensor                     // [n, …]: logits; or what head makes logits of; or the logits of the kept tokens
-	head func(*torch.Tensor) *torch.Tensor // nil: rows are logits
-	kept *torch.Tensor                     // int64 [n, k]: the tokens that are kept; nil: all are
-	rest map[float64]*torch.Tensor         // [n] at each temperature: logsumexp of the other tokens' logits
+	rows    *torch.Tensor                     // [n, …]: logits; or what head makes logits of; or the logits of the kept tokens
+	head    func(*torch.Tensor) *torch.Tensor // nil: rows are logits
+	columns []int                             // of the logits that a student whose vocabulary was cut has too; nil: all
+	kept    *torch.Tensor                     // int64 [n, k]: the tokens that are kept; nil: all are
+	rest    map[float64]*torch.Tensor         // [n] at each temperature: logsumexp of the other tokens' logits
 }
 
 // Logits is a teacher whose logits [n, vocabulary] are at hand.
@@ -35,6 +36,9 @@ func (t *Teacher) Logits() (out *torch.Tensor) {
 	out = float(t.rows)
 	if t.head != nil {
 		torch.NoGrad(func() { out = float(t.head(out)) })
+	}
+	if t.columns != nil {
+		out = out.IndexSelect(1, torch.FromInts(t.columns, out.Device()))
 	}
 	return out
 }

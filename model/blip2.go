@@ -120,7 +120,7 @@ func (m *Blip2) QFormer(tokens *torch.Tensor) *torch.Tensor {
 
 // Project maps the Q-Former's output to [batch, queries, language hidden].
 func (m *Blip2) Project(queries *torch.Tensor) *torch.Tensor {
-	x := m.projection.Forward(likeWeights(queries, m.projection.W))
+	x := m.projection.Forward(m.qformer.faded(likeWeights(queries, m.projection.W)))
 	if first := m.language.firstWeight(); first.DType() != m.projection.W.DType() {
 		return x.To(first.DType())
 	}
@@ -181,8 +181,8 @@ func (m *Blip2) run(prefix *torch.Tensor, b *Batch, cache *Cache) *torch.Tensor 
 func (m *Blip2) positions(b *Batch) *torch.Tensor {
 	n := m.qformer.queries.Units()
 	on := b.Positions.Device()
-	if gate := m.qformer.queries.Gate; gate != nil {
-		seen := gate.GtScalar(0).To(torch.Int64)
+	if shown := m.qformer.shown(); shown != nil {
+		seen := shown.To(torch.Int64)
 		prefix := seen.CumSum(0).AddScalar(-1).ClampMin(0).Unsqueeze(0)
 		return torch.Cat(1, prefix.ExpandFirst(b.Positions), b.Positions.Add(seen.Sum()))
 	}
@@ -196,8 +196,8 @@ func (m *Blip2) segments(b *Batch) (own, key *torch.Tensor) {
 	shared := torch.Full([]int{1, m.qformer.queries.Units()}, prefixSegment, torch.Int64, on)
 	own = torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments)
 	key = own
-	if gate := m.qformer.queries.Gate; gate != nil {
-		shared = torch.Where(gate.GtScalar(0).Unsqueeze(0), shared, torch.Full([]int{1}, hiddenSegment, torch.Int64, on))
+	if shown := m.qformer.shown(); shown != nil {
+		shared = torch.Where(shown.Unsqueeze(0), shared, torch.Full([]int{1}, hiddenSegment, torch.Int64, on))
 		key = torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments)
 	}
 	return own, key

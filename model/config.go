@@ -28,6 +28,8 @@ type Config struct {
 	Structure *nn.Structure `json:"-"`
 	// Prompt is what the network's questions were framed with, as "Question: {question} Answer:"; "" says nothing.
 	Prompt string `json:"-"`
+	// Tokens are the ids that the tokens had before cuts of the vocabulary; nil where none was cut since the network was read.
+	Tokens []int `json:"-"`
 
 	raw    map[string]any // as it was read
 	parsed map[string]any // what this program made of it: keys that have not changed are written as they were read

@@ -130,18 +130,35 @@ func (f *QFormer) question(ids *torch.Tensor) *torch.Tensor {
 // keyMask is which tokens the others look at, bool [rows or 1, 1, 1, queries + words]: not the queries whose gate is 0,
 // not the question's padding. nil hides none.
 func (f *QFormer) keyMask(words *torch.Tensor) *torch.Tensor {
-	gate := f.queries.Gate
+	queries := f.shown()
 	if words == nil {
-		if gate == nil {
+		if queries == nil {
 			return nil
 		}
-		return gate.GtScalar(0).Reshape(1, 1, 1, -1)
+		return queries.Reshape(1, 1, 1, -1)
 	}
-	queries := torch.Ones([]int{1, f.queries.Units()}, torch.Bool, words.Device())
-	if gate != nil {
-		queries = gate.GtScalar(0).Unsqueeze(0)
+	if queries == nil {
+		queries = torch.Ones([]int{f.queries.Units()}, torch.Bool, words.Device())
 	}
+	queries = queries.Unsqueeze(0)
 	return torch.Cat(1, queries.ExpandFirst(words), words).Unsqueeze(1).Unsqueeze(1)
+}
+
+// shown is which queries the others and the language model look at, bool [queries]: those whose gate is not 0. nil is all of
+// them, also under a gate for each row, which has a slope but hides none.
+func (f *QFormer) shown() *torch.Tensor {
+	if gate := f.queries.Gate; gate != nil && gate.Rank() == 1 {
+		return gate.GtScalar(0)
+	}
+	return nil
+}
+
+// faded multiplies each query's output, x [rows, queries, hidden], by its gate: the gate point that a score takes the slope of.
+func (f *QFormer) faded(x *torch.Tensor) *torch.Tensor {
+	if f.queries.Gate == nil {
+		return x
+	}
+	return x.Mul(f.queries.Gate.Unsqueeze(-1)).To(x.DType())
 }
 
 func (l *qformerLayer) forward(x, picture, mask *torch.Tensor, queries int) *torch.Tensor {

@@ -22,7 +22,7 @@ import (
 
 // languages are small text_configs of every kind of language model, each with something of its own.
 var languages = map[string]string{
-	"opt":   `{"model_type": "opt", "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 40, "vocab_size": %d, "pad_token_id": 0, "eos_token_id": 1}`,
+	"opt":   `{"model_type": "opt", "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 60, "vocab_size": %d, "pad_token_id": 0, "eos_token_id": 1}`,
 	"t5":    `{"model_type": "t5", "d_model": 32, "d_kv": 6, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4, "feed_forward_proj": "gated-gelu", "vocab_size": %d}`,
 	"llama": `{"model_type": "llama", "hidden_size": 32, "head_dim": 6, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": %d, "pad_token_id": 0, "eos_token_id": 1}`,
 }

@@ -35,10 +35,21 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 		}
 		return []*goal{{divisions: []*stage.Division{{Config: r.cfg}}}}, err
 	}
+	cfg := r.cfg.Clone() // with how many tokens stay: the solver has no data
+	for i := range cfg.Stages {
+		if k := &cfg.Stages[i].Keep.Vocabulary; k.Used {
+			n := t.Declared().Config()
+			tokens, err := c.train.Tokens(n.Text.Vocabulary, 0, n.TokenIDs())
+			if err != nil {
+				return nil, err
+			}
+			*k = config.VocabularyKeep{Most: config.Keep{Units: len(tokens)}}
+		}
+	}
 	var goals []*goal
 	for _, wanted := range r.cfg.Targets {
 		began := time.Now()
-		solved, err := target.Solve(ctx, r.chain, target.Input{Config: r.cfg, Teacher: t.Declared(), Dtypes: t.Dtypes, Questions: c.Validation, Events: r.events}, wanted)
+		solved, err := target.Solve(ctx, r.chain, target.Input{Config: cfg, Teacher: t.Declared(), Dtypes: t.Dtypes, Questions: c.Validation, Events: r.events}, wanted)
 		if err != nil {
 			return nil, err
 		}

@@ -41,6 +41,7 @@ var changed = map[string][]string{
 	"stage.criterion": {"stage.hidden.criterion=magnitude"}, "stage.loss": {"stage.hidden.loss=margin"}, "stage.cuts": {"stage.hidden.cuts=3"},
 	"stage.alpha": {"stage.hidden.alpha=0.9"}, "stage.alpha_task": {"stage.hidden.alpha_task=0.9"}, "stage.gate": {"stage.hidden.gate=held"}, "stage.retry.steps": {"stage.hidden.retry.steps=3"}, "stage.retry.cuts": {"stage.hidden.retry.cuts=3"},
 	"stage.keep.vision": {"stage.hidden.keep.vision=12"}, "stage.keep.qformer": {"stage.hidden.keep.qformer=8"}, "stage.keep.language": {"stage.hidden.keep.language=8"},
+	"stage.keep.queries": {"stage.hidden.keep.queries=3"}, "stage.keep.vocabulary": {"stage.hidden.keep.vocabulary=80"},
 	"stage.keep.vision.heads": {"stage.inner.keep.vision={ heads = 1, ffn = \"50%\" }"}, "stage.keep.vision.head_size": {"stage.inner.keep.vision={ heads = 2, head_size = 4, ffn = \"50%\" }"},
 	"stage.keep.vision.ffn":    {"stage.inner.keep.vision={ heads = 2, ffn = 8 }"},
 	"stage.keep.qformer.heads": {"stage.inner.keep.qformer={ heads = 2 }"}, "stage.keep.qformer.head_size": {"stage.inner.keep.qformer={ heads = 2, head_size = 4, ffn = \"50%\" }"},

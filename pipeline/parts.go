@@ -23,7 +23,7 @@ import (
 	"espalier/torch"
 )
 
-// corpora are the splits as the teacher reads them.
+// corpora are the splits as a network reads them.
 type corpora struct {
 	train *corpus.Corpus
 	measure.Splits
@@ -32,6 +32,14 @@ type corpora struct {
 // tokenize makes the corpora and checks what they need.
 func (r *run) tokenize(set *data.Dataset, t *teacher.Teacher) (c corpora, err error) {
 	network := t.Declared().Config()
+	if c, err = r.read(set, t.Reading, network.Queries); err != nil {
+		return c, err
+	}
+	return c, needs.Check(needs.Input{Config: r.cfg, Set: set, Network: network, Train: c.train, Validation: c.Validation, Test: c.Test, OOD: c.OOD, Events: r.events})
+}
+
+// read makes the corpora as a network with so many query tokens reads them.
+func (r *run) read(set *data.Dataset, reading corpus.Reading, queries int) (c corpora, err error) {
 	for _, s := range []struct {
 		split *data.Split
 		into  **corpus.Corpus
@@ -39,14 +47,14 @@ func (r *run) tokenize(set *data.Dataset, t *teacher.Teacher) (c corpora, err er
 		if s.split == nil {
 			continue
 		}
-		if *s.into, err = corpus.New(s.split, t.Reading); err != nil {
+		if *s.into, err = corpus.New(s.split, reading); err != nil {
 			return c, err
 		}
-		if note := (*s.into).Divide(r.cfg.Data.RowTokens, network.Queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
+		if note := (*s.into).Divide(r.cfg.Data.RowTokens, queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
 			r.events.Note("%s", note)
 		}
 	}
-	return c, needs.Check(needs.Input{Config: r.cfg, Set: set, Network: network, Train: c.train, Validation: c.Validation, Test: c.Test, OOD: c.OOD, Events: r.events})
+	return c, nil
 }
 
 // keepTeacher leaves a complete checkpoint in the run's folder: a copy of a teacher that was trained here, a link to one that
@@ -96,10 +104,14 @@ func (r *run) keepStudent(in stage.Input, student *network.Held, folder string) 
 		if err != nil {
 			return err
 		}
-		if err := in.Teacher.Reading.Save(n, folder); err != nil {
+		reading, err := in.Reading(student.Declared())
+		if err == nil {
+			err = reading.Save(n, folder)
+		}
+		if err != nil {
 			return err
 		}
-		words, ok := in.Teacher.Reading.Words.Answers.(*tokenizer.WordLevel)
+		words, ok := reading.Words.Answers.(*tokenizer.WordLevel)
 		if !ok || !hub {
 			return nil
 		}

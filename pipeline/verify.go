@@ -11,8 +11,11 @@ import (
 	"slices"
 
 	"espalier/model"
+	"espalier/model/prompt"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/measure"
@@ -70,10 +73,14 @@ func Verify(ctx context.Context, folder string, events event.Events) (out []Veri
 	for _, v := range []Verified{{Name: "teacher", Said: said.Teacher}, {Name: "student", Said: said.Student}} {
 		n := t.Held
 		if v.Name == "student" {
-			if n, err = heldAt(filepath.Join(folder, v.Name), r.device); err != nil {
+			at := filepath.Join(folder, v.Name)
+			if n, err = heldAt(at, r.device); err != nil {
 				return nil, err
 			}
 			defer n.Free()
+			if c, err = r.readAs(at, n.Declared(), set, t.Reading); err != nil {
+				return nil, err
+			}
 		}
 		if v.Is, _, err = measure.Of(ctx, r.chain, measure.Subject{Network: n, Stage: v.Name, At: v.Name}, c.Splits, cfg.Eval); err != nil {
 			return nil, err
@@ -82,6 +89,17 @@ func Verify(ctx context.Context, folder string, events event.Events) (out []Veri
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// readAs are the corpora as the student of a folder reads them, with the tokenizer that stands there.
+func (r *run) readAs(folder string, student model.Network, set *data.Dataset, teacher corpus.Reading) (corpora, error) {
+	reading := teacher
+	var err error
+	if reading.Words, err = prompt.Load(folder, student.Config(), teacher.Words.Template); err != nil {
+		return corpora{}, &fault.InputError{Err: err}
+	}
+	reading.Form, reading.Files = student.Form(), chain.Of(folder)
+	return r.read(set, reading, student.Config().Queries)
 }
 
 // heldAt is the network of a checkpoint folder.

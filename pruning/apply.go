@@ -16,7 +16,7 @@ import (
 func Apply(n model.Network, p Plan) (model.Network, error) {
 	var after model.Network
 	_, err := cut(n.Store(), p, func(sizes nn.Structure) (s *nn.Store, err error) {
-		if after, err = n.Rebuild(sizes); err != nil {
+		if after, err = rebuilt(n, p, sizes); err != nil {
 			return nil, err
 		}
 		return after.Store(), nil
@@ -25,6 +25,27 @@ func Apply(n model.Network, p Plan) (model.Network, error) {
 		return nil, err
 	}
 	return after, nil
+}
+
+// Declare is the network that the plan leaves, without values.
+func Declare(n model.Network, p Plan) (model.Network, error) {
+	keep, err := p.axes(n.Store())
+	if err != nil {
+		return nil, err
+	}
+	return rebuilt(n, p, n.Store().Cut(keep).Structure)
+}
+
+// rebuilt declares the network with other sizes. Where its vocabulary is cut, its config's ids follow.
+func rebuilt(n model.Network, p Plan, sizes nn.Structure) (model.Network, error) {
+	after, err := n.Rebuild(sizes)
+	if err != nil {
+		return nil, err
+	}
+	if tokens := p.tokens(n.Store()); tokens != nil {
+		err = after.Config().KeepTokens(tokens)
+	}
+	return after, err
 }
 
 // Slice is [Apply] for the parameters alone; declare is the declaration that made them.

@@ -52,8 +52,10 @@ func restoreGrad(s *nn.Store) func() {
 
 // gated scores from the gradients of gates, one for each picture and unit; the weights stay frozen.
 func gated(n model.Network, axes []*nn.Axis, s Sample) (Scores, error) {
-	if a := withoutPoint(axes); a != nil {
-		return nil, fmt.Errorf("pruning: taylor-sample: the gate of %s has no gradient; score %s by another criterion", a.Name, a.Kind)
+	for _, a := range axes {
+		if a.Kind == nn.Vocabulary {
+			return nil, fmt.Errorf("pruning: taylor-sample: the gate of %s has no gradient; score it by another criterion", a.Name)
+		}
 	}
 	defer restoreGrad(n.Store())()
 	n.Store().SetRequiresGrad(false)

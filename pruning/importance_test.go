@@ -20,7 +20,7 @@ import (
 func TestTaylorSampleIsTheSlopeOfTheLoss(t *testing.T) {
 	torchtest.Setup(t)
 	m, io := modeltest.Double(t, modeltest.RefTiny(t)), modeltest.RefTinyFile(t, "io")
-	axes := axesOf(m, nn.Blocks, nn.Heads, nn.FFN, nn.Hidden)
+	axes := axesOf(m, nn.Blocks, nn.Heads, nn.FFN, nn.Hidden, nn.Queries)
 	s := sample(t)
 	s.Batches = 1
 	require.NoError(t, torch.Run(func(*torch.Scope) error {
@@ -146,8 +146,8 @@ func TestCriteriaAreRefusedWhereTheyDoNotFit(t *testing.T) {
 	assert.ErrorContains(t, err, `unknown criterion "gradiant"`)
 	_, err = pruning.Importance(m, "last", axesOf(m, nn.FFN), sample(t))
 	assert.ErrorContains(t, err, "scores blocks")
-	_, err = pruning.Importance(m, "taylor-sample", axesOf(m, nn.Queries), sample(t))
-	assert.ErrorContains(t, err, "qformer.queries")
+	_, err = pruning.Importance(m, "taylor-sample", axesOf(m, nn.Vocabulary), sample(t))
+	assert.ErrorContains(t, err, "the gate of language_model.vocabulary has no gradient")
 	_, err = pruning.Importance(m, "gradient", axesOf(m, nn.FFN), pruning.Sample{})
 	assert.ErrorContains(t, err, "at least one batch")
 }

@@ -61,6 +61,16 @@ func quotas(members map[int][]int, n int) map[int]int {
 	return out
 }
 
+// tokens are those that the plan keeps of the vocabulary; nil where it does not cut it.
+func (p Plan) tokens(s *nn.Store) []int {
+	for name, units := range p.Keep {
+		if s.Axis(name).Kind == nn.Vocabulary {
+			return units
+		}
+	}
+	return nil
+}
+
 // axes resolves the plan's names and checks its units.
 func (p Plan) axes(s *nn.Store) (map[*nn.Axis][]int, error) {
 	keep := map[*nn.Axis][]int{}

@@ -103,6 +103,24 @@ func (v Words) framed(question string) string {
 	return strings.ReplaceAll(v.Template, place, question)
 }
 
+// Keep are the words of a network whose language model has only these tokens, in order. The Q-Former keeps all of its own.
+func (v Words) Keep(tokens []int) (out Words, err error) {
+	out = v
+	if out.Answers, err = tokenizer.Keep(v.Answers, tokens); err != nil {
+		return v, err
+	}
+	out.ends, out.image = nil, nil
+	for i, id := range tokens {
+		if slices.Contains(v.ends, id) {
+			out.ends = append(out.ends, i)
+		}
+		if v.image != nil && id == *v.image {
+			out.image = &i
+		}
+	}
+	return out, nil
+}
+
 // Save writes the tokenizers beside a checkpoint.
 func (v Words) Save(folder string) error {
 	if err := v.Answers.SaveTo(folder); err != nil || v.Instruction == nil || v.Instruction == v.Answers {

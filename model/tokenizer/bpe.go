@@ -106,7 +106,7 @@ func (m *bpe) encode(word string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.merge(ids), nil
+	return m.merge(ids, nil), nil
 }
 
 // characters gives the ids before any merge. A character that the vocabulary does not have becomes its bytes where
@@ -160,8 +160,9 @@ type symbol struct {
 	gone            bool
 }
 
-// merge applies the merges by rank, and from the left among equals, in O(n log n).
-func (m *bpe) merge(ids []int) []int {
+// merge applies the merges by rank, and from the left among equals, in O(n log n). made, where it is not nil, is told what each
+// makes.
+func (m *bpe) merge(ids []int, made func(id int)) []int {
 	symbols := make([]symbol, len(ids))
 	var queue mergeQueue
 	look := func(at int) {
@@ -192,6 +193,9 @@ func (m *bpe) merge(ids []int) []int {
 			continue // an earlier merge changed the pair
 		}
 		s.id, s.right, right.gone = c.id, right.right, true
+		if made != nil {
+			made(c.id)
+		}
 		if s.right >= 0 {
 			symbols[s.right].left = c.at
 		}

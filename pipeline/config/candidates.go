@@ -47,7 +47,7 @@ func (s *StageConfig) Tried() (tried []Candidate, steps int) {
 		}
 	} else {
 		for _, c := range usual {
-			if len(tried) < 3 && (s.Name == "blocks" || !slices.Contains(BlocksOnly, c.Criterion)) {
+			if len(tried) < 3 && (s.Name == "blocks" && s.Keep.Queries.Whole() || !slices.Contains(BlocksOnly, c.Criterion)) {
 				add(c)
 			}
 		}
@@ -94,6 +94,10 @@ func (s *StageConfig) checkScores(t *table) {
 		switch {
 		case slices.Contains(BlocksOnly, c.Criterion) && s.Name != "blocks" && s.Name != "":
 			t.fault(key, "%q scores whole blocks: a stage named %q needs another", c.Criterion, s.Name)
+		case slices.Contains(BlocksOnly, c.Criterion) && !s.Keep.Queries.Whole():
+			t.fault(key, `%q scores whole blocks: keep.queries needs another, or a stage "tokens" of its own`, c.Criterion)
+		case c.Criterion == "activation" && !s.Keep.Queries.Whole():
+			t.fault(key, "query tokens have no activations of their own: keep.queries needs another criterion than activation")
 		// The first stage scores the teacher itself, whose KL from the teacher is zero wherever one looks.
 		case t.index == 0 && c.Loss == "distillation" && s.Distil.Pair == 0 && s.Distil.CE == 0 && slices.Contains(ScoredByGradient, c.Criterion):
 			t.fault(key, `"distillation" is KL alone here, and an uncut student's KL has no gradient: `+

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 )
@@ -38,7 +39,28 @@ func (c *Config) check(t *table) {
 		t.fault("stage", "there is no [[stage]]: nothing would be cut")
 	}
 	checkTargets(t, c.Targets)
+	c.checkTokens(t)
 	c.checkNetwork(t)
+}
+
+// checkTokens refuses what would have the teacher read the ids of a student whose vocabulary was cut.
+func (c *Config) checkTokens(t *table) {
+	for i := range c.Stages {
+		var with string
+		switch {
+		case c.Stages[i].Keep.Vocabulary.Whole():
+			continue
+		case c.Teacher.TopK > 0:
+			with = "teacher.top_k keeps tokens of the whole vocabulary"
+		case c.Data.Vary != nil && c.Data.Vary.Outputs == "varied":
+			with = `data.vary.outputs = "varied" has the teacher read what the student does`
+		case slices.ContainsFunc(c.Stages[i:], func(s StageConfig) bool { return s.Distil.Hidden > 0 }):
+			with = "distil.hidden has the teacher read what the student does"
+		default:
+			continue
+		}
+		t.doc.add(fmt.Sprintf("stage[%d].keep.vocabulary", i), fmt.Sprintf("stage[%d] %q: keep.vocabulary: %s: leave one of the two out", i, c.Stages[i].Name, with))
+	}
 }
 
 // ScoredByGradient are the criteria that take the gradient of the stage's loss.
@@ -60,6 +82,9 @@ func (d *DataConfig) check(t *table) {
 func (s *StageConfig) check(t *table) {
 	d := s.Distil
 	s.checkScores(t)
+	if s.Name == "tokens" && !s.Keep.wholeTowers() {
+		t.fault("keep", `a stage "tokens" cuts queries and vocabulary alone: leave vision, qformer and language out, or give the stage another name`)
+	}
 	switch {
 	case len(t.up.owner.(*Config).Targets) > 0: // what stays is chosen
 	case s.Keep == (Towers{}):

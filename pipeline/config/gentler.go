@@ -38,6 +38,9 @@ func (c *Config) HalfBack(stage int, n, teacher model.Network) (*Config, bool) {
 			t.FFN = half(a)
 		case a.Kind == nn.KeySize || a.Kind == nn.ValueSize:
 			t.HeadSize = half(a)
+		case a.Kind == nn.Queries:
+			s.Keep.Queries = half(a)
+		case a.Kind == nn.Vocabulary: // what no text uses is not what was missing
 		default:
 			t.Units = half(a)
 		}

@@ -43,11 +43,14 @@ func (k Keep) String() string {
 	return "100%"
 }
 
-// Towers says what stays in each tower; a tower that is left out stays whole.
+// Towers says what stays in each tower, and of the tokens between them; what is left out stays whole.
 type Towers struct {
 	Vision   TowerKeep `toml:"vision" range:"[1,1000000000]" example:"50%" doc:"of the vision tower: a number of units, or a share of them"`
 	QFormer  TowerKeep `toml:"qformer" range:"[1,1000000000]" example:"50%" doc:"of the Q-Former"`
 	Language TowerKeep `toml:"language" range:"[1,1000000000]" example:"50%" doc:"of the language model"`
+	Queries  Keep      `toml:"queries" range:"[1,1000000000]" example:"#8" doc:"query tokens, which are all that the language model sees of a picture; in a stage of any name"`
+
+	Vocabulary VocabularyKeep `toml:"vocabulary" choices:"used" range:"[1,1000000000]" example:"#used" doc:"the language model's tokens, in a stage of any name: used are those of the training questions and answers, a count or a share takes the most frequent; the tokenizer is written anew"`
 }
 
 // TowerKeep is Units for the stages blocks and hidden, Heads, HeadSize and FFN for inner.
@@ -72,7 +75,11 @@ func (k TowerKeep) Whole() bool {
 }
 
 // Whole tells whether nothing is cut at all.
-func (k Towers) Whole() bool { return k.Vision.Whole() && k.QFormer.Whole() && k.Language.Whole() }
+func (k Towers) Whole() bool { return k.wholeTowers() && !k.cutsTokens() }
+
+func (k Towers) wholeTowers() bool {
+	return k.Vision.Whole() && k.QFormer.Whole() && k.Language.Whole()
+}
 
 func (k *TowerKeep) visit(t *table, of *key) {
 	if t.up.owner.(*StageConfig).Name != "inner" {

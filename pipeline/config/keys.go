@@ -147,7 +147,7 @@ type TargetConfig struct {
 
 // StageConfig is one stage: what is cut, how it is chosen, how the student recovers, what it may lose.
 type StageConfig struct {
-	Name           string       `toml:"name" choices:"blocks,inner,hidden" example:"hidden" doc:"what is cut: whole transformer blocks, heads and FFN width inside the blocks, or the towers' widths"`
+	Name           string       `toml:"name" choices:"blocks,inner,hidden,tokens" example:"hidden" doc:"what is cut: whole transformer blocks, heads and FFN width inside the blocks, the towers' widths, or only what keep.queries and keep.vocabulary say"`
 	Criterion      string       `toml:"criterion" default:"gradient" choices:"gradient,taylor,taylor-vector,taylor-sample,activation,magnitude,random,last,cosine" doc:"how a unit is scored; last and cosine score blocks alone"`
 	Loss           string       `toml:"loss" default:"cross-entropy" choices:"cross-entropy,distillation,margin" doc:"the loss whose gradient the score is made of"`
 	Candidates     *[]string    `toml:"candidates" form:"candidate" example:"#taylor-sample/margin" doc:"other ways to score than criterion and loss, as \"criterion/loss\": each is tried for a short while and the best one cuts; without the key two that suit the stage, [] tries none"`

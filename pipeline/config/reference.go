@@ -91,17 +91,25 @@ func (k *key) defaultText() string {
 func (k *key) allowed() string {
 	switch {
 	case k.isCustom():
-		return k.within.String() + ` or "0.1%" … "100%"`
-	case k.choices != nil:
-		var quoted []string
-		for _, c := range k.choices {
-			quoted = append(quoted, strconv.Quote(c))
+		values := k.within.String() + ` or "0.1%" … "100%"`
+		if k.choices != nil {
+			values = quoted(k.choices) + ", " + values
 		}
-		return strings.Join(quoted, ", ")
+		return values
+	case k.choices != nil:
+		return quoted(k.choices)
 	case k.form != "":
 		return forms[k.form].is
 	}
 	return k.within.String()
+}
+
+func quoted(choices []string) string {
+	var out []string
+	for _, c := range choices {
+		out = append(out, strconv.Quote(c))
+	}
+	return strings.Join(out, ", ")
 }
 
 // tomlText is a value as TOML writes it.

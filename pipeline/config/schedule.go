@@ -8,19 +8,42 @@ import (
 	"espalier/torch/nn"
 )
 
-// ffnMultiple and hiddenMultiple are what shares and intermediate widths are rounded to, for the vector units.
+// What shares and intermediate widths are rounded to, for the vector units.
 const (
-	ffnMultiple    = 8
-	hiddenMultiple = 4
+	ffnMultiple        = 8
+	hiddenMultiple     = 4
+	vocabularyMultiple = 8
 )
 
 // headMultiple is what shares and intermediate sizes of heads are rounded to.
 const headMultiple = 4
 
-// kindsOf are the kinds of axis that a stage of a name cuts.
-var kindsOf = map[string][]nn.Kind{"blocks": {nn.Blocks}, "inner": {nn.Heads, nn.FFN}, "hidden": {nn.Hidden}}
+// kindsOf are the kinds of axis that a stage of a name cuts in the towers.
+var kindsOf = map[string][]nn.Kind{"blocks": {nn.Blocks}, "inner": {nn.Heads, nn.FFN}, "hidden": {nn.Hidden}, "tokens": nil}
 
-// Target is how many of an axis' units the stage leaves in the end, when it has so many at the stage's beginning.
+// Kinds are the kinds of axis that the stage cuts.
+func (s *StageConfig) Kinds() []nn.Kind {
+	kinds := s.Scored()
+	if !s.Keep.Vocabulary.Whole() {
+		kinds = append(kinds, nn.Vocabulary)
+	}
+	return kinds
+}
+
+// Scored are the kinds whose units a criterion scores: dimensions inside heads only where a tower is to have fewer. Tokens are counted.
+func (s *StageConfig) Scored() []nn.Kind {
+	kinds := slices.Clone(kindsOf[s.Name])
+	if s.Name == "inner" && slices.ContainsFunc(TowerNames, func(tower string) bool { return !s.Keep.Of(tower).HeadSize.Whole() }) {
+		kinds = append(kinds, nn.KeySize, nn.ValueSize)
+	}
+	if !s.Keep.Queries.Whole() {
+		kinds = append(kinds, nn.Queries)
+	}
+	return kinds
+}
+
+// Target is how many of an axis' units the stage leaves in the end, when it has so many at the stage's beginning. How many tokens
+// are used only the data can tell: here that is all of them.
 func (s *StageConfig) Target(a *nn.Axis, units int) int {
 	t := s.Keep.Of(a.Tower)
 	if t == nil {
@@ -35,19 +58,12 @@ func (s *StageConfig) Target(a *nn.Axis, units int) int {
 		return t.FFN.Count(units, ffnMultiple)
 	case nn.Hidden:
 		return t.Units.Count(units, hiddenMultiple)
+	case nn.Queries:
+		return s.Keep.Queries.Count(units, 1)
+	case nn.Vocabulary:
+		return s.Keep.Vocabulary.Most.Count(units, vocabularyMultiple)
 	}
 	return t.Units.Count(units, 1)
-}
-
-// Kinds are the kinds of axis that the stage cuts: dimensions inside heads only where a tower is to have fewer.
-func (s *StageConfig) Kinds() []nn.Kind {
-	kinds := kindsOf[s.Name]
-	for _, tower := range TowerNames {
-		if s.Name == "inner" && !s.Keep.Of(tower).HeadSize.Whole() {
-			return append(slices.Clone(kinds), nn.KeySize, nn.ValueSize)
-		}
-	}
-	return kinds
 }
 
 // AxesOf are the axes of a network of some kinds.
@@ -84,8 +100,12 @@ func (s *StageConfig) Declare(n model.Network, cut int) (model.Network, error) {
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
 
 // UnitsAfter is how many units of an axis the stage leaves after a cut, from 1, when it has start units at the stage's beginning:
-// equal shares are cut each time, rounded to a multiple that suits the kind; heads in even groups stay even.
+// equal shares are cut each time, rounded to a multiple that suits the kind; heads in even groups stay even. Tokens go at once:
+// what no text uses is missed by none.
 func (s *StageConfig) UnitsAfter(a *nn.Axis, start, cut int) int {
+	if a.Kind == nn.Vocabulary {
+		return s.Target(a, start)
+	}
 	if a.Kind == nn.KeySize || a.Kind == nn.ValueSize { // in dimensions, so that keys and values stay alike
 		return unitsAfter(a.Kind, 1, start*a.Block(), s.Target(a, start)*a.Block(), cut, s.Cuts) / a.Block()
 	}

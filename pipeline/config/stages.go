@@ -76,7 +76,7 @@ func (l Stages) keepFaults(n model.Network) (faults []keepFault) {
 	left := n.Store().Sizes() // units after the stages so far
 	for i := range l {
 		s := &l[i]
-		before, idle := maps.Clone(left), s.Distil.Steps == 0 && s.Keep != (Towers{}) // with a target, what stays is chosen
+		before, idle := maps.Clone(left), s.Distil.Steps == 0 && s.Keep != (Towers{}) && !s.Keep.Vocabulary.Used // with a target, what stays is chosen
 		for _, a := range AxesOf(s.Kinds(), n) {
 			have := before[a.Name]
 			left[a.Name] = s.Target(a, have)
@@ -85,8 +85,10 @@ func (l Stages) keepFaults(n model.Network) (faults []keepFault) {
 			switch {
 			case a.Kind == nn.KeySize || a.Kind == nn.ValueSize:
 				key += ".head_size"
-			case s.Name == "inner":
+			case a.Kind == nn.Heads || a.Kind == nn.FFN:
 				key += "." + string(a.Kind)
+			case a.Kind == nn.Queries || a.Kind == nn.Vocabulary:
+				key = "keep." + string(a.Kind)
 			}
 			if size := s.Keep.Of(a.Tower).HeadSize.Units; a.Kind == nn.KeySize && size%a.Block() > 0 {
 				faults = append(faults, keepFault{i, key, fmt.Sprintf("%d is odd: the rotary positions of %s turn dimensions in pairs; give an even number", size, a.Name)})

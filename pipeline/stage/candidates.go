@@ -35,7 +35,7 @@ type candidate struct {
 // cut in one; the steps that were taken are gone from the stage's.
 func runTournament(ctx context.Context, c *chain.Chain, s *one, student *network.Held) (begun *network.Held, err error) {
 	tried, steps := s.cfg.Tried()
-	if len(tried) == 1 {
+	if len(tried) == 1 || len(s.cfg.Scored()) == 0 {
 		return nil, nil
 	}
 	t := &tournament{one: s, chain: c, pictures: someOf(s.Splits.Validation, s.Config.Seed)}
@@ -110,6 +110,9 @@ func (t *tournament) at(k *candidate, step string) chain.Place {
 func (t *tournament) enter(ctx context.Context, by config.Candidate, student *network.Held) error {
 	k := &candidate{by: by, report: report.Candidate{Name: by.String()}}
 	t.all = append(t.all, k)
+	if err := readAs(t.one, student.Declared(), false); err != nil {
+		return err
+	}
 	scored, err := t.score(ctx, t.chain, t.at(k, "score"), by, 1, student)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ import (
 // scoreInput is all that the scores depend on.
 type scoreInput struct {
 	Network   *network.Held
-	Axes      []nn.Kind // what is scored
+	Kinds     []nn.Kind // of axis, which are scored
 	Criterion string
 	Loss      string
 	Distil    *distillation.Loss // of the loss "distillation", else nil
@@ -38,9 +38,13 @@ type scoreInput struct {
 
 var scoreStep = chain.Step[scoreInput, pruning.Scores]{Name: "score", Compute: score}
 
-// score scores the units that the stage cuts.
+// score scores the units that the stage cuts, but for tokens, which the data count.
 func (s *one) score(ctx context.Context, c *chain.Chain, at chain.Place, by config.Candidate, cut int, student *network.Held) (chain.Kept[pruning.Scores], error) {
-	in := scoreInput{Network: student, Axes: s.cfg.Kinds(), Criterion: by.Criterion, Loss: by.Loss, Train: s.Train,
+	kinds := s.cfg.Scored()
+	if len(kinds) == 0 {
+		return chain.Kept[pruning.Scores]{}, nil
+	}
+	in := scoreInput{Network: student, Kinds: kinds, Criterion: by.Criterion, Loss: by.Loss, Train: s.Train,
 		Pictures: s.Config.Importance.Pictures, Batch: s.Config.Importance.Batch, Recompute: s.Config.Recompute,
 		Order:  random.Stream(s.Config.Seed, "importance", s.index, cut),
 		Random: random.Stream(s.Config.Seed, "random scores", s.index, cut)}
@@ -66,7 +70,7 @@ func score(ctx context.Context, w *chain.Work, in scoreInput) (scores pruning.Sc
 	part := chain.Resume[pruning.Sums](w, "scores")
 	s := sample(ctx, w, in, outputs)
 	s.From, s.Each = part.Value, func(sums pruning.Sums) { part.Add(sums.Batches, sums) }
-	compute := func() { scores, err = pruning.Importance(n, in.Criterion, config.AxesOf(in.Axes, n), s) }
+	compute := func() { scores, err = pruning.Importance(n, in.Criterion, config.AxesOf(in.Kinds, n), s) }
 	if in.Recompute {
 		torch.Recompute(compute)
 	} else {
@@ -112,6 +116,12 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 func (s *one) plan(n model.Network, scores pruning.Scores, cut int) (plan pruning.Plan, err error) {
 	plan.Keep = map[string][]int{}
 	for _, a := range config.AxesOf(s.cfg.Kinds(), n) {
+		if a.Kind == nn.Vocabulary {
+			if plan.Keep[a.Name], err = tokensOf(s, n, a, cut); err != nil {
+				return plan, err
+			}
+			continue
+		}
 		units := min(a.Each(), s.cfg.UnitsAfter(a, s.starts[a.Name], cut)) * (a.Units() / a.Each())
 		if plan.Keep[a.Name], err = choose(s.Config, n, a, scores[a.Name], units); err != nil {
 			return plan, err
@@ -136,8 +146,8 @@ const verifyPictures = 8
 type cutInput struct {
 	Network    *network.Held
 	Keep       map[string][]int
-	Validation *corpus.Corpus
-	Pictures   int // of the proof, with all their questions
+	Validation *corpus.Corpus // as the network that is left reads
+	Pictures   int            // of the proof, with all their questions
 }
 
 // proved is a cut whose proof was made.
@@ -150,11 +160,14 @@ var cutStep = chain.Step[cutInput, proved]{Name: "cut", Compute: cutAndProve}
 
 // slice makes and proves the cut. Its network is not kept: it is made again from the plan in no time.
 func (s *one) slice(ctx context.Context, c *chain.Chain, at chain.Place, student *network.Held, plan pruning.Plan) (chain.Kept[proved], *network.Held, error) {
-	in := cutInput{Network: student, Keep: plan.Keep, Validation: s.Splits.Validation, Pictures: min(verifyPictures, s.Splits.Validation.Split.Len())}
-	declared, err := declare(student.Declared(), plan)
+	declared, err := pruning.Declare(student.Declared(), plan)
+	if err == nil && vocabularyOf(student.Declared(), plan.Keep) != nil {
+		err = readAs(s, declared, true)
+	}
 	if err != nil {
 		return chain.Kept[proved]{}, nil, err
 	}
+	in := cutInput{Network: student, Keep: plan.Keep, Validation: s.Splits.Validation, Pictures: min(verifyPictures, s.Splits.Validation.Split.Len())}
 	at.Phase = event.Phase{} // it is over in no time, and the score's phase tells of it
 	made, err := chain.Do(ctx, c, at, cutStep, in)
 	if err != nil {
@@ -192,19 +205,14 @@ func cutAndProve(_ context.Context, w *chain.Work, in cutInput) (p proved, err e
 		pictures[i] = i
 	}
 	p.Parameters = int64(after.Store().Count())
-	p.Diff, err = pruning.Verify(before, after, plan, func() (*model.Batch, error) { return in.Validation.Read(pictures) })
-	return p, err
-}
-
-// declare is the network that a plan leaves, without values.
-func declare(n model.Network, plan pruning.Plan) (model.Network, error) {
-	keep := map[*nn.Axis][]int{}
-	for _, a := range n.Store().Axes() {
-		if units, ok := plan.Keep[a.Name]; ok {
-			keep[a] = units
+	p.Diff, err = pruning.Verify(before, after, plan, func() (*model.Batch, error) {
+		b, err := in.Validation.Read(pictures)
+		if tokens := vocabularyOf(before, in.Keep); tokens != nil && err == nil {
+			return b.MapIDs(numbered(tokens)) // as the network before reads
 		}
-	}
-	return n.Rebuild(n.Store().Cut(keep).Structure)
+		return b, err
+	})
+	return p, err
 }
 
 // keptText says what a plan left, tower by tower, for a line on the terminal: the layers of a tower are cut alike.
@@ -225,7 +233,7 @@ func keptText(plan pruning.Plan, after model.Network) string {
 			continue // as many as of values
 		}
 		switch a.Kind {
-		case nn.Heads, nn.FFN:
+		case nn.Heads, nn.FFN, nn.Queries, nn.Vocabulary:
 			widths[a.Tower] += " " + string(a.Kind)
 		case nn.ValueSize:
 			widths[a.Tower] += " of"

@@ -38,13 +38,15 @@ func TryDivisions(ctx context.Context, c *chain.Chain, in Input, name string, di
 // asGood is how far apart accuracies may be that count as equal.
 const asGood = .005
 
-func tryDivision(ctx context.Context, c *chain.Chain, in Input, name string, d *Division, steps int, student *network.Held) error {
+func tryDivision(ctx context.Context, c *chain.Chain, in Input, name string, d *Division, steps int, student *network.Held) (err error) {
 	defer student.Free()
 	in.Config = d.Config
 	plan := pruning.Plan{Keep: map[string][]int{}}
 	var last *one
 	for i := range in.Config.Stages {
-		last = newStage(in, i, student)
+		if last, err = newStage(in, i, student); err != nil {
+			return err
+		}
 		t := &tournament{one: last, chain: c}
 		k := &candidate{report: report.Candidate{Name: config.Candidate{Criterion: last.cfg.Criterion, Loss: last.cfg.Loss}.String()}}
 		scored, err := last.score(ctx, c, t.at(k, "score"), config.Candidate{Criterion: last.cfg.Criterion, Loss: last.cfg.Loss}, 1, student)

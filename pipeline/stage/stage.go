@@ -31,7 +31,8 @@ type Input struct {
 
 // one is a stage at work.
 type one struct {
-	Input
+	Input        // as the student reads
+	whole  Input // as the teacher does
 	index  int
 	name   string              // its own, as "hidden-2"
 	at     string              // its place within the chain: the name, and which further try it is
@@ -48,7 +49,10 @@ const firstTry = "as configured"
 // student of the stage before; where no try is accepted it gives that one back, with a *GateError. The report is whole when err is
 // nil or a *GateError.
 func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *network.Held) (*network.Held, report.Stage, error) {
-	s := newStage(in, index, start)
+	s, err := newStage(in, index, start)
+	if err != nil {
+		return nil, report.Stage{}, err
+	}
 	begun, err := runTournament(ctx, c, s, start)
 	if err != nil {
 		return nil, s.report, err
@@ -79,6 +83,9 @@ func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *networ
 // cutAll makes the cuts from the student that the stage begins with, each followed by its share of the distillation. begun is
 // the first cut after some of that, or nil.
 func (s *one) cutAll(ctx context.Context, c *chain.Chain, student, begun *network.Held) (*network.Held, error) {
+	if err := readAs(s, student.Declared(), false); err != nil { // a try before this one may have cut the vocabulary
+		return nil, err
+	}
 	for cut := 1; cut <= s.cfg.Cuts; cut++ {
 		next, err := s.cut(ctx, c, cut, student, begun)
 		student.Free()
@@ -90,10 +97,11 @@ func (s *one) cutAll(ctx context.Context, c *chain.Chain, student, begun *networ
 	return student, nil
 }
 
-func newStage(in Input, index int, start *network.Held) *one {
+func newStage(in Input, index int, start *network.Held) (*one, error) {
 	name, cfg := in.Config.Stages.Names()[index], in.Config.Stages[index]
-	return &one{Input: in, index: index, name: in.Prefix + name, at: in.Prefix + name, what: firstTry, cfg: &cfg,
+	s := &one{whole: in, index: index, name: in.Prefix + name, at: in.Prefix + name, what: firstTry, cfg: &cfg,
 		starts: start.Declared().Store().Sizes(), report: report.Stage{Name: name}}
+	return s, readAs(s, start.Declared(), false)
 }
 
 // place names a step of the stage.

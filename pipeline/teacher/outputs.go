@@ -46,11 +46,27 @@ var missingStep = chain.Step[missingInput, [][]int]{Name: "missing", Compute: fu
 type Outputs struct {
 	chain.Result
 	teacher *Teacher
+	tokens  []int // those of a student with fewer; nil for all
+}
+
+// Over are the outputs for a student that has only these of the teacher's tokens.
+func (o *Outputs) Over(tokens []int) *Outputs { return &Outputs{o.Result, o.teacher, tokens} }
+
+// Print is that of the file, and of what is read of it.
+func (o *Outputs) Print() chain.Print {
+	if o.tokens == nil {
+		return o.Result.Print()
+	}
+	return chain.Of([]any{o.Result.Print(), o.tokens})
 }
 
 // Open opens the file. Where it holds hidden states, the teacher's head stays in memory from then on.
 func (o *Outputs) Open() (*distillation.Outputs, error) {
-	return distillation.OpenOutputs(o.Folder, o.teacher.Head)
+	out, err := distillation.OpenOutputs(o.Folder, o.teacher.Head)
+	if err == nil && o.tokens != nil {
+		out.Keep(o.tokens)
+	}
+	return out, err
 }
 
 type outputsInput struct {
@@ -66,7 +82,7 @@ var outputsStep = chain.Step[outputsInput, struct{}]{Name: "outputs", Compute: w
 func (t *Teacher) Outputs(ctx context.Context, c *chain.Chain, train *corpus.Corpus, form distillation.OutputForm, batch int) (*Outputs, error) {
 	kept, err := chain.Do(ctx, c, chain.Place{At: "teacher/outputs", Phase: event.Phase{Stage: "teacher", Name: "outputs"}}, outputsStep,
 		outputsInput{t.Held, train, form, batch})
-	return &Outputs{kept.Result, t}, err
+	return &Outputs{Result: kept.Result, teacher: t}, err
 }
 
 func writeOutputs(ctx context.Context, w *chain.Work, in outputsInput) (none struct{}, err error) {

@@ -1,0 +1,145 @@
+package pipeline
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/model"
+	"espalier/model/prompt"
+	"espalier/model/tokenizer"
+	"espalier/pipeline/config"
+	"espalier/pipeline/data"
+	"espalier/pipeline/event"
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+// tokenStages cut tokens as a part of a stage and in one of their own, with scores of every kind of loss between the cuts.
+const tokenStages = `
+[[stage]]
+name = "blocks"
+criterion = "taylor-sample"
+keep = { vision = 1, queries = 3, vocabulary = "used" }
+alpha = 1.0
+[stage.distil]
+steps = 2
+batch = 8
+[[stage]]
+name = "tokens"
+loss = "distillation"
+keep = { queries = 2, vocabulary = "95%" }
+alpha = 1.0
+[stage.distil]
+steps = 2
+batch = 8
+[eval]
+`
+
+// hubTeacher writes a network of a family with a tokenizer of Hugging Face's, a vocabulary that is rounded up, and a token for the
+// picture's place at its end.
+func hubTeacher(t *testing.T, kind, language string) (folder string, vocabulary int) {
+	t.Helper()
+	folder = filepath.Join(t.TempDir(), "teacher")
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	f, err := os.Open(filepath.Join("..", "model", "tokenizer", "testdata", "hub", language+".json.gz"))
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	text, err := io.ReadAll(z)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "tokenizer.json"), text, 0o644))
+	words, err := tokenizer.Load(folder)
+	require.NoError(t, err)
+	vocabulary = words.Size() + 20
+	saved := languages[language]
+	defer func() { languages[language] = saved }()
+	named := fmt.Sprintf(`"pad_token_id": %d, "eos_token_id": %d, "model_type"`, words.Pad(), words.EOS())
+	languages[language] = strings.Replace(strings.Replace(saved, `, "pad_token_id": 0, "eos_token_id": 1`, "", 1), `"model_type"`, named, 1)
+	m := familyNetwork(t, kind, language, vocabulary)
+	image := vocabulary - 1
+	m.Config().ImageToken = &image
+	require.NoError(t, m.Save(folder))
+	require.NoError(t, model.AdsPreprocessor(48).Save(folder))
+	if kind == "instructblip" {
+		set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 1, Validation: 1, Test: 1, OOD: 1})
+		require.NoError(t, err)
+		inner := filepath.Join(folder, prompt.InstructionFolder)
+		require.NoError(t, os.Mkdir(inner, 0o755))
+		require.NoError(t, set.Tokenizer.SaveTo(inner))
+	}
+	return folder, vocabulary
+}
+
+// Every kind of language model goes through stages that cut its query tokens and its vocabulary: each cut is proved, the student learns from the
+// teacher's logits over the tokens that are left, and stands alone with a tokenizer and ids of its own, which transformers' config
+// can say.
+func TestStagesCutTokens(t *testing.T) {
+	for _, f := range [][2]string{{"blip-2", "opt"}, {"instructblip", "t5"}, {"instructblip", "llama"}} {
+		t.Run(f[0]+" "+f[1], func(t *testing.T) {
+			torchtest.Setup(t)
+			teacher, vocabulary := hubTeacher(t, f[0], f[1])
+			text := tiny[:strings.Index(tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + tokenStages + tiny[strings.Index(tiny, "[eval]")+len("[eval]\n"):]
+			out := filepath.Join(t.TempDir(), "run")
+			cfg, err := config.Parse("tokens.toml", text, "output="+out, "eval.max_answer_tokens=12", "data.train=24", "data.validation=6", "data.test=4", "data.ood=4", "importance.pictures=8")
+			require.NoError(t, err)
+			var cuts []string
+			r, err := runWith(context.Background(), cfg, func(e event.Event) {
+				if c, ok := e.(event.Cut); ok {
+					cuts = append(cuts, c.Kept)
+				}
+			})
+			require.NoError(t, err)
+			for _, s := range r.Stages {
+				assert.LessOrEqual(t, s.SliceMaskMaxDiff, 1e-9, s.Name)
+			}
+			assert.Less(t, r.Student.ParametersByPart.Embeddings, r.Teacher.ParametersByPart.Embeddings/2)
+
+			at := filepath.Join(out, "student")
+			m, err := model.Load(at, torch.CPU)
+			require.NoError(t, err)
+			defer m.Store().Free()
+			words, err := prompt.Load(at, m.Config(), "")
+			require.NoError(t, err)
+			size := m.Store().Axis("language_model.vocabulary").Units()
+			assert.Less(t, size, vocabulary/2)
+			assert.Equal(t, fmt.Sprintf("qformer queries 2, language vocabulary %d", size), cuts[1])
+			assert.Equal(t, size-1, *m.Config().ImageToken)
+			assert.LessOrEqual(t, words.Answers.Size(), size)
+			before, err := tokenizer.Load(teacher)
+			require.NoError(t, err)
+			q := "which color is it"
+			whole, err := before.EncodePrompt(q)
+			require.NoError(t, err)
+			cut, err := words.Answers.EncodePrompt(q)
+			require.NoError(t, err)
+			assert.Equal(t, before.Decode(whole), words.Answers.Decode(cut))
+			_, err = words.Answers.EncodePrompt("Ein ganz anderer Text, 学")
+			assert.NoError(t, err)
+
+			hub, err := m.HubConfig()
+			require.NoError(t, err)
+			assert.Equal(t, []int{2, size}, []int{hub.Queries, hub.Text.Vocabulary})
+			assert.True(t, slices.Contains(hub.Text.Ends, words.Answers.EOS()))
+
+			if f[1] != "t5" {
+				return
+			}
+			verified, err := Verify(context.Background(), out, nil)
+			require.NoError(t, err)
+			for _, v := range verified {
+				assert.Empty(t, v.Different, "%s is measured as the run did, with its own tokenizer", v.Name)
+			}
+		})
+	}
+}
