@@ -39,7 +39,7 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 	for i := range cfg.Stages {
 		if k := &cfg.Stages[i].Keep.Vocabulary; k.Used {
 			n := t.Declared().Config()
-			tokens, err := c.train.Tokens(n.Text.Vocabulary, 0, n.TokenIDs())
+			tokens, err := c.train.Asked.Tokens(c.train.Words.Answers, n.Text.Vocabulary, 0, n.TokenIDs())
 			if err != nil {
 				return nil, err
 			}

@@ -81,8 +81,7 @@ func (r *run) hearTeacher(ctx context.Context, t *teacher.Teacher, on measure.Sp
 }
 
 // checkAccepted refuses a teacher that learnt too little: a student of it would prove nothing.
-func (r *run) checkAccepted(marks measure.Marks, on measure.Splits) error {
-	t := r.cfg.Teacher.Train
+func checkAccepted(t *config.TrainConfig, marks measure.Marks, on measure.Splits) error {
 	if t == nil || t.Accept == nil {
 		return nil
 	}

@@ -70,7 +70,7 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 					}
 					return nil
 				}))
-				shares, _, err := c.Shares(c.Split.Parts().Pictures(), 1)
+				shares, _, err := data.Shares(c.Split, c.Split.Parts().Pictures(), 1)
 				require.NoError(t, err)
 				answers, err := c.Answers(m, nil, shares[0], 4)
 				require.NoError(t, err)

@@ -134,7 +134,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 		return nil, err
 	}
 	r.events.Emit(event.TeacherMeasured{Model: out.Teacher})
-	if err := r.checkAccepted(in.Marks, c.Splits); err != nil {
+	if err := checkAccepted(r.cfg.Teacher.Train, in.Marks, c.Splits); err != nil {
 		return nil, err
 	}
 	n, err := t.Complete(ctx, r.chain, c.train, r.cfg.Eval.Batch, r.cfg.Eval.MaxAnswerTokens)

@@ -248,7 +248,7 @@ func TestAChangedKeyMovesWhatReadsIt(t *testing.T) {
 func TestDivergedDistillation(t *testing.T) {
 	torchtest.Setup(t)
 	var notes []string
-	cfg := tinyConfig(t, filepath.Join(t.TempDir(), "run"), "stage.blocks.distil.steps=1000", "stage.blocks.distil.warmup=0")
+	cfg := tinyConfig(t, filepath.Join(t.TempDir(), "run"), "stage.blocks.distil.steps=1000", "stage.blocks.distil.warmup=0", "stage.blocks.candidates=[]")
 	r, err := open(cfg, Options{Events: func(e event.Event) {
 		if n, ok := e.(event.Note); ok {
 			notes = append(notes, n.Text)

@@ -80,19 +80,3 @@ func partsOf(picture int, questions []model.Question, fits func(part []model.Que
 func (c *Corpus) Progress(b *data.Batch) event.Progress {
 	return event.Progress{Done: c.Split.Parts()[b.Index[len(b.Index)-1]].Picture + 1, Total: c.Split.Parts().Pictures(), Unit: "pictures"}
 }
-
-// Shares are the first pictures, shared out among workers, and how many questions they ask.
-func (c *Corpus) Shares(pictures, workers int) (shares []*data.Batch, asked int, err error) {
-	parts := c.Split.Parts()
-	for i := range workers {
-		share, err := data.ReadBatch(c.Split, slices.Collect(data.Sequence(parts.Of(i*pictures/workers), parts.Of((i+1)*pictures/workers))))
-		if err != nil {
-			return nil, 0, err
-		}
-		for _, p := range share.Index {
-			asked += len(c.Asked.Questions[p])
-		}
-		shares = append(shares, share)
-	}
-	return shares, asked, nil
-}

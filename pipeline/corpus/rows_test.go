@@ -58,7 +58,7 @@ func TestDivide(t *testing.T) {
 	}
 	assert.Equal(t, []int{3, 13, 13, 13, 13, 8, 4}, sizes)
 
-	shares, asked, err := c.Shares(2, 2)
+	shares, asked, err := data.Shares(c.Split, 2, 2)
 	require.NoError(t, err)
 	assert.Equal(t, []int{0}, shares[0].Index)
 	assert.Equal(t, []int{1, 2, 3, 4, 5}, shares[1].Index, "throughput is that of whole pictures")

@@ -18,9 +18,9 @@ const roundTokens = 8
 // Tokens chooses which of a vocabulary's tokens stay, in order: always those of the answers, those that the network's config
 // names (special), and what the tokenizer needs to make these and to encode any text; then the most frequent, up to so many. 0
 // takes all that the split uses.
-func (c *Corpus) Tokens(vocabulary, most int, special []int) ([]int, error) {
+func (a Asked) Tokens(words tokenizer.Tokenizer, vocabulary, most int, special []int) ([]int, error) {
 	uses, answers := map[int]int{}, map[int]bool{}
-	for _, questions := range c.Asked.Questions {
+	for _, questions := range a.Questions {
 		for _, q := range questions {
 			for _, id := range q.Prompt {
 				uses[id]++
@@ -31,14 +31,13 @@ func (c *Corpus) Tokens(vocabulary, most int, special []int) ([]int, error) {
 			}
 		}
 	}
-	words := c.Words.Answers
 	keep := map[int]bool{}
 	for _, id := range tokenizer.Needs(words, append(slices.Collect(maps.Keys(answers)), special...)) {
 		keep[id] = true
 	}
 	if most > 0 && len(keep) > most {
-		return nil, fault.Inputf("keep.vocabulary: %d tokens are too few: the answers of the %s split, the special tokens and what any text can be spelled "+
-			"with are %d; keep as many at least", most, c.Split.Name, len(keep))
+		return nil, fault.Inputf("keep.vocabulary: %d tokens are too few: the answers of the training split, the special tokens and what any text can be spelled "+
+			"with are %d; keep as many at least", most, len(keep))
 	}
 	order := slices.SortedFunc(maps.Keys(uses), func(a, b int) int { return cmp.Or(uses[b]-uses[a], a-b) })
 	for _, id := range order {

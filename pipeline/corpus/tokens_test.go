@@ -15,19 +15,19 @@ func TestTokensThatStay(t *testing.T) {
 	torchtest.Setup(t)
 	c := askedCorpus(t, 2, 1)
 	const vocabulary = 20 // rows without words behind
-	all, err := c.Tokens(vocabulary, 0, []int{15})
+	all, err := c.Asked.Tokens(c.Words.Answers, vocabulary, 0, []int{15})
 	require.NoError(t, err)
 	assert.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, all, "filled up to a multiple of 8")
 
 	c.Asked.Questions[0][0].Prompt = []int{7, 7, 6}
-	few, err := c.Tokens(vocabulary, 6, nil)
+	few, err := c.Asked.Tokens(c.Words.Answers, vocabulary, 6, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []int{0, 1, 2, 6, 7, 8}, few, "special words, the answer, then the most frequent")
-	more, err := c.Tokens(vocabulary, 12, nil)
+	more, err := c.Asked.Tokens(c.Words.Answers, vocabulary, 12, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, more)
-	_, err = c.Tokens(vocabulary, 3, nil)
-	assert.EqualError(t, err, "keep.vocabulary: 3 tokens are too few: the answers of the train split, the special tokens and what any text can be spelled with are 4; keep as many at least")
+	_, err = c.Asked.Tokens(c.Words.Answers, vocabulary, 3, nil)
+	assert.EqualError(t, err, "keep.vocabulary: 3 tokens are too few: the answers of the training split, the special tokens and what any text can be spelled with are 4; keep as many at least")
 }
 
 func TestOverReadsInItsOwnIDs(t *testing.T) {

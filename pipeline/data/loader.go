@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"runtime"
+	"slices"
 
 	"espalier/pipeline/fault"
 )
@@ -128,6 +129,22 @@ func fill(ctx context.Context, split *Split, index []int, change func(pixels []u
 // ReadBatch reads some pictures without a loader.
 func ReadBatch(split *Split, index []int) (*Batch, error) {
 	return fill(context.Background(), split, index, func([]uint8, int) {})
+}
+
+// Shares are a split's first pictures, shared out among workers, and how many questions they ask.
+func Shares(split *Split, pictures, workers int) (shares []*Batch, asked int, err error) {
+	parts := split.Parts()
+	for i := range workers {
+		share, err := ReadBatch(split, slices.Collect(Sequence(parts.Of(i*pictures/workers), parts.Of((i+1)*pictures/workers))))
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, questions := range share.Questions {
+			asked += len(questions)
+		}
+		shares = append(shares, share)
+	}
+	return shares, asked, nil
 }
 
 // Next waits for the next batch, which then belongs to the caller. It gives io.EOF after the last one, the

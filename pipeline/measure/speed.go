@@ -11,6 +11,7 @@ import (
 	"espalier/model"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/corpus"
+	"espalier/pipeline/data"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/network"
 	"espalier/pipeline/report"
@@ -104,7 +105,7 @@ func throughput(ctx context.Context, n model.Network, in speedInput, pictures, t
 		workers = min(threads, pictures)
 		torch.SetNumThreads(1)
 	}
-	shares, asked, err := c.Shares(pictures, workers)
+	shares, asked, err := data.Shares(c.Split, pictures, workers)
 	if err != nil {
 		return report.Throughput{}, err
 	}

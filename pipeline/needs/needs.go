@@ -49,7 +49,7 @@ func Check(in Input) error {
 
 // checkTopK finds a teacher.top_k that leaves nothing out.
 func (in Input) checkTopK() error {
-	if k, all := in.Config.Teacher.TopK, in.Network.Text.Vocabulary; k >= all {
+	if k, all := in.Config.Teacher.TopK, in.Network.Text.Vocabulary; k > 0 && k >= all {
 		return fmt.Errorf("teacher.top_k = %d, and the vocabulary has %d tokens: set it below, or to 0, which keeps all", k, all)
 	}
 	return nil

@@ -46,7 +46,7 @@ func tokensOf(s *one, n model.Network, a *nn.Axis, cut int) ([]int, error) {
 	if !s.cfg.Keep.Vocabulary.Used {
 		most = min(a.Units(), s.cfg.UnitsAfter(a, s.starts[a.Name], cut))
 	}
-	return s.Train.Tokens(a.Units(), most, n.Config().TokenIDs())
+	return s.Train.Asked.Tokens(s.Train.Words.Answers, a.Units(), most, n.Config().TokenIDs())
 }
 
 // vocabularyOf are the tokens that a plan leaves of a network's vocabulary; nil where it does not cut it.
