@@ -88,7 +88,10 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal) (*config.Conf
 			d.Report.Chosen = i == best
 			g.target.Divisions[i] = d.Report
 		}
-		spend(g.divisions[best].Config, steps*n, total)
+		stages := g.divisions[best].Config.Stages
+		for i := range stages {
+			stages[i].Spend(steps * n * stages[i].Distil.Steps / max(1, total))
+		}
 	} else {
 		g.target.Divisions[0].Chosen = true
 	}
@@ -98,19 +101,6 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal) (*config.Conf
 
 // divisionShare: the divisions of a target train for this part of all steps, together.
 const divisionShare = 6
-
-// spend takes steps from the stages, each by its share. What the stages' candidates may take falls with it: all short training
-// together stays within a third of the steps.
-func spend(c *config.Config, steps, total int) {
-	for i := range c.Stages {
-		s := &c.Stages[i]
-		tried, each := s.Tried()
-		if s.CandidateSteps == 0 && len(tried) > 1 {
-			s.CandidateSteps = max(1, each/2)
-		}
-		s.Distil.Steps -= steps * s.Distil.Steps / max(1, total)
-	}
-}
 
 func predicted(key string, d report.Division, in stage.Input) float64 {
 	whole := in.Teacher.Declared().Store()

@@ -20,20 +20,19 @@ func (c Candidate) String() string {
 // BlocksOnly are the criteria that score whole blocks and nothing else.
 var BlocksOnly = []string{"last", "cosine"}
 
-// fewestCandidateSteps is how long a candidate must train at least: what fewer steps show says little of what more would.
-const fewestCandidateSteps = 10
-
-// candidateShare: the candidates of a stage train for this part of its steps, together. What they take is missing later: with a
-// third, the default job's student lost more than a better choice could win (docs/decisions.md).
-const candidateShare = 6
+// All short training of a stage's candidates takes a sixth of its steps together, since what it takes is missing later, but not less
+// than fewestSteps each, which say too little of what more would show, and never more than a third (docs/decisions.md).
+const (
+	usualShare  = 6
+	mostShare   = 3
+	fewestSteps = 25
+)
 
 // usual are the candidates of a stage that names none: the ones that were best in at least one stage of our own runs, the
 // better ones first.
 var usual = []Candidate{{"taylor-sample", "margin"}, {"gradient", "cross-entropy"}, {"cosine", ""}, {"taylor-vector", "margin"}}
 
-// Tried are the ways to score that a stage tries, its own one first, and for how many steps each at most; one alone is not
-// tried. All their steps together are a sixth of the stage's, unless
-// candidate_steps says otherwise.
+// Tried are the ways to score that a stage tries, its own one first, and for how many steps each; one alone is not tried.
 func (s *StageConfig) Tried() (tried []Candidate, steps int) {
 	tried = []Candidate{{s.Criterion, s.Loss}}
 	add := func(c Candidate) {
@@ -54,9 +53,9 @@ func (s *StageConfig) Tried() (tried []Candidate, steps int) {
 	}
 	steps = s.CandidateSteps
 	if steps == 0 {
-		steps = s.Distil.Steps / candidateShare / len(tried)
+		steps = max(s.Distil.Steps/usualShare/len(tried), min(fewestSteps, s.Distil.Steps/mostShare/len(tried)))
 	}
-	if s.Candidates == nil && s.CandidateSteps == 0 && steps < fewestCandidateSteps {
+	if s.Candidates == nil && steps < fewestSteps && s.CandidateSteps == 0 {
 		tried = tried[:1]
 	}
 	return tried, steps
@@ -121,4 +120,16 @@ func (s *StageConfig) checkScores(t *table) {
 	if n := len(tried); s.CandidateSteps > 0 && n > 1 && 2*n*steps > s.Distil.Steps {
 		t.fault("candidate_steps", "%d candidates of %d steps are more than half of distil.steps = %d: lower it, or try fewer", n, steps, s.Distil.Steps)
 	}
+}
+
+// Spend takes steps from a stage, for training that comes before it. Its candidates give way first: what both take stays within a third.
+func (s *StageConfig) Spend(steps int) {
+	tried, each := s.Tried()
+	left := (s.Distil.Steps/mostShare - steps) / len(tried)
+	if s.CandidateSteps == 0 && len(tried) > 1 {
+		if s.CandidateSteps = min(each, left); s.CandidateSteps < fewestSteps {
+			s.CandidateSteps, s.Candidates = 0, &[]string{}
+		}
+	}
+	s.Distil.Steps -= steps
 }

@@ -151,7 +151,7 @@ type StageConfig struct {
 	Criterion      string       `toml:"criterion" default:"gradient" choices:"gradient,taylor,taylor-vector,taylor-sample,activation,magnitude,random,last,cosine" doc:"how a unit is scored; last and cosine score blocks alone"`
 	Loss           string       `toml:"loss" default:"cross-entropy" choices:"cross-entropy,distillation,margin" doc:"the loss whose gradient the score is made of"`
 	Candidates     *[]string    `toml:"candidates" form:"candidate" example:"#taylor-sample/margin" doc:"other ways to score than criterion and loss, as \"criterion/loss\": each is tried for a short while and the best one cuts; without the key two that suit the stage, [] tries none"`
-	CandidateSteps int          `toml:"candidate_steps" default:"0" range:"[0,100000000]" doc:"steps of distillation for each way to score that is tried, out of distil.steps; 0 shares a sixth of these"`
+	CandidateSteps int          `toml:"candidate_steps" default:"0" range:"[0,100000000]" doc:"steps of distillation for each way to score that is tried, out of distil.steps; 0 shares a sixth of these, or up to a third where that is too little"`
 	Keep           Towers       `toml:"keep" doc:"what stays in each tower; a tower that is left out stays whole"`
 	Cuts           int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation"`
 	Alpha          float64      `toml:"alpha" default:"0.01" range:"[0,1]" doc:"accuracy that the student may lose against the teacher, a fraction"`
