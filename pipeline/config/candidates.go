@@ -42,7 +42,7 @@ func (s *StageConfig) Tried() (tried []Candidate, steps int) {
 	}
 	if s.Candidates != nil {
 		for _, text := range *s.Candidates {
-			add(s.candidate(text))
+			add(readCandidate(text, s.Loss))
 		}
 	} else {
 		for _, c := range usual {
@@ -61,11 +61,11 @@ func (s *StageConfig) Tried() (tried []Candidate, steps int) {
 	return tried, steps
 }
 
-// candidate reads an item of candidates; a criterion alone takes the stage's loss.
-func (s *StageConfig) candidate(text string) Candidate {
+// readCandidate reads an item of candidates; a criterion alone takes the stage's loss.
+func readCandidate(text, own string) Candidate {
 	criterion, loss, ok := strings.Cut(text, "/")
 	if !ok {
-		loss = s.Loss
+		loss = own
 	}
 	return Candidate{criterion, loss}
 }

@@ -38,6 +38,9 @@ func (c *Config) check(t *table) {
 	if len(c.Stages) == 0 {
 		t.fault("stage", "there is no [[stage]]: nothing would be cut")
 	}
+	if v := c.Data.Vary; c.Teacher.TopK > 0 && v != nil && v.Outputs == "varied" {
+		t.fault("teacher.top_k", `with data.vary.outputs = "varied" nothing of the teacher is kept: leave top_k out, or take outputs = "kept"`)
+	}
 	checkTargets(t, c.Targets)
 	c.checkTokens(t)
 	c.checkNetwork(t)

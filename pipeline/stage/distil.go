@@ -175,7 +175,11 @@ func lossAt(in distilInput, student model.Network, says heard, hidden *hiddenSta
 		})
 		var rows distillation.Rows
 		rows.All, rows.Labelled = in.Train.Asked.Rows(whole.Index...)
-		loss := lossOf(in.Distil).OfPiece(logits, says(b.Index, packed), packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows)
+		var said *distillation.Teacher // KL alone asks for it
+		if in.Distil.KL != 0 {
+			said = says(b.Index, packed)
+		}
+		loss := lossOf(in.Distil).OfPiece(logits, said, packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows)
 		return hidden.add(loss, states, packed, whole), nil
 	}
 }
