@@ -48,7 +48,7 @@ func TestDefaultJob(t *testing.T) {
 	c, err := Load("../../run.toml")
 	require.NoError(t, err)
 
-	assert.Equal(t, DataConfig{Source: "ads", Size: 48, Train: 12000, Validation: 400, Test: 1000, OOD: 1000, OnError: "fail"}, c.Data)
+	assert.Equal(t, DataConfig{Source: "ads", Size: 48, Train: 12000, Validation: 4000, Test: 1000, OOD: 1000, OnError: "fail"}, c.Data)
 	want := DefaultTrain()
 	accept := .93
 	want.Accept, want.Precision = &accept, "bf16"
