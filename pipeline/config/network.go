@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"espalier/model"
 	"espalier/model/tokenizer"
@@ -21,7 +22,7 @@ func (c *Config) checkNetwork(t *table) {
 		return
 	}
 	defer n.Store().Free()
-	faults := c.Stages.keepFaults(n)
+	faults := slices.DeleteFunc(c.Stages.keepFaults(n), func(f keepFault) bool { return f.key == "keep.vocabulary" }) // CheckKeep knows the words
 	for _, f := range faults {
 		t.doc.add(fmt.Sprintf("stage[%d].%s", f.stage, f.key), fmt.Sprintf("stage[%d] %q: %s: %s", f.stage, c.Stages[f.stage].Name, f.key, f.text))
 	}
