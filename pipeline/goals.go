@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"espalier/pipeline/config"
@@ -49,7 +48,7 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 	var goals []*goal
 	for _, wanted := range r.cfg.Targets {
 		began := time.Now()
-		solved, err := target.Solve(ctx, r.chain, target.Input{Config: cfg, Teacher: t.Declared(), Dtypes: t.Dtypes, Questions: c.Validation, Events: r.events}, wanted)
+		solved, err := target.Solve(ctx, r.chain, target.Input{Config: cfg, Teacher: t.Declared(), Dtypes: t.Dtypes, Questions: c.Validation}, wanted)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +68,7 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 }
 
 // choose tries the divisions of a target and gives the configuration of the best one, less the steps that this took.
-func (r *run) choose(ctx context.Context, in stage.Input, g *goal) (*config.Config, error) {
+func (r *run) choose(ctx context.Context, in stage.Input, g *goal, whole report.Model) (*config.Config, error) {
 	if g.target == nil {
 		return g.divisions[0].Config, nil
 	}
@@ -95,32 +94,17 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal) (*config.Conf
 	} else {
 		g.target.Divisions[0].Chosen = true
 	}
-	g.target.Predicted = predicted(g.target.Key, g.target.Divisions[best], in)
+	g.target.Predict(whole, g.target.Divisions[best])
 	return g.divisions[best].Config, nil
 }
 
 // divisionShare: the divisions of a target train for this part of all steps, together.
 const divisionShare = 6
 
-func predicted(key string, d report.Division, in stage.Input) float64 {
-	whole := in.Teacher.Declared().Store()
-	switch key {
-	case "ratio":
-		return float64(whole.Count()) / float64(d.Parameters)
-	case "language_ratio":
-		return float64(whole.CountByPart()["language_blocks"]) / float64(d.LanguageBlocks)
-	case "bytes":
-		return float64(d.Bytes)
-	case "latency_ms":
-		return d.LatencyMS
-	}
-	return float64(d.Parameters)
-}
-
 // make runs the stages towards a goal, and writes the student of the last one that was accepted. A stage that was not is a
 // *stage.GateError, beside which the other results are whole.
 func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Model) (made report.Model, stages []report.Stage, err error) {
-	if in.Config, err = r.choose(ctx, in, g); err != nil {
+	if in.Config, err = r.choose(ctx, in, g, whole); err != nil {
 		return made, nil, err
 	}
 	student, accepted, refused := in.Teacher.First(), false, (*stage.GateError)(nil)
@@ -131,11 +115,7 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Mo
 			return made, nil, err
 		}
 		done.Failures = done.FailuresAfter(made)
-		failures := done.Failures
-		if done.Distilled.NotFaster(made) {
-			failures = append(slices.Clone(failures), report.SmallerNotFaster)
-		}
-		for _, name := range failures {
+		for _, name := range done.Told(made) {
 			r.events.Note("stage %s: %s", in.Prefix+done.Name, name)
 		}
 		if done.Accepted {

@@ -116,3 +116,18 @@ func TestPlanOnly(t *testing.T) {
 	require.ErrorAs(t, err, new(*fault.InputError))
 	assert.ErrorContains(t, err, "cannot be met: the smallest student")
 }
+
+// What the solver does not choose goes with it: the networks that are timed have their heads' size, and the teacher's vocabulary.
+func TestPlanWithOtherCuts(t *testing.T) {
+	torchtest.Setup(t)
+	cfg := aimed(t, filepath.Join(t.TempDir(), "run"), "[target]\nratio = 3\ndivisions = 1\n", "stage.hidden.keep.vocabulary=8", "stage.inner.keep.vision.head_size=4")
+	var told []report.Division
+	_, err := Run(context.Background(), cfg, Options{Plan: true, Events: func(e event.Event) {
+		if d, ok := e.(event.Divided); ok {
+			told = d.Target.Divisions
+		}
+	}})
+	require.NoError(t, err)
+	require.Len(t, told, 1)
+	assert.Positive(t, told[0].LatencyMS)
+}

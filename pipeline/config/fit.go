@@ -36,7 +36,7 @@ func (c *Config) FitExport(teacher model.Network) (notes []string, err error) {
 		return nil, nil
 	}
 	notes = c.FitWidths(teacher)
-	final, err := c.Stages.final(teacher)
+	final, err := c.Stages.Final(teacher)
 	if err != nil {
 		return notes, err
 	}

@@ -113,13 +113,17 @@ func (s *StageConfig) UnitsAfter(a *nn.Axis, start, cut int) int {
 }
 
 func unitsAfter(kind nn.Kind, groups, start, target, cut, cuts int) int {
-	if cut == cuts {
-		return target
-	}
 	multiple := map[nn.Kind]int{nn.FFN: ffnMultiple, nn.Hidden: hiddenMultiple, nn.Heads: groups, nn.KeySize: headMultiple, nn.ValueSize: headMultiple}[kind]
-	multiple = max(1, multiple)
-	w := float64(start) * math.Pow(float64(target)/float64(start), float64(cut)/float64(cuts))
-	return min(start, max(target, int(math.Round(w/float64(multiple)))*multiple))
+	return Between(start, target, cut, cuts, max(1, multiple))
+}
+
+// Between is how many units stay after the k-th of n cuts from start to end, rounded to a multiple: equal shares go each time.
+func Between(start, end, k, n, multiple int) int {
+	if k == n {
+		return end
+	}
+	w := float64(start) * math.Pow(float64(end)/float64(start), float64(k)/float64(n))
+	return min(start, max(end, int(math.Round(w/float64(multiple)))*multiple))
 }
 
 // StepsOf shares the stage's steps among its cuts: the last one gets twice as many, and what does not divide.

@@ -37,8 +37,8 @@ func (l Stages) Key(i int) string {
 	return fmt.Sprintf("stage.%d", i)
 }
 
-// final declares the network that the stages will leave; it has no values.
-func (l Stages) final(n model.Network) (model.Network, error) {
+// Final declares the network that the stages will leave; it has no values.
+func (l Stages) Final(n model.Network) (model.Network, error) {
 	for i := range l {
 		next, err := l[i].Declare(n, l[i].Cuts)
 		if err != nil {

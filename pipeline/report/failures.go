@@ -1,5 +1,7 @@
 package report
 
+import "slices"
+
 // The ways in which the method fails, by name.
 const (
 	DropAboveAlpha   = "drop above alpha"
@@ -18,6 +20,14 @@ func (s Stage) FailuresAfter(before Model) (names []string) {
 		names = append(names, NoRecovery)
 	}
 	return names
+}
+
+// Told are the stage's failures for the reader, with the one that a report does not keep.
+func (s Stage) Told(before Model) []string {
+	if s.Distilled.NotFaster(before) {
+		return append(slices.Clone(s.Failures), SmallerNotFaster)
+	}
+	return s.Failures
 }
 
 // NotFaster tells whether a model has a tenth of the parameters less than another, or even fewer, and still does not answer faster. It

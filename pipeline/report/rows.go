@@ -183,14 +183,10 @@ func (r *Report) Facts() []string {
 	before := r.Teacher
 	for i, s := range r.Stages {
 		worst = max(worst, s.SliceMaskMaxDiff)
-		failures := s.Failures
-		if s.Distilled.NotFaster(before) {
-			failures = append(slices.Clone(failures), SmallerNotFaster)
-		}
-		before = s.Distilled
-		for _, name := range failures {
+		for _, name := range s.Told(before) {
 			facts = append(facts, fmt.Sprintf("failed in stage %d %s: %s", i+1, s.Name, name))
 		}
+		before = s.Distilled
 	}
 	if n := len(r.Stages); n > 0 {
 		if s := r.Accepted(); s == nil {

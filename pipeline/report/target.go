@@ -44,7 +44,7 @@ type Student struct {
 // Add takes a student in: the only one, whose name is empty, or one of several. The first is the report's own.
 func (r *Report) Add(name string, t *Target, student Model, stages []Stage) {
 	if t != nil {
-		t.Reach(r.Teacher, student)
+		t.Got = t.of(r.Teacher, student)
 	}
 	ratio := RatioOf(r.Teacher, student)
 	if len(r.Stages) == 0 {
@@ -55,10 +55,15 @@ func (r *Report) Add(name string, t *Target, student Model, stages []Stage) {
 	}
 }
 
-// Reach fills in what a student has of its target.
-func (t *Target) Reach(teacher, student Model) {
+// Predict fills in what the division that was chosen promises.
+func (t *Target) Predict(teacher Model, d Division) {
+	t.Predicted = t.of(teacher, Model{Parameters: d.Parameters, ParametersByPart: Parts{LanguageBlocks: d.LanguageBlocks}, Bytes: d.Bytes, LatencyMS: Latency{P50: d.LatencyMS}})
+}
+
+// of is a student's value of the target's key.
+func (t *Target) of(teacher, student Model) float64 {
 	r := RatioOf(teacher, student)
-	t.Got = map[string]float64{"ratio": r.Model, "language_ratio": r.LanguageBlocks, "parameters": float64(student.Parameters),
+	return map[string]float64{"ratio": r.Model, "language_ratio": r.LanguageBlocks, "parameters": float64(student.Parameters),
 		"bytes": float64(student.Bytes), "latency_ms": student.LatencyMS.P50}[t.Key]
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"espalier/model"
 	"espalier/pipeline/chain"
+	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/event"
 	"espalier/pipeline/network"
@@ -18,8 +19,8 @@ import (
 
 // profileInput is what the latencies of networks of some sizes depend on, but for the machine's mood.
 type profileInput struct {
-	Shape     *network.Held    // the network that is cut; its values are not read
-	Keep      []map[string]int // of each network, units of each axis that is cut; the first ones stay
+	Shape     *network.Held  // the network that is cut; its values are not read
+	Sizes     []nn.Structure // of the networks that are timed
 	DType     torch.DType
 	Questions *corpus.Corpus
 	MaxTokens int     // of an answer that the data do not give
@@ -41,10 +42,10 @@ const (
 func profile(ctx context.Context, w *chain.Work, in profileInput) ([]float64, error) {
 	torch.SetNumThreads(1)
 	defer torch.SetNumThreads(w.Environment.Threads)
-	out := make([]float64, len(in.Keep))
-	for i, keep := range in.Keep {
-		w.Events.Emit(event.Progress{Done: i + 1, Total: len(in.Keep), Unit: "networks"})
-		n, err := declare(in.Shape.Declared(), keep)
+	out := make([]float64, len(in.Sizes))
+	for i, sizes := range in.Sizes {
+		w.Events.Emit(event.Progress{Done: i + 1, Total: len(in.Sizes), Unit: "networks"})
+		n, err := in.Shape.Declared().Rebuild(sizes)
 		if err != nil {
 			return nil, err
 		}
@@ -61,19 +62,6 @@ func profile(ctx context.Context, w *chain.Work, in profileInput) ([]float64, er
 		}
 	}
 	return out, nil
-}
-
-// declare is a network with fewer units, without values.
-func declare(n model.Network, keep map[string]int) (model.Network, error) {
-	stay := map[*nn.Axis][]int{}
-	for _, a := range n.Store().Axes() {
-		if units, cut := keep[a.Name]; cut {
-			for u := range units {
-				stay[a] = append(stay[a], u)
-			}
-		}
-	}
-	return n.Rebuild(n.Store().Cut(stay).Structure)
 }
 
 func latency(ctx context.Context, n model.Network, in profileInput) (float64, error) {
@@ -187,11 +175,15 @@ func (s *space) sampled(n int, most float64) (points []*Point) {
 	return points
 }
 
-// keep is how many units of each axis stay.
-func (s *space) keep(p *Point) map[string]int {
-	out := map[string]int{}
-	for a, n := range s.left(p.Units) {
-		out[a.Name] = n
+// structure is the sizes of a division's student, but for its vocabulary: it is timed with questions in the teacher's ids.
+func (s *space) structure(p *Point) (nn.Structure, error) {
+	c := s.config(p.Units)
+	for i := range c.Stages {
+		c.Stages[i].Keep.Vocabulary = config.VocabularyKeep{}
 	}
-	return out
+	n, err := c.Stages.Final(s.teacher)
+	if err != nil {
+		return nn.Structure{}, err
+	}
+	return n.Store().Structure(), nil
 }

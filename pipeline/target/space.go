@@ -94,7 +94,7 @@ func (s *space) config(units []int) *config.Config {
 	c := s.cfg.Clone()
 	for i, v := range s.vars {
 		for k, at := range v.stages {
-			keep := config.Keep{Units: v.between(units[i], k+1, len(v.stages))}
+			keep := config.Keep{Units: config.Between(v.most, units[i], k+1, len(v.stages), v.step)}
 			t := c.Stages[at].Keep.Of(v.tower)
 			switch v.kind {
 			case nn.Heads:
@@ -108,15 +108,6 @@ func (s *space) config(units []int) *config.Config {
 	}
 	c.FitWidths(s.teacher)
 	return c
-}
-
-// between is what stays after the k-th of n stages that cut the same: equal shares go each time.
-func (v variable) between(end, k, n int) int {
-	if k == n {
-		return end
-	}
-	w := float64(v.most) * math.Pow(float64(end)/float64(v.most), float64(k)/float64(n))
-	return min(v.most, max(end, int(math.Round(w/float64(v.step)))*v.step))
 }
 
 // at is the student of a division.

@@ -20,7 +20,6 @@ type Input struct {
 	Teacher   model.Network // its values are not read
 	Dtypes    model.Dtypes  // of the teacher's weights
 	Questions *corpus.Corpus
-	Events    event.Events
 }
 
 // Solution is the divisions that meet a target, the even one first.
@@ -155,7 +154,11 @@ func (t *timer) measure(points []*Point, what string, enough float64) ([]float64
 	shape := network.New(chain.Of([]any{string(config), n.Store().Structure()}), n, nil, nil)
 	in := profileInput{Shape: shape, Questions: t.in.Questions, MaxTokens: t.in.Config.Eval.MaxAnswerTokens, DType: t.dtype(), Enough: enough}
 	for _, p := range points {
-		in.Keep = append(in.Keep, t.space.keep(p))
+		sizes, err := t.space.structure(p)
+		if err != nil {
+			return nil, err
+		}
+		in.Sizes = append(in.Sizes, sizes)
 	}
 	t.asked++
 	at := fmt.Sprintf("target %s/%s %d", t.name, what, t.asked)
