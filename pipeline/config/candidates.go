@@ -17,6 +17,9 @@ func (c Candidate) String() string {
 	return c.Criterion + "/" + c.Loss
 }
 
+// Own is the stage's own way to score.
+func (s *StageConfig) Own() Candidate { return Candidate{s.Criterion, s.Loss} }
+
 // BlocksOnly are the criteria that score whole blocks and nothing else.
 var BlocksOnly = []string{"last", "cosine"}
 
@@ -34,7 +37,7 @@ var usual = []Candidate{{"taylor-sample", "margin"}, {"gradient", "cross-entropy
 
 // Tried are the ways to score that a stage tries, its own one first, and for how many steps each; one alone is not tried.
 func (s *StageConfig) Tried() (tried []Candidate, steps int) {
-	tried = []Candidate{{s.Criterion, s.Loss}}
+	tried = []Candidate{s.Own()}
 	add := func(c Candidate) {
 		if !slices.ContainsFunc(tried, func(t Candidate) bool { return t.String() == c.String() }) {
 			tried = append(tried, c)
@@ -111,7 +114,7 @@ func (s *StageConfig) checkScores(t *table) {
 			}
 		}
 	}
-	own := Candidate{s.Criterion, s.Loss}
+	own := s.Own()
 	check(map[bool]string{true: "loss", false: "criterion"}[own.Loss == "distillation"], own)
 	tried, steps := s.Tried()
 	for _, c := range tried[1:] {

@@ -10,15 +10,15 @@ import (
 // Gentler is the stage with more cuts and steps, as its retry says.
 func (s StageConfig) Gentler() StageConfig {
 	s.Cuts *= s.Retry.Cuts
-	s.Distil.Steps = s.MoreSteps(s.Distil.Steps)
+	s.Distil.Steps = s.Retry.More(s.Distil.Steps)
 	if s.Distil.Steps > 0 {
 		s.Distil.Steps = max(s.Distil.Steps, s.Cuts)
 	}
 	return s
 }
 
-// MoreSteps is so many steps by the factor of retry.
-func (s StageConfig) MoreSteps(steps int) int { return int(s.Retry.Steps * float64(steps)) }
+// More is so many steps by the factor of retry.
+func (r RetryConfig) More(steps int) int { return int(r.Steps * float64(steps)) }
 
 // HalfBack is the configuration with a stage that cuts a network half as far, in units of each axis. There is none where the units
 // are too few to be cut by half, or where the later stages and the export, which asks for sizes that fit each other, do not allow it.

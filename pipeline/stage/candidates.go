@@ -102,8 +102,8 @@ type tournament struct {
 }
 
 // at names a step of a candidate.
-func (t *tournament) at(k *candidate, step string) chain.Place {
-	return chain.Place{At: fmt.Sprintf("%s/%s of %s", t.name, step, k.report.Name), Phase: event.Phase{Stage: t.name, Name: step, Detail: "candidate " + k.report.Name}}
+func (t *tournament) at(step, name string) chain.Place {
+	return chain.Place{At: fmt.Sprintf("%s/%s of %s", t.name, step, name), Phase: event.Phase{Stage: t.name, Name: step, Detail: "candidate " + name}}
 }
 
 // enter scores, cuts to the stage's end, and measures. A cut that another candidate makes too is not made again.
@@ -113,7 +113,7 @@ func (t *tournament) enter(ctx context.Context, by config.Candidate, student *ne
 	if err := readAs(t.one, student.Declared(), false); err != nil {
 		return err
 	}
-	scored, err := t.score(ctx, t.chain, t.at(k, "score"), by, 1, student)
+	scored, err := t.score(ctx, t.chain, t.at("score", k.report.Name), by, 1, student)
 	if err != nil {
 		return err
 	}
@@ -127,13 +127,13 @@ func (t *tournament) enter(ctx context.Context, by config.Candidate, student *ne
 			return nil
 		}
 	}
-	made, after, err := t.slice(ctx, t.chain, t.at(k, "cut"), student, k.plan)
+	made, after, err := t.slice(ctx, t.chain, t.at("cut", k.report.Name), student, k.plan)
 	if err != nil {
 		return err
 	}
 	t.one.report.Seconds.Prune += made.Seconds
 	k.student = after
-	k.report.AccuracyCut, err = t.accuracy(ctx, k, "just cut")
+	k.report.AccuracyCut, err = t.accuracy(ctx, k.report.Name, k.student, "just cut")
 	return err
 }
 
@@ -144,22 +144,22 @@ func (t *tournament) train(ctx context.Context, k *candidate, round, steps int) 
 		return nil
 	}
 	in := distilInputOf(t.one, k.student, steps, finalBetweenCuts, random.Stream(t.Config.Seed, "candidates", t.index, round))
-	next, err := t.one.train(ctx, t.chain, t.at(k, fmt.Sprintf("distil round %d", round+1)), in)
+	next, err := t.one.train(ctx, t.chain, t.at(fmt.Sprintf("distil round %d", round+1), k.report.Name), in)
 	if err != nil {
 		return err
 	}
 	k.student.Free()
 	k.student = next
 	k.report.Steps += steps
-	k.report.AccuracyShort, err = t.accuracy(ctx, k, fmt.Sprintf("after %d steps", k.report.Steps))
+	k.report.AccuracyShort, err = t.accuracy(ctx, k.report.Name, k.student, fmt.Sprintf("after %d steps", k.report.Steps))
 	return err
 }
 
 // accuracy is measured on a part of the validation split.
-func (t *tournament) accuracy(ctx context.Context, k *candidate, when string) (*float64, error) {
-	subject := measure.Subject{Network: k.student, Stage: t.name, At: fmt.Sprintf("%s/candidate %s %s", t.name, k.report.Name, when)}
-	marks, err := measure.MarksOfSome(ctx, t.chain, subject, t.Splits.Validation, t.pictures, t.Config.Eval, "candidate "+k.report.Name+" "+when)
-	k.student.Free()
+func (t *tournament) accuracy(ctx context.Context, name string, student *network.Held, when string) (*float64, error) {
+	subject := measure.Subject{Network: student, Stage: t.name, At: fmt.Sprintf("%s/candidate %s %s", t.name, name, when)}
+	marks, err := measure.MarksOfSome(ctx, t.chain, subject, t.Splits.Validation, t.pictures, t.Config.Eval, "candidate "+name+" "+when)
+	student.Free()
 	if err != nil {
 		return nil, err
 	}

@@ -10,10 +10,8 @@ import (
 
 	"espalier/distillation"
 	"espalier/model"
-	"espalier/model/prompt"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
-	"espalier/pipeline/data"
 	"espalier/pipeline/network"
 	"espalier/torch"
 	"espalier/torch/torchtest"
@@ -23,10 +21,7 @@ import (
 // left out.
 func TestPiecesOfABatchEqualIt(t *testing.T) {
 	torchtest.Setup(t)
-	set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 3, Validation: 1, Test: 1, OOD: 1})
-	require.NoError(t, err)
-	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
-	require.NoError(t, err)
+	train := threeAds(t)
 	for p, own := range [][]bool{{true, false, true, false, false}, {true, true, true, true, true}, {false, false, false, true, false}} {
 		require.Len(t, train.Asked.Own[p], len(own))
 		copy(train.Asked.Own[p], own)
@@ -38,15 +33,7 @@ func TestPiecesOfABatchEqualIt(t *testing.T) {
 	folder := t.TempDir()
 	teacher := smallNetwork(t)
 	require.NoError(t, teacher.Store().Init(2, torch.CPU))
-	require.NoError(t, distillation.WriteOutputs(folder, teacher, distillation.OutputForm{}, nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
-		return torch.Run(func(*torch.Scope) error {
-			b, err := train.Read([]int{0, 1, 2})
-			if err != nil {
-				return err
-			}
-			return yield(b)
-		})
-	}))
+	writeOutputs(t, folder, teacher, train)
 	outputs, err := distillation.OpenOutputs(folder, func() (func(*torch.Tensor) *torch.Tensor, error) { return teacher.Head, nil })
 	require.NoError(t, err)
 	defer outputs.Close()

@@ -1,8 +1,10 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
@@ -20,11 +22,17 @@ type Division struct {
 }
 
 // TryDivisions cuts the student down to the end of each division in one go, trains it for some steps, and measures it on a part
-// of the validation split: what counts is what can be won back. The best is marked as chosen; of those that are as good, the
+// of the validation split: what counts is what can be won back. It gives the number of the best; of those that are as good, the
 // fastest.
 func TryDivisions(ctx context.Context, c *chain.Chain, in Input, name string, divisions []*Division, steps int, student func() *network.Held) (best int, err error) {
+	in.Config = divisions[0].Config
+	scores, err := scoresOfAll(ctx, c, in, student())
+	if err != nil {
+		return 0, err
+	}
 	for i, d := range divisions {
-		if err := tryDivision(ctx, c, in, name, d, steps, student()); err != nil {
+		in.Config = d.Config
+		if err := tryDivision(ctx, c, in, name, d, scores, steps, student()); err != nil {
 			return 0, fmt.Errorf("division %q: %w", d.Report.Name, err)
 		}
 		if a, b := d.Report, divisions[best].Report; i > 0 && (*a.AccuracyShort > *b.AccuracyShort+asGood ||
@@ -38,53 +46,59 @@ func TryDivisions(ctx context.Context, c *chain.Chain, in Input, name string, di
 // asGood is how far apart accuracies may be that count as equal.
 const asGood = .005
 
-func tryDivision(ctx context.Context, c *chain.Chain, in Input, name string, d *Division, steps int, student *network.Held) (err error) {
+// scoresOfAll are what the stages would score of the uncut student. They do not depend on how much is kept.
+func scoresOfAll(ctx context.Context, c *chain.Chain, in Input, student *network.Held) (all []pruning.Scores, err error) {
 	defer student.Free()
-	in.Config = d.Config
-	plan := pruning.Plan{Keep: map[string][]int{}}
-	var last *one
 	for i := range in.Config.Stages {
-		if last, err = newStage(in, i, student); err != nil {
-			return err
+		s, err := newStage(in, i, student)
+		if err != nil {
+			return nil, err
 		}
-		t := &tournament{one: last, chain: c}
-		k := &candidate{report: report.Candidate{Name: config.Candidate{Criterion: last.cfg.Criterion, Loss: last.cfg.Loss}.String()}}
-		scored, err := last.score(ctx, c, t.at(k, "score"), config.Candidate{Criterion: last.cfg.Criterion, Loss: last.cfg.Loss}, 1, student)
+		t := &tournament{one: s, chain: c}
+		scored, err := s.score(ctx, c, t.at("score", s.cfg.Own().String()), s.cfg.Own(), 1, student)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, scored.Value)
+	}
+	return all, nil
+}
+
+func tryDivision(ctx context.Context, c *chain.Chain, in Input, name string, d *Division, scores []pruning.Scores, steps int, student *network.Held) error {
+	defer student.Free()
+	plan := pruning.Plan{Keep: map[string][]int{}}
+	t := &tournament{chain: c, pictures: someOf(in.Splits.Validation, in.Config.Seed)}
+	for i := range in.Config.Stages {
+		s, err := newStage(in, i, student)
 		if err != nil {
 			return err
 		}
-		part, err := last.plan(student.Declared(), scored.Value, last.cfg.Cuts)
+		part, err := s.plan(student.Declared(), scores[i], s.cfg.Cuts)
 		if err != nil {
 			return err
 		}
-		for axis, units := range part.Keep {
-			plan.Keep[axis] = units
-		}
+		maps.Copy(plan.Keep, part.Keep)
+		t.one = s // the last one recovers what all have cut
 	}
-	t := &tournament{one: last, chain: c, pictures: someOf(in.Splits.Validation, in.Config.Seed)}
-	last.name = "target"
-	if name != "" {
-		last.name = name
-	}
-	k := &candidate{report: report.Candidate{Name: d.Report.Name}}
-	_, after, err := last.slice(ctx, c, t.at(k, "cut"), student, plan)
+	t.name = cmp.Or(name, "target")
+	_, cut, err := t.slice(ctx, c, t.at("cut", d.Report.Name), student, plan)
 	if err != nil {
 		return err
 	}
-	defer func() { k.student.Free() }()
-	k.student = after
-	if k.report.AccuracyCut, err = t.accuracy(ctx, k, "just cut"); err != nil {
+	defer cut.Free()
+	if d.Report.AccuracyCut, err = t.accuracy(ctx, d.Report.Name, cut, "just cut"); err != nil {
 		return err
 	}
-	train := distilInputOf(last, k.student, steps, finalBetweenCuts, random.Stream(in.Config.Seed, "divisions"))
-	if k.student, err = last.train(ctx, c, t.at(k, "distil"), train); err != nil {
-		k.student = after
+	trained, err := t.one.train(ctx, c, t.at("distil", d.Report.Name),
+		distilInputOf(t.one, cut, steps, finalBetweenCuts, random.Stream(in.Config.Seed, "divisions")))
+	if err != nil {
 		return err
 	}
-	if k.report.AccuracyShort, err = t.accuracy(ctx, k, fmt.Sprintf("after %d steps", steps)); err != nil {
+	defer trained.Free()
+	if d.Report.AccuracyShort, err = t.accuracy(ctx, d.Report.Name, trained, fmt.Sprintf("after %d steps", steps)); err != nil {
 		return err
 	}
-	d.Report.AccuracyCut, d.Report.AccuracyShort, d.Report.Steps = k.report.AccuracyCut, k.report.AccuracyShort, steps
-	in.Events.Emit(event.Tried{Target: last.name, Division: d.Report})
+	d.Report.Steps = steps
+	in.Events.Emit(event.Tried{Target: t.name, Division: d.Report})
 	return nil
 }

@@ -12,11 +12,8 @@ import (
 
 	"espalier/distillation"
 	"espalier/model"
-	"espalier/model/prompt"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
-	"espalier/pipeline/corpus"
-	"espalier/pipeline/data"
 	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/teacher"
@@ -28,20 +25,9 @@ import (
 // training at half the rate. The network of the first start holds a value that is no number, that of the second does not.
 func TestDistillationStartsAgainWithHalfTheRate(t *testing.T) {
 	torchtest.Setup(t)
-	set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 3, Validation: 1, Test: 1, OOD: 1})
-	require.NoError(t, err)
-	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
-	require.NoError(t, err)
+	train := threeAds(t)
 	folder := t.TempDir()
-	require.NoError(t, distillation.WriteOutputs(folder, smallNetwork(t), distillation.OutputForm{}, nil, distillation.Keep{}, nil, func(_ int, yield func(*model.Batch) error) error {
-		return torch.Run(func(*torch.Scope) error {
-			b, err := train.Read([]int{0, 1, 2})
-			if err != nil {
-				return err
-			}
-			return yield(b)
-		})
-	}))
+	writeOutputs(t, folder, smallNetwork(t), train)
 	in := distilInput{Outputs: &teacher.Outputs{Result: chain.Result{Folder: folder}}, Train: train, Distil: config.DefaultStage().Distil, What: "stage blocks"}
 	in.Distil.Steps, in.Distil.Batch, in.Distil.KL, in.Distil.LR = 100, 1, 1, 1e-3
 

@@ -21,7 +21,7 @@ type again struct {
 // triesOf are the further tries of a stage, in their order.
 func triesOf(s *one, start *network.Held) (all []again) {
 	last := s.cfg.StepsOf(s.cfg.Cuts)
-	if more := s.cfg.MoreSteps(last) - last; more > 0 {
+	if more := s.cfg.Retry.More(last) - last; more > 0 {
 		all = append(all, again{fmt.Sprintf("%d more steps", more), "more steps", *s.cfg, more})
 	}
 	if s.cfg.Retry.Cuts == 1 {

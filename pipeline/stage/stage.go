@@ -33,6 +33,7 @@ type Input struct {
 type one struct {
 	Input        // as the student reads
 	whole  Input // as the teacher does
+	reads  []int // the tokens that Input is of; nil: all
 	index  int
 	name   string              // its own, as "hidden-2"
 	at     string              // its place within the chain: the name, and which further try it is
@@ -112,7 +113,7 @@ func (s *one) place(step string, cut int) chain.Place {
 
 // cut scores, plans, slices, proves and distils once. begun is the same cut after a first share of its distillation, or nil.
 func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *network.Held) (*network.Held, error) {
-	scored, err := s.score(ctx, c, s.place("score", cut), config.Candidate{Criterion: s.cfg.Criterion, Loss: s.cfg.Loss}, cut, student)
+	scored, err := s.score(ctx, c, s.place("score", cut), s.cfg.Own(), cut, student)
 	if err != nil {
 		return nil, err
 	}

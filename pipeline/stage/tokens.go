@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"slices"
+
 	"espalier/model"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
@@ -32,6 +34,11 @@ func (in Input) over(student model.Network, respelled func(c *corpus.Corpus, que
 
 // readAs has the stage read, answer and learn in the ids of a student. tell says which questions have lost tokens.
 func readAs(s *one, student model.Network, tell bool) (err error) {
+	tokens := student.Config().Tokens
+	if s.Train != nil && slices.Equal(s.reads, tokens) { // to spell every split anew takes time
+		return nil
+	}
+	s.reads = tokens
 	s.Input, err = s.whole.over(student, func(c *corpus.Corpus, questions int) {
 		if tell {
 			s.Events.Note("%s split: %d of %d questions use tokens that are not kept, and are spelled with others", c.Split.Name, questions, c.Split.QuestionCount())
