@@ -3,6 +3,7 @@
 #include <ATen/Version.h>
 #include <dlfcn.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <torch/version.h>
 
 #include "internal.h"
@@ -82,6 +83,9 @@ namespace {
 __attribute__((constructor)) void keep_large_blocks() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 2047 << 20);
+  // For each thread glibc sets 64 MiB of addresses aside, which a limited process (ulimit -v) has better uses for.
+  rlimit limit;
+  if (!getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY) mallopt(M_ARENA_MAX, 1);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"espalier/pipeline/fault"
+	"espalier/pipeline/process"
 	"espalier/torch/disk"
 )
 
@@ -38,6 +39,10 @@ func Main(name string, stderr io.Writer, command func() int) (status int) {
 			status = Fault
 		}
 	}()
+	if err := process.Reserve(); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return 1
+	}
 	return command()
 }
 

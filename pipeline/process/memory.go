@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -19,9 +21,8 @@ func Peak() int64 { return value("/proc/self/status", "VmHWM:") }
 // limit on its address space leaves (much of that is never filled: libraries, what Go reserves); 0 where the system does not tell.
 func Available() int64 {
 	free := value("/proc/meminfo", "MemAvailable:")
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err == nil && limit.Cur < math.MaxInt64 {
-		left := max(1, int64(limit.Cur)-value("/proc/self/status", "VmSize:"))
+	if limit := addresses(); limit > 0 {
+		left := max(1, limit-value("/proc/self/status", "VmSize:"))
 		if free == 0 || left < free {
 			free = left
 		}
@@ -30,6 +31,49 @@ func Available() int64 {
 		return 0
 	}
 	return free + Resident()
+}
+
+// What [Reserve] keeps: a run has some 16 MiB of Go's own values and about ten threads, each with a stack of 8 MiB.
+const (
+	reservedHeap    = 64 << 20
+	reservedThreads = 12
+	reserve         = reservedHeap + reservedThreads*8<<20
+)
+
+// Reserve gives Go its heap and its threads while there is room for them, where the process's address space is limited. Tensors
+// share that space, and tensors that do not fit are an error that a run can answer; Go without room for a thread aborts.
+func Reserve() error {
+	limit := addresses()
+	if limit == 0 {
+		return nil
+	}
+	if taken := value("/proc/self/status", "VmSize:"); taken+reserve > limit {
+		return fmt.Errorf("there is not enough memory: the program itself takes %d MiB of the address space, which is limited to %d MiB: raise the limit (ulimit -v)",
+			(taken+reserve)>>20, limit>>20)
+	}
+	runtime.KeepAlive(make([]byte, reservedHeap)) // Go keeps the addresses of what it frees
+	var started, ended sync.WaitGroup
+	started.Add(reservedThreads)
+	for range reservedThreads {
+		ended.Go(func() { // Go keeps the threads that have nothing to do, too
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			started.Done()
+			started.Wait()
+		})
+	}
+	ended.Wait()
+	runtime.GC()
+	return nil
+}
+
+// addresses is the limit on the process's address space, in bytes; 0 where there is none.
+func addresses() int64 {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err != nil || limit.Cur >= math.MaxInt64 {
+		return 0
+	}
+	return int64(limit.Cur)
 }
 
 // value reads a line "key: n kB" of a file of /proc, in bytes.

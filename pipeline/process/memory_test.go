@@ -2,7 +2,11 @@ package process
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,4 +37,66 @@ func TestThisProcess(t *testing.T) {
 		assert.GreaterOrEqual(t, bytes, int64(len(touched)), name)
 	}
 	assert.Equal(t, byte(1), touched[len(touched)-1])
+}
+
+// Where others have taken all addresses, Go still has its heap and its threads, and without Reserve it has not: each is a
+// process of its own, as Go aborts.
+func TestReserve(t *testing.T) {
+	if as := os.Getenv("ESPALIER_TEST_RESERVE"); as != "" {
+		if as == "reserved" {
+			assert.NoError(t, Reserve())
+		}
+		goOn()
+		return
+	}
+	for _, as := range []string{"reserved", "not"} {
+		command := exec.Command("sh", "-c", `ulimit -v 4000000 && exec "$0" -test.run "^TestReserve$"`, os.Args[0])
+		command.Env = append(os.Environ(), "ESPALIER_TEST_RESERVE="+as)
+		out, err := command.CombinedOutput()
+		if as == "reserved" {
+			assert.NoError(t, err, "%s", out)
+		} else {
+			assert.Error(t, err, "there was no room to miss")
+		}
+	}
+}
+
+// A process that has not even room for the reserve is told so.
+func TestReserveTooMuch(t *testing.T) {
+	if os.Getenv("ESPALIER_TEST_RESERVE") != "" {
+		var limit syscall.Rlimit
+		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_AS, &limit))
+		limit.Cur = uint64(value("/proc/self/status", "VmSize:") + reserve - 1)
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_AS, &limit))
+		require.ErrorContains(t, Reserve(), "ulimit -v")
+		return
+	}
+	command := exec.Command(os.Args[0], "-test.run", "^TestReserveTooMuch$")
+	command.Env = append(os.Environ(), "ESPALIER_TEST_RESERVE=too much")
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// goOn takes all addresses in the sizes of tensors, and then as much heap and as many threads as a run has.
+func goOn() {
+	for size := 64 << 20; size >= 1<<20; size /= 2 {
+		for {
+			if _, err := syscall.Mmap(-1, 0, size, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_NORESERVE); err != nil {
+				break
+			}
+		}
+	}
+	heap := make([]byte, 16<<20)
+	var started, ended sync.WaitGroup
+	started.Add(8)
+	for range 8 {
+		ended.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			started.Done()
+			started.Wait()
+		})
+	}
+	ended.Wait()
+	runtime.KeepAlive(heap)
 }
