@@ -45,10 +45,14 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 			*k = config.VocabularyKeep{Most: config.Keep{Units: len(tokens)}}
 		}
 	}
+	began := time.Now()
+	solver, err := target.NewSolver(ctx, r.chain, target.Input{Config: cfg, Teacher: t.Declared(), Dtypes: t.Dtypes, Questions: c.Validation})
+	if err != nil {
+		return nil, err
+	}
 	var goals []*goal
 	for _, wanted := range r.cfg.Targets {
-		began := time.Now()
-		solved, err := target.Solve(ctx, r.chain, target.Input{Config: cfg, Teacher: t.Declared(), Dtypes: t.Dtypes, Questions: c.Validation}, wanted)
+		solved, err := solver.Solve(wanted)
 		if err != nil {
 			return nil, err
 		}
@@ -59,6 +63,7 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 			g.divisions = append(g.divisions, &stage.Division{Config: d.Config, Report: told})
 		}
 		r.events.Emit(event.Divided{Target: *g.target, Seconds: time.Since(began).Seconds()})
+		began = time.Now()
 		goals = append(goals, g)
 	}
 	if len(goals) == 1 {

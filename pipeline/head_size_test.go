@@ -86,3 +86,34 @@ func TestRunWithNarrowHeads(t *testing.T) {
 	assert.Equal(t, []int{3 * (4 + 4 + 4), 16}, m.Store().Param("vision_model.encoder.layers.0.self_attn.qkv.weight").Shape())
 	assert.Equal(t, []int{3 * 4, 12}, m.Store().Param("language_model.model.decoder.layers.0.self_attn.q_proj.weight").Shape())
 }
+
+// Ranked over a tower, layers keep unlike numbers of units, as many as they would keep alike; the student loads.
+func TestRunWithRankedTowers(t *testing.T) {
+	torchtest.Setup(t)
+	sizes := map[string]map[string]int{}
+	for _, ranking := range []string{"layer", "tower"} {
+		out := filepath.Join(t.TempDir(), "run")
+		cfg, err := config.Parse("tiny.toml", tiny, "output="+out, "store="+t.TempDir(), "stage.blocks.keep={ qformer = 1 }", "stage.inner.ranking="+ranking,
+			"stage.inner.cuts=2", "stage.inner.criterion=taylor", `stage.inner.keep={ vision = "50%", language = "50%" }`)
+		require.NoError(t, err)
+		r, err := runWith(context.Background(), cfg, nil)
+		require.NoError(t, err)
+		for _, s := range r.Stages {
+			assert.LessOrEqual(t, s.SliceMaskMaxDiff, 1e-9, s.Name)
+		}
+		m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
+		require.NoError(t, err)
+		sizes[ranking] = map[string]int{}
+		for _, a := range m.Store().Axes() {
+			if (a.Kind == nn.FFN || a.Kind == nn.Heads) && a.Tower != "qformer" {
+				sizes[ranking][a.Tower+string(a.Kind)] += a.Units()
+				sizes[ranking][a.Name] = a.Units()
+			}
+		}
+		m.Store().Free()
+	}
+	for _, of := range []string{"visionffn", "languageffn", "visionheads", "languageheads"} {
+		assert.Equal(t, sizes["layer"][of], sizes["tower"][of], of)
+	}
+	assert.NotEqual(t, sizes["layer"], sizes["tower"])
+}

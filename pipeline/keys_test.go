@@ -41,6 +41,7 @@ var changed = map[string][]string{
 	"target.name": {"target.name=x", "target.ratio=3"}, "target.ratio": {"target.ratio=3"}, "target.language_ratio": {"target.language_ratio=3"}, "target.parameters": {"target.parameters=9000"},
 	"target.bytes": {"target.bytes=40 kB"}, "target.latency_ms": {"target.latency_ms=0.1"}, "target.divisions": {"target.ratio=3", "target.divisions=1"},
 	"stage.candidates": {`stage.blocks.candidates=["last"]`}, "stage.candidate_steps": {"stage.blocks.candidate_steps=1", "stage.blocks.distil.steps=8"},
+	"stage.ranking":   {"stage.inner.ranking=tower", "stage.inner.keep.qformer={ heads = 2 }"},
 	"stage.criterion": {"stage.hidden.criterion=magnitude"}, "stage.loss": {"stage.hidden.loss=margin"}, "stage.cuts": {"stage.hidden.cuts=3"},
 	"stage.alpha": {"stage.hidden.alpha=0.9"}, "stage.alpha_task": {"stage.hidden.alpha_task=0.9"}, "stage.gate": {"stage.hidden.gate=held"}, "stage.retry.steps": {"stage.hidden.retry.steps=3"}, "stage.retry.cuts": {"stage.hidden.retry.cuts=3"},
 	"stage.keep.vision": {"stage.hidden.keep.vision=12"}, "stage.keep.qformer": {"stage.hidden.keep.qformer=8"}, "stage.keep.language": {"stage.hidden.keep.language=8"},

@@ -1,6 +1,7 @@
 package pruning_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -167,4 +168,48 @@ func TestChoose(t *testing.T) {
 	assert.Equal(t, []int{2}, kept, "a layer with cross-attention stays")
 	_, err = pruning.Choose(vision, []float64{1, 2, 3}, 4)
 	assert.ErrorContains(t, err, "has 3 units")
+}
+
+// Layers that matter more keep more; every layer keeps a step, and the total is met.
+func TestChooseTogether(t *testing.T) {
+	m := modeltest.RefTiny(t)
+	var axes []*nn.Axis
+	scores := pruning.Scores{}
+	for _, a := range axesOf(m, nn.FFN) {
+		if a.Tower != "vision" {
+			continue
+		}
+		axes = append(axes, a)
+		for u := range a.Units() {
+			scores[a.Name] = append(scores[a.Name], (1+float64(len(axes))/2)*float64(1+u%3))
+		}
+	}
+	require.Len(t, axes, 3)
+	units := axes[0].Units()
+	total := 3 * units / 2
+	kept, err := pruning.ChooseTogether(axes, scores, total, 4)
+	require.NoError(t, err)
+	count, least := 0, math.Inf(1)
+	for _, a := range axes {
+		assert.GreaterOrEqual(t, len(kept[a.Name]), 4)
+		assert.IsIncreasing(t, kept[a.Name])
+		count += len(kept[a.Name])
+	}
+	assert.Equal(t, total, count)
+	assert.Less(t, len(kept[axes[0].Name]), len(kept[axes[1].Name]))
+	assert.Less(t, len(kept[axes[1].Name]), len(kept[axes[2].Name]))
+	for _, u := range kept[axes[0].Name] {
+		least = min(least, scores[axes[0].Name][u])
+	}
+	assert.Equal(t, 4.5, least, "the best of the layer that matters least")
+
+	alone, err := pruning.ChooseTogether(axes[:1], scores, total/3, 4)
+	require.NoError(t, err)
+	want, err := pruning.Choose(axes[0], scores[axes[0].Name], total/3)
+	require.NoError(t, err)
+	assert.Equal(t, want, alone[axes[0].Name])
+	_, err = pruning.ChooseTogether(axes, scores, 2, 1)
+	assert.ErrorContains(t, err, "too few for 3 layers")
+	_, err = pruning.ChooseTogether(axes, scores, 3*units+1, 1)
+	assert.ErrorContains(t, err, "more than")
 }

@@ -36,6 +36,54 @@ func Choose(a *nn.Axis, scores []float64, n int) ([]int, error) {
 	return kept, nil
 }
 
+// ChooseTogether picks the units with the highest scores of several axes, total in all: layers that matter more keep more. Each
+// axis keeps at least step units and a multiple of it, but for what total leaves over; rank groups are cut alike.
+func ChooseTogether(axes []*nn.Axis, scores Scores, total, step int) (map[string][]int, error) {
+	kept, left := map[string][]int{}, total
+	worth := func(a *nn.Axis, units []int) (sum float64) {
+		for _, u := range units {
+			sum += scores[a.Name][u]
+		}
+		return sum
+	}
+	more := func(a *nn.Axis) ([]int, error) { // what a keeps when it gets the next units
+		n := len(kept[a.Name])
+		return Choose(a, scores[a.Name], n+min(step, left, a.Units()-n))
+	}
+	for _, a := range axes {
+		units, err := more(a)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %d units are too few for %d layers", err, total, len(axes))
+		}
+		kept[a.Name] = units
+		left -= len(units)
+	}
+	for left > 0 {
+		var best *nn.Axis
+		var units []int
+		gain := 0.
+		for _, a := range axes {
+			if len(kept[a.Name]) == a.Units() {
+				continue
+			}
+			next, err := more(a)
+			if err != nil {
+				return nil, err
+			}
+			got := (worth(a, next) - worth(a, kept[a.Name])) / float64(len(next)-len(kept[a.Name]))
+			if best == nil || got > gain {
+				best, units, gain = a, next, got
+			}
+		}
+		if best == nil {
+			return nil, fmt.Errorf("pruning: %d units are more than %s and its like have", total, axes[0].Name)
+		}
+		left -= len(units) - len(kept[best.Name])
+		kept[best.Name] = units
+	}
+	return kept, nil
+}
+
 // quotas shares n among groups in proportion to their sizes. The first groups get what is left over.
 func quotas(members map[int][]int, n int) map[int]int {
 	var groups []int

@@ -88,6 +88,14 @@ func (s *StageConfig) check(t *table) {
 	if s.Name == "tokens" && !s.Keep.wholeTowers() {
 		t.fault("keep", `a stage "tokens" cuts queries and vocabulary alone: leave vision, qformer and language out, or give the stage another name`)
 	}
+	if s.Ranking == "tower" {
+		if s.Name != "inner" {
+			t.fault("ranking", `"tower" ranks heads and FFN units: a stage named %q cuts none`, s.Name)
+		}
+		if t.up.owner.(*Config).Export.Format == FormatTransformers {
+			t.fault("ranking", `"tower" makes layers of unlike sizes, which transformers cannot load: leave it out, or set export.format = "espalier"`)
+		}
+	}
 	switch {
 	case len(t.up.owner.(*Config).Targets) > 0: // what stays is chosen
 	case s.Keep == (Towers{}):

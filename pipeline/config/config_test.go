@@ -121,7 +121,7 @@ freeze = ["vison"]
 		`run.toml:4: data.source: "adds" is not one of "ads" (did you mean "ads"?)`,
 		`run.toml:12: stage[1] "hidden": keep: unknown key "lang" (known here: vision, qformer, language, queries, vocabulary)`,
 		`run.toml:13: stage[1] "hidden": alpha: 1.3 is not in [0, 1]`,
-		`run.toml:14: stage[1] "hidden": unknown key "prune_ration" (known here: name, criterion, loss, candidates, candidate_steps, keep, cuts, alpha, alpha_task, gate, distil, retry)`,
+		`run.toml:14: stage[1] "hidden": unknown key "prune_ration" (known here: name, criterion, loss, candidates, candidate_steps, ranking, keep, cuts, alpha, alpha_task, gate, distil, retry)`,
 		`run.toml:15: stage[1] "hidden": unknown key "steps" (it belongs in [stage.distil] or [stage.retry])`,
 		`run.toml:17: stage[1] "hidden": distil.lr: must be a number, not the text "fast"`,
 		`run.toml:18: stage[1] "hidden": distil.freeze: "vison" is not one of "vision", "qformer", "language", "embeddings" (did you mean "vision"?)`,

@@ -152,6 +152,7 @@ type StageConfig struct {
 	Loss           string       `toml:"loss" default:"cross-entropy" choices:"cross-entropy,distillation,margin" doc:"the loss whose gradient the score is made of"`
 	Candidates     *[]string    `toml:"candidates" form:"candidate" example:"#taylor-sample/margin" doc:"other ways to score than criterion and loss, as \"criterion/loss\": each is tried for a short while and the best one cuts; without the key two that suit the stage, [] tries none"`
 	CandidateSteps int          `toml:"candidate_steps" default:"0" range:"[0,100000000]" doc:"steps of distillation for each way to score that is tried, out of distil.steps; 0 shares a sixth of these, or up to a third where that is too little"`
+	Ranking        string       `toml:"ranking" default:"layer" choices:"layer,tower" doc:"among which units the best are kept in a stage inner: those of each layer, so that layers stay alike, or those of all layers of a tower, so that layers that matter more keep more; no format but espalier can hold such a student"`
 	Keep           Towers       `toml:"keep" doc:"what stays in each tower; a tower that is left out stays whole"`
 	Cuts           int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation"`
 	Alpha          float64      `toml:"alpha" default:"0.01" range:"[0,1]" doc:"accuracy that the student may lose against the teacher, a fraction"`

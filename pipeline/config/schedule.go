@@ -107,14 +107,22 @@ func (s *StageConfig) UnitsAfter(a *nn.Axis, start, cut int) int {
 		return s.Target(a, start)
 	}
 	if a.Kind == nn.KeySize || a.Kind == nn.ValueSize { // in dimensions, so that keys and values stay alike
-		return unitsAfter(a.Kind, 1, start*a.Block(), s.Target(a, start)*a.Block(), cut, s.Cuts) / a.Block()
+		return Between(start*a.Block(), s.Target(a, start)*a.Block(), cut, s.Cuts, headMultiple) / a.Block()
 	}
-	return unitsAfter(a.Kind, a.Multiple(), start, s.Target(a, start), cut, s.Cuts)
+	return Between(start, s.Target(a, start), cut, s.Cuts, MultipleOf(a))
 }
 
-func unitsAfter(kind nn.Kind, groups, start, target, cut, cuts int) int {
-	multiple := map[nn.Kind]int{nn.FFN: ffnMultiple, nn.Hidden: hiddenMultiple, nn.Heads: groups, nn.KeySize: headMultiple, nn.ValueSize: headMultiple}[kind]
-	return Between(start, target, cut, cuts, max(1, multiple))
+// MultipleOf is what numbers of units of an axis that the program chooses are a multiple of.
+func MultipleOf(a *nn.Axis) int {
+	switch a.Kind {
+	case nn.FFN:
+		return ffnMultiple
+	case nn.Hidden:
+		return hiddenMultiple
+	case nn.Heads:
+		return a.Multiple()
+	}
+	return 1
 }
 
 // Between is how many units stay after the k-th of n cuts from start to end, rounded to a multiple: equal shares go each time.

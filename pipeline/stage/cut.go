@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"espalier/distillation"
@@ -115,7 +116,13 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 // plan chooses the units that stay after a cut.
 func (s *one) plan(n model.Network, scores pruning.Scores, cut int) (plan pruning.Plan, err error) {
 	plan.Keep = map[string][]int{}
+	together := map[string][]*nn.Axis{} // ranked as one
 	for _, a := range config.AxesOf(s.cfg.Kinds(), n) {
+		if s.cfg.Ranking == "tower" && (a.Kind == nn.Heads || a.Kind == nn.FFN) {
+			key := a.Tower + string(a.Kind)
+			together[key] = append(together[key], a)
+			continue
+		}
 		if a.Kind == nn.Vocabulary {
 			if plan.Keep[a.Name], err = tokensOf(s, n, a, cut); err != nil {
 				return plan, err
@@ -126,6 +133,17 @@ func (s *one) plan(n model.Network, scores pruning.Scores, cut int) (plan prunin
 		if plan.Keep[a.Name], err = choose(s.Config, n, a, scores[a.Name], units); err != nil {
 			return plan, err
 		}
+	}
+	for _, axes := range together {
+		total := 0
+		for _, a := range axes {
+			total += s.cfg.UnitsAfter(a, s.starts[a.Name], cut)
+		}
+		kept, err := pruning.ChooseTogether(axes, scores, total, config.MultipleOf(axes[0]))
+		if err != nil {
+			return plan, err
+		}
+		maps.Copy(plan.Keep, kept)
 	}
 	return plan, nil
 }

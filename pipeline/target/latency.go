@@ -103,10 +103,11 @@ type clock struct {
 	adjust float64 // what networks near the target took, over what the rates say
 }
 
-// features are what a student's time is made of.
+// features are what a student's time is made of. The Q-Former's tokens are the query tokens, and they are some of the language model's.
 func (p *Point) features() []float64 {
 	return []float64{1, float64(p.blocks["vision"]), float64(p.blocks["qformer"]), float64(p.blocks["language"]),
-		p.parts["vision"], p.parts["qformer"], p.parts["language_blocks"], p.parts["projection"] + p.parts["embeddings"]}
+		p.parts["vision"], p.queries * p.parts["qformer"], p.parts["language_blocks"], p.queries * p.parts["language_blocks"],
+		p.parts["projection"] + p.parts["embeddings"]}
 }
 
 // of is the predicted latency of a student, ms.

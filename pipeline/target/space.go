@@ -38,8 +38,9 @@ type Point struct {
 	Bytes          int64
 	LatencyMS      float64 // predicted; 0 where the device was not measured
 
-	blocks map[string]int     // of each tower
-	parts  map[string]float64 // parameters
+	blocks  map[string]int     // of each tower
+	parts   map[string]float64 // parameters
+	queries float64            // the share of the query tokens that stay
 }
 
 // newSpace finds what the stages cut. What a stage's keep says stays at least.
@@ -49,41 +50,70 @@ func newSpace(cfg *config.Config, teacher model.Network, dtypes model.Dtypes) *s
 	for _, p := range s.params {
 		s.sizes[p] = stored[model.DtypeKey(p.Name)].Size()
 	}
-	for _, kind := range []nn.Kind{nn.Blocks, nn.Heads, nn.FFN, nn.Hidden} {
-		stages := config.StagesOf(kind, cfg.Stages)
+	for _, kind := range kinds {
+		stages := stagesOf(kind, cfg.Stages)
 		if len(stages) == 0 {
 			continue
 		}
 		for _, tower := range config.TowerNames {
 			v := variable{tower: tower, kind: kind, stages: stages, step: 1}
+			if kind == nn.KeySize && cfg.Export.Format == config.FormatTransformers && tower == "language" && teacher.Config().Text.ModelType == "llama" {
+				continue // transformers turns the pairs of a whole head
+			}
 			for _, a := range teacher.Store().Axes() {
-				if a.Tower == tower && a.Kind == kind && (v.most == 0 || a.Units() < v.most) {
-					v.most, v.step = a.Units(), a.Multiple()
+				most := a.Each()
+				if kind == nn.KeySize {
+					most *= a.Block() // in dimensions: rotary positions pair them
+				}
+				if a.Tower == tower && a.Kind == kind && (v.most == 0 || most < v.most) {
+					v.most = most
+					v.step = multipleFor(a, most)
 					v.least = v.step
-					if last := &cfg.Stages[stages[len(stages)-1]]; !last.Keep.Of(tower).Whole() {
-						v.least = min(last.Target(a, v.most), v.most)
+					if kind == nn.FFN || kind == nn.Hidden {
+						v.least = min(2*v.step, most)
+					}
+					if last := &cfg.Stages[stages[len(stages)-1]]; !last.Keep.Of(tower).Whole() || kind == nn.Queries && !last.Keep.Queries.Whole() {
+						v.least = max(v.least, min(last.Target(a, a.Each())*most/a.Each(), most))
 					}
 				}
 			}
-			if v.most == 0 {
-				continue
+			if v.most > 0 {
+				s.vars = append(s.vars, v)
 			}
-			if kind == nn.FFN || kind == nn.Hidden {
-				v.step = multipleFor(kind, v.most)
-				v.least = min(max(v.least, 2*v.step), v.most)
-			}
-			s.vars = append(s.vars, v)
 		}
 	}
 	return s
 }
 
-// multipleFor is what widths are a multiple of: as much as kernels like, and fine enough to meet a target.
-func multipleFor(kind nn.Kind, most int) int {
+// kinds are the kinds of unit that are chosen, in the order in which a division names them.
+var kinds = []nn.Kind{nn.Queries, nn.Blocks, nn.Heads, nn.KeySize, nn.FFN, nn.Hidden}
+
+// stagesOf are the stages, by number, that cut a kind. Query tokens are cut by stages that say so, or that are there for tokens.
+func stagesOf(kind nn.Kind, stages []config.StageConfig) (numbers []int) {
+	switch kind {
+	case nn.KeySize:
+		return config.StagesOf(nn.Heads, stages)
+	case nn.Queries:
+		for i, s := range stages {
+			if s.Name == "tokens" || !s.Keep.Queries.Whole() {
+				numbers = append(numbers, i)
+			}
+		}
+		return numbers
+	}
+	return config.StagesOf(kind, stages)
+}
+
+// multipleFor is what units of an axis come in: widths as kernels like them, and fine enough to meet a target.
+func multipleFor(a *nn.Axis, most int) int {
 	switch {
+	case a.Kind == nn.KeySize:
+		return min(4, most)
+	case a.Kind != nn.FFN && a.Kind != nn.Hidden:
+		return a.Multiple()
 	case most >= 1024:
 		return 16
-	case most >= 256 || kind == nn.FFN:
+	case most >= 256 || a.Kind == nn.FFN:
 		return 8
 	}
 	return 4
@@ -97,8 +127,14 @@ func (s *space) config(units []int) *config.Config {
 			keep := config.Keep{Units: config.Between(v.most, units[i], k+1, len(v.stages), v.step)}
 			t := c.Stages[at].Keep.Of(v.tower)
 			switch v.kind {
+			case nn.Queries:
+				c.Stages[at].Keep.Queries = keep
 			case nn.Heads:
 				t.Heads = keep
+			case nn.KeySize:
+				if t.HeadSize = (config.Keep{}); keep.Units < v.most { // a size that stays whole needs no scores
+					t.HeadSize = keep
+				}
 			case nn.FFN:
 				t.FFN = keep
 			default:
@@ -126,8 +162,11 @@ func (s *space) at(units []int) *Point {
 		p.Bytes += count * int64(s.sizes[param])
 		p.parts[param.Part] += float64(count)
 	}
-	p.LanguageBlocks = int64(p.parts["language_blocks"])
+	p.LanguageBlocks, p.queries = int64(p.parts["language_blocks"]), 1
 	for a, n := range left {
+		if a.Kind == nn.Queries {
+			p.queries = float64(n) / float64(a.Units())
+		}
 		if a.Kind == nn.Blocks {
 			p.blocks[a.Tower] += n
 		}
@@ -163,22 +202,31 @@ func (v variable) rounded(units float64) int {
 	return min(v.most, max(v.least, int(math.Round(units/float64(v.step)))*v.step))
 }
 
+// kept says how many units of a kind stay, behind those named before.
+var kept = map[nn.Kind]string{nn.Queries: ", %d queries", nn.Blocks: ", %d blocks", nn.Heads: ", %d heads", nn.KeySize: " of %d", nn.FFN: ", FFN %d", nn.Hidden: ", width %d"}
+
 // words says what a division keeps, tower by tower.
 func (s *space) words(p *Point) string {
 	left := map[string]int{}
+	for i, v := range s.vars {
+		left[v.tower+string(v.kind)] = p.Units[i]
+	}
 	for a, n := range s.left(p.Units) { // the export may have changed the units
+		if a.Kind == nn.KeySize {
+			n *= a.Block()
+		}
 		left[a.Tower+string(a.Kind)] = n
 	}
 	var towers []string
 	for _, tower := range config.TowerNames {
-		var parts []string
+		text := ""
 		for _, v := range s.vars {
 			if v.tower == tower {
-				parts = append(parts, fmt.Sprintf(map[nn.Kind]string{nn.Blocks: "%d blocks", nn.Heads: "%d heads", nn.FFN: "FFN %d", nn.Hidden: "width %d"}[v.kind], left[tower+string(v.kind)]))
+				text += fmt.Sprintf(kept[v.kind], left[tower+string(v.kind)])
 			}
 		}
-		if len(parts) > 0 {
-			towers = append(towers, tower+" "+strings.Join(parts, ", "))
+		if text != "" {
+			towers = append(towers, tower+strings.TrimPrefix(text, ","))
 		}
 	}
 	return strings.Join(towers, "; ")

@@ -45,43 +45,70 @@ const (
 // slack is how far below a latency the solver stays, since no two measurements are alike.
 const slack = .95
 
-// Solve finds divisions of a target's size. The device is measured once for the latencies, and for a target of latency the sizes that were
-// found are measured too, and corrected.
-func Solve(ctx context.Context, c *chain.Chain, in Input, t config.TargetConfig) (*Solution, error) {
-	s := newSpace(in.Config, in.Teacher, in.Dtypes)
-	if len(s.vars) == 0 {
+// Solver solves the targets of a run. The device is measured once for all of them.
+type Solver struct {
+	in    Input
+	space *space
+	whole *Point
+	timer *timer
+	clock *clock
+}
+
+// NewSolver measures the device with networks of the sizes that the targets are about.
+func NewSolver(ctx context.Context, c *chain.Chain, in Input) (*Solver, error) {
+	s := &Solver{in: in, space: newSpace(in.Config, in.Teacher, in.Dtypes)}
+	if len(s.space.vars) == 0 {
 		return nil, fault.Inputf("target: no stage cuts anything: give stages named blocks, inner or hidden")
 	}
-	whole := s.at(s.whole())
+	s.whole = s.space.at(s.space.whole())
+	s.timer = &timer{ctx: ctx, chain: c, in: in, space: s.space}
+	most, enough := 0., 0.
+	for i := range in.Config.Targets {
+		switch key, want := in.Config.Targets[i].Want(); key {
+		case "latency_ms":
+			most, enough = 1, max(enough, 3*want)
+		default:
+			l := limitOf(key, want, s.whole)
+			most = max(most, min(1, 3*l.most/l.of(s.whole)))
+		}
+	}
+	for i := range in.Config.Targets { // where a size is asked for too, all networks up to it are timed
+		if in.Config.Targets[i].LatencyMS == nil {
+			enough = 0
+		}
+	}
+	var err error
+	s.clock, err = s.timer.clock(most*float64(s.whole.Parameters), enough)
+	return s, err
+}
+
+// Solve finds divisions of a target's size. For a target of latency the sizes that were found are measured too, and corrected.
+func (s *Solver) Solve(t config.TargetConfig) (*Solution, error) {
 	key, want := t.Want()
-	timer := &timer{ctx: ctx, chain: c, in: in, space: s, name: t.Name}
-	l := limitOf(key, want, whole)
-	most, enough := float64(whole.Parameters), 3*want
-	if key != "latency_ms" { // of the networks that the target is about
-		most, enough = min(1, 3*l.most/l.of(whole))*most, 0
-	}
-	clock, err := timer.clock(most, enough)
-	if err != nil {
-		return nil, err
-	}
+	l := limitOf(key, want, s.whole)
 	if key == "latency_ms" {
-		l = limit{clock.of, want * slack}
+		l = limit{s.clock.of, want * slack}
 	}
-	if most := l.of(whole); most <= l.most {
-		return nil, fault.Inputf("%s: %s = %g is met by the teacher itself (%g): nothing would be cut", in.at(t), key, want, shown(key, most, whole))
+	at := "target"
+	if t.Name != "" {
+		at = fmt.Sprintf("target %q", t.Name)
+	}
+	if most := l.of(s.whole); most <= l.most {
+		return nil, fault.Inputf("%s: %s = %g is met by the teacher itself (%g): nothing would be cut", at, key, want, shown(key, most, s.whole))
 	}
 	solution := &Solution{Key: key, Want: want}
 	var points []*Point
 	for _, f := range favours {
-		p := s.divide(f, l)
+		p := s.space.divide(f, l)
 		if key == "latency_ms" && p != nil {
-			if p, err = timer.correct(p, f, clock, want); err != nil {
+			var err error
+			if p, err = s.timer.correct(t.Name, p, f, s.clock, want); err != nil {
 				return nil, err
 			}
 		}
 		if p != nil {
 			if p.LatencyMS == 0 {
-				p.LatencyMS = clock.of(p)
+				p.LatencyMS = s.clock.of(p)
 			}
 			points = append(points, p)
 		}
@@ -90,25 +117,18 @@ func Solve(ctx context.Context, c *chain.Chain, in Input, t config.TargetConfig)
 		}
 	}
 	if len(points) == 0 {
-		least := s.at(s.least())
+		least := s.space.at(s.space.least())
 		return nil, fault.Inputf("%s: %s = %g cannot be met: the smallest student that these stages can make has %d parameters and %s %.4g; "+
-			"ask for less, or let the stages cut more kinds", in.at(t), key, want, least.Parameters, key, shown(key, l.of(least), whole))
+			"ask for less, or let the stages cut more kinds", at, key, want, least.Parameters, key, shown(key, l.of(least), s.whole))
 	}
 	for _, p := range farApart(points, t.Divisions) {
-		cfg := s.config(p.Units)
-		if _, err := cfg.FitExport(s.teacher); err != nil {
+		cfg := s.space.config(p.Units)
+		if _, err := cfg.FitExport(s.space.teacher); err != nil {
 			return nil, err
 		}
-		solution.Divisions = append(solution.Divisions, &Division{*p, cfg, s.words(p)})
+		solution.Divisions = append(solution.Divisions, &Division{*p, cfg, s.space.words(p)})
 	}
 	return solution, nil
-}
-
-func (in Input) at(t config.TargetConfig) string {
-	if t.Name == "" {
-		return "target"
-	}
-	return fmt.Sprintf("target %q", t.Name)
 }
 
 // limitOf is a target of size as a measure and the most of it.
@@ -141,11 +161,11 @@ type timer struct {
 	chain *chain.Chain
 	in    Input
 	space *space
-	name  string // of the target
 	asked int
 }
 
-func (t *timer) measure(points []*Point, what string, enough float64) ([]float64, error) {
+// measure is the latencies of networks, in milliseconds, for a target's name or, where that is empty, for all of them.
+func (t *timer) measure(name string, points []*Point, what string, enough float64) ([]float64, error) {
 	n := t.in.Teacher
 	config, err := n.Config().Marshal()
 	if err != nil {
@@ -161,7 +181,7 @@ func (t *timer) measure(points []*Point, what string, enough float64) ([]float64
 		in.Sizes = append(in.Sizes, sizes)
 	}
 	t.asked++
-	at := fmt.Sprintf("target %s/%s %d", t.name, what, t.asked)
+	at := fmt.Sprintf("target %s/%s %d", name, what, t.asked)
 	kept, err := chain.Do(t.ctx, t.chain, chain.Place{At: at, Phase: event.Phase{Name: "time", Detail: what}}, profileStep, in)
 	return kept.Value, err
 }
@@ -175,7 +195,7 @@ func (t *timer) dtype() torch.DType {
 // clock measures networks up to a number of parameters, or beyond a latency that is enough.
 func (t *timer) clock(most, enough float64) (*clock, error) {
 	points := t.space.sampled(profiled, most)
-	ms, err := t.measure(points, "networks of several sizes", enough)
+	ms, err := t.measure("", points, "networks of several sizes", enough)
 	if err != nil {
 		return nil, err
 	}
@@ -183,10 +203,10 @@ func (t *timer) clock(most, enough float64) (*clock, error) {
 }
 
 // correct measures the network that was found, and looks again where it is too slow or faster than it needs to be.
-func (t *timer) correct(p *Point, f favour, c *clock, want float64) (best *Point, err error) {
+func (t *timer) correct(name string, p *Point, f favour, c *clock, want float64) (best *Point, err error) {
 	c = &clock{c.rates, 1}
 	for range corrections {
-		ms, err := t.measure([]*Point{p}, "the network that "+f.name+" finds", 0)
+		ms, err := t.measure(name, []*Point{p}, "the network that "+f.name+" finds", 0)
 		if err != nil {
 			return nil, err
 		}

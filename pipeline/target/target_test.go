@@ -127,7 +127,7 @@ func TestClockFindsTheRates(t *testing.T) {
 	s := spaceOf(t)
 	points := s.sampled(24, math.Inf(1))
 	require.Len(t, points, 24)
-	rates := []float64{.3, .05, .04, .09, 1e-6, 2e-6, 3e-6, 0}
+	rates := []float64{.3, .05, .04, .09, 1e-6, 2e-6, 3e-6, 0, 0}
 	ms := make([]float64, len(points))
 	for i, p := range points {
 		for k, x := range p.features() {
