@@ -154,7 +154,7 @@ type StageConfig struct {
 	CandidateSteps int          `toml:"candidate_steps" default:"0" range:"[0,100000000]" doc:"steps of distillation for each way to score that is tried, out of distil.steps; 0 shares a sixth of these, or up to a third where that is too little"`
 	Ranking        string       `toml:"ranking" default:"layer" choices:"layer,tower" doc:"among which units the best are kept in a stage inner: those of each layer, so that layers stay alike, or those of all layers of a tower, so that layers that matter more keep more; no format but espalier can hold such a student"`
 	Keep           Towers       `toml:"keep" doc:"what stays in each tower; a tower that is left out stays whole"`
-	Cuts           int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation"`
+	Cuts           int          `toml:"cuts" default:"1" range:"[1,1000]" doc:"the cut is made in this many steps, each followed by its share of the distillation; with a target, in more where it is deep"`
 	Alpha          float64      `toml:"alpha" default:"0.01" range:"[0,1]" doc:"accuracy that the student may lose against the teacher, a fraction"`
 	AlphaTask      *float64     `toml:"alpha_task" range:"[0,1]" example:"#0.05" doc:"the same for each task alone; without it tasks are reported and not gated"`
 	Gate           string       `toml:"gate" default:"not lost" choices:"not lost,held" doc:"not lost: a stage fails where the validation pictures show that it lost more than alpha; held: wherever they do not show that it did not"`

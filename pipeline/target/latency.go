@@ -37,8 +37,9 @@ const (
 	fewestNetworks = 10 // that a fit needs
 )
 
-// profile measures the median latency of one answer, in milliseconds, of networks with random weights: it depends on their sizes
-// alone. They answer in as many tokens as the data's answers have, since they do not know when to end.
+// profile measures the latency of one answer, in milliseconds, of networks with random weights: it depends on their sizes alone. It is
+// the lower quartile, which other work on the machine moves less than the median. The networks answer in as many tokens as the data's
+// answers have, since they do not know when to end.
 func profile(ctx context.Context, w *chain.Work, in profileInput) ([]float64, error) {
 	torch.SetNumThreads(1)
 	defer torch.SetNumThreads(w.Environment.Threads)
@@ -94,14 +95,11 @@ func latency(ctx context.Context, n model.Network, in profileInput) (float64, er
 		}
 	}
 	slices.Sort(times)
-	return times[len(times)/2], nil
+	return times[len(times)/4], nil
 }
 
 // clock predicts latencies: so much for an answer, for each block of a tower, and for each parameter that its tokens pass.
-type clock struct {
-	rates  []float64
-	adjust float64 // what networks near the target took, over what the rates say
-}
+type clock struct{ rates []float64 }
 
 // features are what a student's time is made of. The Q-Former's tokens are the query tokens, and they are some of the language model's.
 func (p *Point) features() []float64 {
@@ -116,7 +114,7 @@ func (c *clock) of(p *Point) float64 {
 	for i, x := range p.features() {
 		sum += c.rates[i] * x
 	}
-	return c.adjust * sum
+	return sum
 }
 
 // fit finds the rates, none below 0, that come nearest to what was measured, as shares of it: coordinate descent on the squares.
@@ -156,7 +154,7 @@ func fit(points []*Point, ms []float64) *clock {
 			break
 		}
 	}
-	return &clock{rates: rates, adjust: 1}
+	return &clock{rates}
 }
 
 // sampled are divisions to measure: from the smallest up to a size, each variable drawn by itself.

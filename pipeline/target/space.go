@@ -4,6 +4,7 @@ package target
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"espalier/model"
@@ -143,7 +144,44 @@ func (s *space) config(units []int) *config.Config {
 		}
 	}
 	c.FitWidths(s.teacher)
+	for i := range c.Stages {
+		stage := &c.Stages[i]
+		stage.Cuts = max(stage.Cuts, min(s.cuts(units, i), stage.Distil.Steps/fewestSteps))
+	}
 	return c
+}
+
+// gentle is to what share of its units a kind goes down in one cut: what goes at once cannot be won back in a few hundred steps
+// (docs/decisions.md). Heads and their sizes count as one.
+var gentle = map[nn.Kind]float64{nn.Queries: .4, nn.Blocks: .4, nn.Heads: .4, nn.FFN: .3, nn.Hidden: .65}
+
+// fewestSteps is how many steps of distillation a cut has at least.
+const fewestSteps = 40
+
+// cuts is in how many cuts a stage makes its part of a division.
+func (s *space) cuts(units []int, stage int) int {
+	stays := map[string]float64{} // of a tower and kind, behind this stage
+	for i, v := range s.vars {
+		if !slices.Contains(v.stages, stage) {
+			continue
+		}
+		kind := v.kind
+		if kind == nn.KeySize {
+			kind = nn.Heads
+		}
+		share := math.Pow(float64(units[i])/float64(v.most), 1/float64(len(v.stages)))
+		key := v.tower + " " + string(kind)
+		if _, there := stays[key]; !there {
+			stays[key] = 1
+		}
+		stays[key] *= share
+	}
+	n := 1
+	for key, share := range stays {
+		_, kind, _ := strings.Cut(key, " ")
+		n = max(n, int(math.Ceil(math.Log(share)/math.Log(gentle[nn.Kind(kind)])-.01)))
+	}
+	return n
 }
 
 // at is the student of a division.

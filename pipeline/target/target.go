@@ -3,6 +3,9 @@ package target
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
+	"sort"
 
 	"espalier/model"
 	"espalier/pipeline/chain"
@@ -36,14 +39,14 @@ type Division struct {
 	Keeps  string // in words: "vision 2 blocks, 3 heads, FFN 168, width 24; …"
 }
 
-// profiled is how many networks are timed for the cost model, and corrections how often the solution is timed and solved again.
+// profiled is how many networks are timed for the cost model, and corrections how many are timed for a latency, of each division.
 const (
 	profiled    = 24
-	corrections = 4
+	corrections = 8
 )
 
-// slack is how far below a latency the solver stays, since no two measurements are alike.
-const slack = .95
+// A target of latency is met by a network that takes between these shares of it; aim is what is looked for.
+const lowest, aim, highest = .88, .93, .97
 
 // Solver solves the targets of a run. The device is measured once for all of them.
 type Solver struct {
@@ -87,7 +90,7 @@ func (s *Solver) Solve(t config.TargetConfig) (*Solution, error) {
 	key, want := t.Want()
 	l := limitOf(key, want, s.whole)
 	if key == "latency_ms" {
-		l = limit{s.clock.of, want * slack}
+		l = limit{s.clock.of, want}
 	}
 	at := "target"
 	if t.Name != "" {
@@ -98,12 +101,20 @@ func (s *Solver) Solve(t config.TargetConfig) (*Solution, error) {
 	}
 	solution := &Solution{Key: key, Want: want}
 	var points []*Point
+	least := s.space.at(s.space.least())
+	reached := l.of(least)
 	for _, f := range favours {
-		p := s.space.divide(f, l)
-		if key == "latency_ms" && p != nil {
+		var p *Point
+		if key != "latency_ms" {
+			p = s.space.divide(f, l)
+		} else {
+			var fastest float64
 			var err error
-			if p, err = s.timer.correct(t.Name, p, f, s.clock, want); err != nil {
+			if p, fastest, err = s.timer.correct(t.Name, f, s.clock, want); err != nil {
 				return nil, err
+			}
+			if fastest > 0 {
+				reached = fastest
 			}
 		}
 		if p != nil {
@@ -117,9 +128,8 @@ func (s *Solver) Solve(t config.TargetConfig) (*Solution, error) {
 		}
 	}
 	if len(points) == 0 {
-		least := s.space.at(s.space.least())
 		return nil, fault.Inputf("%s: %s = %g cannot be met: the smallest student that these stages can make has %d parameters and %s %.4g; "+
-			"ask for less, or let the stages cut more kinds", at, key, want, least.Parameters, key, shown(key, l.of(least), s.whole))
+			"ask for less, or let the stages cut more kinds", at, key, want, least.Parameters, key, shown(key, reached, s.whole))
 	}
 	for _, p := range farApart(points, t.Divisions) {
 		cfg := s.space.config(p.Units)
@@ -202,26 +212,63 @@ func (t *timer) clock(most, enough float64) (*clock, error) {
 	return fit(points[:len(ms)], ms), nil
 }
 
-// correct measures the network that was found, and looks again where it is too slow or faster than it needs to be.
-func (t *timer) correct(name string, p *Point, f favour, c *clock, want float64) (best *Point, err error) {
-	c = &clock{c.rates, 1}
-	for range corrections {
+// correct finds the division that a favour finds for a latency as it is measured: the predictions only say where to look. It aims below
+// what is wanted, since no two measurements are alike. fastest is the least that was measured; best is nil where all took longer.
+func (t *timer) correct(name string, f favour, c *clock, want float64) (best *Point, fastest float64, err error) {
+	least := c.of(t.space.at(t.space.least())) * 1.001
+	var seen []pace
+	for at := max(least, aim*want); len(seen) < corrections; {
+		p := t.space.divide(f, limit{c.of, at})
+		if p == nil {
+			return best, fastest, nil
+		}
 		ms, err := t.measure(name, []*Point{p}, "the network that "+f.name+" finds", 0)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		got := ms[0]
-		if got <= want && (best == nil || got > best.LatencyMS) {
-			found := *p
-			best, found.LatencyMS = &found, got
+		if fastest == 0 || got < fastest {
+			fastest = got
 		}
-		if got <= want && got >= .9*want {
+		if got <= highest*want && (best == nil || got > best.LatencyMS) {
+			best, p.LatencyMS = p, got
+		}
+		if got >= lowest*want && got <= highest*want {
 			break
 		}
-		c.adjust *= got / c.of(p)
-		if p = t.space.divide(f, limit{c.of, want * slack}); p == nil {
+		seen = append(seen, pace{math.Log(at), math.Log(got)})
+		next := max(least, math.Exp(nextPace(seen, math.Log(aim*want))))
+		if next == at {
 			break
+		}
+		at = next
+	}
+	return best, fastest, nil
+}
+
+// pace is what was predicted of a network and what was measured, both as logarithms.
+type pace struct{ predicted, measured float64 }
+
+// nextPace is the prediction at which the measurement should come to a goal: on the line through the two paces that lie nearest to
+// the goal, on both sides of it where there are such.
+func nextPace(seen []pace, goal float64) float64 {
+	byNearness := slices.Clone(seen)
+	sort.SliceStable(byNearness, func(i, j int) bool {
+		return math.Abs(byNearness[i].measured-goal) < math.Abs(byNearness[j].measured-goal)
+	})
+	a, slope := byNearness[0], 0.
+	for _, b := range byNearness[1:] {
+		across := (b.measured-goal)*(a.measured-goal) < 0
+		if s := (b.measured - a.measured) / (b.predicted - a.predicted); s > 0 && (slope == 0 || across) {
+			slope = s
+			if across {
+				break
+			}
 		}
 	}
-	return best, nil
+	if slope == 0 {
+		slope = 1
+	}
+	step := (goal - a.measured) / max(slope, .25) // a flat line would lead far away
+	return a.predicted + min(math.Ln2*2, max(-math.Ln2*2, step))
 }

@@ -50,12 +50,8 @@ func TestDivisionsMeetTheirTarget(t *testing.T) {
 				assert.LessOrEqual(t, l.of(p), l.most, f.name)
 				assert.GreaterOrEqual(t, l.of(p), .98*l.most, f.name)
 
-				n := s.teacher
-				for i := range s.cfg.Stages {
-					var err error
-					n, err = s.config(p.Units).Stages[i].Declare(n, s.cfg.Stages[i].Cuts)
-					require.NoError(t, err)
-				}
+				n, err := s.config(p.Units).Stages.Final(s.teacher)
+				require.NoError(t, err)
 				assert.Equal(t, int(p.Parameters), n.Store().Count(), f.name)
 				assert.Equal(t, 4*p.Parameters, p.Bytes)
 				assert.Equal(t, int(p.LanguageBlocks), n.Store().CountByPart()["language_blocks"])
@@ -101,6 +97,25 @@ func TestBoundsAndFavours(t *testing.T) {
 	assert.Less(t, blocks(fewer), blocks(even))
 }
 
+// Deep stages make several cuts, and never so many that steps are few; what a user asks for is not made less.
+func TestDeepStagesMakeSeveralCuts(t *testing.T) {
+	cuts := func(ratio float64, set ...string) (all []int) {
+		s := spaceOf(t, set...)
+		c := s.config(s.divide(favours[0], limitOf("ratio", ratio, s.at(s.whole()))).Units)
+		for _, stage := range c.Stages {
+			all = append(all, stage.Cuts)
+		}
+		return all
+	}
+	mild, deep := cuts(1.5), cuts(58)
+	assert.Equal(t, []int{1, 1, 4}, mild, "run.toml's hidden stage asks for four")
+	assert.Equal(t, 1, deep[0])
+	assert.GreaterOrEqual(t, deep[1], 2)
+	assert.GreaterOrEqual(t, deep[2], 4)
+	assert.LessOrEqual(t, cuts(58, "stage.inner.distil.steps=80")[1], 2)
+	assert.Equal(t, 9, cuts(1.5, "stage.hidden.cuts=9")[2])
+}
+
 // A target beyond the smallest student gives none.
 func TestTargetsBeyondTheSmallest(t *testing.T) {
 	s := spaceOf(t)
@@ -144,6 +159,26 @@ func TestClockFindsTheRates(t *testing.T) {
 	even := s.divide(favours[0], limit{c.of, .8})
 	require.NotNil(t, even)
 	assert.InDelta(t, .79, c.of(even), .011)
+}
+
+// Predictions that are off by a factor, and by another one for small networks, still lead to the goal within the corrections.
+func TestPacesLeadToTheGoal(t *testing.T) {
+	for _, measured := range []func(float64) float64{
+		func(x float64) float64 { return 3 * x }, func(x float64) float64 { return x / 4 }, func(x float64) float64 { return 2 + .5*x },
+		func(x float64) float64 { return 5 * math.Pow(x, .4) }, func(x float64) float64 { return .3 * math.Pow(x, 1.8) },
+	} {
+		const goal = 6.
+		var seen []pace
+		at := goal
+		for range corrections {
+			seen = append(seen, pace{math.Log(at), math.Log(measured(at))})
+			if math.Abs(measured(at)/goal-1) < .04 {
+				break
+			}
+			at = math.Exp(nextPace(seen, math.Log(goal)))
+		}
+		assert.InEpsilon(t, goal, math.Exp(seen[len(seen)-1].measured), .04)
+	}
 }
 
 // Points that are picked differ; the first one stays the first.
