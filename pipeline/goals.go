@@ -104,7 +104,7 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal, whole report.
 }
 
 // divisionShare: the divisions of a target train for this part of all steps, together.
-const divisionShare = 6
+const divisionShare = 10
 
 // make runs the stages towards a goal, and writes the student of the last one that was accepted. A stage that was not is a
 // *stage.GateError, beside which the other results are whole.

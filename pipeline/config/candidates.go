@@ -23,10 +23,10 @@ func (s *StageConfig) Own() Candidate { return Candidate{s.Criterion, s.Loss} }
 // BlocksOnly are the criteria that score whole blocks and nothing else.
 var BlocksOnly = []string{"last", "cosine"}
 
-// All short training of a stage's candidates takes a sixth of its steps together, since what it takes is missing later, but not less
+// All short training of a stage's candidates takes a tenth of its steps together, since what it takes is missing later, but not less
 // than fewestSteps each, which say too little of what more would show, and never more than a third (docs/decisions.md).
 const (
-	usualShare  = 6
+	usualShare  = 10
 	mostShare   = 3
 	fewestSteps = 25
 )

@@ -13,10 +13,10 @@ func names(tried []Candidate) (out []string) {
 	return out
 }
 
-// A stage tries its own way to score and two more, with a sixth of its steps, or up to a third where that would be too few.
+// A stage tries its own way to score and two more, with a tenth of its steps, or up to a third where that would be too few.
 func TestTriedWaysToScore(t *testing.T) {
 	s := StageConfig{Name: "hidden", Criterion: "gradient", Loss: "cross-entropy"}
-	for _, c := range []struct{ steps, each int }{{1500, 83}, {450, 25}, {300, 25}, {225, 25}} {
+	for _, c := range []struct{ steps, each int }{{1500, 50}, {450, 25}, {300, 25}, {225, 25}} {
 		s.Distil.Steps = c.steps
 		tried, each := s.Tried()
 		assert.Equal(t, []string{"gradient/cross-entropy", "taylor-sample/margin", "taylor-vector/margin"}, names(tried))
@@ -54,7 +54,7 @@ func TestSpentSteps(t *testing.T) {
 	s.Spend(250)
 	tried, each := s.Tried()
 	assert.Len(t, tried, 3)
-	assert.Equal(t, 83, each)
+	assert.Equal(t, 50, each)
 	assert.Equal(t, 1250, s.Distil.Steps)
 
 	s = StageConfig{Name: "hidden", Criterion: "gradient", Loss: "cross-entropy"}

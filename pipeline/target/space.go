@@ -66,7 +66,7 @@ func newSpace(cfg *config.Config, teacher model.Network, dtypes model.Dtypes) *s
 				if kind == nn.KeySize {
 					most *= a.Block() // in dimensions: rotary positions pair them
 				}
-				if a.Tower == tower && a.Kind == kind && (v.most == 0 || most < v.most) {
+				if a.Tower == tower && a.Kind == kind && most > v.most { // of T5's two stacks, the taller one: the other keeps what it has
 					v.most = most
 					v.step = multipleFor(a, most)
 					v.least = v.step
