@@ -113,6 +113,9 @@ func TestFilesOfTheProject(t *testing.T) {
 	root := filepath.Join("..", "..")
 	files, err := filepath.Glob(filepath.Join(root, "examples", "*", "*.toml"))
 	require.NoError(t, err)
+	measures, err := filepath.Glob(filepath.Join(root, "bench", "*", "*.toml"))
+	require.NoError(t, err)
+	files = append(files, measures...)
 	require.NotEmpty(t, files)
 	for _, file := range append(files, filepath.Join(root, "run.toml")) {
 		_, err := Load(file)
