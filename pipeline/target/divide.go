@@ -12,6 +12,9 @@ import (
 // they come from (several narrow heads are worth more than one wide one, and a block costs more time than its parameters say).
 var evenWeights = map[nn.Kind]float64{nn.Blocks: 1.1, nn.Heads: 2, nn.KeySize: .5, nn.FFN: .5, nn.Hidden: 1.2, nn.Queries: .5}
 
+// oncePerToken: the language model's blocks run once for each token of an answer, so that squeezing them saves the most time.
+const oncePerToken = .7
+
 // favour is a kind of division: what it squeezes more or less than the even one does.
 type favour struct {
 	name   string
@@ -70,6 +73,9 @@ func (s *space) divide(f favour, l limit) *Point {
 	x := &search{space: s, limit: l, weights: make([]float64, len(s.vars))}
 	for i, v := range s.vars {
 		x.weights[i] = evenWeights[v.kind] * f.weight(v)
+		if v.kind == nn.Blocks && v.tower == "language" {
+			x.weights[i] *= oncePerToken
+		}
 	}
 	p := x.improve(x.begin())
 	if l.of(p) > l.most {
