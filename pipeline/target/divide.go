@@ -130,7 +130,7 @@ func (x *search) begin() []int {
 	return units
 }
 
-// improve moves one or two variables by a step at a time while that rates better.
+// improve moves one or two variables by a few steps at a time while that rates better.
 func (x *search) improve(units []int) *Point {
 	best, rated := slices.Clone(units), x.rate(units)
 	for moved := true; moved; {
@@ -142,7 +142,7 @@ func (x *search) improve(units []int) *Point {
 		}
 		from := best
 		for i, v := range x.vars {
-			for _, by := range []int{-1, 1, -2, 2} {
+			for _, by := range []int{-1, 1, -2, 2, -3, 3} {
 				one := slices.Clone(from)
 				one[i] += by * v.step
 				if one[i] < v.least || one[i] > v.most {
@@ -150,8 +150,9 @@ func (x *search) improve(units []int) *Point {
 				}
 				try(one)
 				for j, w := range x.vars {
-					if two := slices.Clone(one); j != i && by > 0 {
-						if two[j] -= w.step; two[j] >= w.least {
+					for less := 1; less <= 2 && j != i && by > 0; less++ {
+						if two := slices.Clone(one); two[j]-less*w.step >= w.least {
+							two[j] -= less * w.step
 							try(two)
 						}
 					}
