@@ -17,7 +17,7 @@ type Target struct {
 }
 
 // Division is sizes that meet the target. The student's accuracies are those on a part of the validation split, of its cut in
-// one go and after a short distillation.
+// short stages and after a short distillation.
 type Division struct {
 	Name           string   `json:"name"` // what it favours
 	Keeps          string   `json:"keeps"`

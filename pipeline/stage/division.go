@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
@@ -12,7 +11,6 @@ import (
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
 	"espalier/pipeline/report"
-	"espalier/pruning"
 )
 
 // Division is a way to share a size out, as a configuration whose stages say what they keep.
@@ -21,84 +19,83 @@ type Division struct {
 	Report report.Division
 }
 
-// TryDivisions cuts the student down to the end of each division in one go, trains it for some steps, and measures it on a part
-// of the validation split: what counts is what can be won back. It gives the number of the best; of those that are as good, the
-// fastest.
+// TryDivisions runs the stages of each division in short, one cut each and some steps of distillation in all, and measures the student
+// on a part of the validation split: what counts is what can be won back. It gives the number of the best.
 func TryDivisions(ctx context.Context, c *chain.Chain, in Input, name string, divisions []*Division, steps int, student func() *network.Held) (best int, err error) {
-	in.Config = divisions[0].Config
-	scores, err := scoresOfAll(ctx, c, in, student())
-	if err != nil {
-		return 0, err
-	}
-	for i, d := range divisions {
+	for _, d := range divisions {
 		in.Config = d.Config
-		if err := tryDivision(ctx, c, in, name, d, scores, steps, student()); err != nil {
+		if err := tryDivision(ctx, c, in, cmp.Or(name, "target"), d, steps, student()); err != nil {
 			return 0, fmt.Errorf("division %q: %w", d.Report.Name, err)
 		}
-		if a, b := d.Report, divisions[best].Report; i > 0 && (*a.AccuracyShort > *b.AccuracyShort+asGood ||
-			*a.AccuracyShort >= *b.AccuracyShort-asGood && a.LatencyMS < b.LatencyMS) {
+	}
+	return bestDivision(divisions), nil
+}
+
+// A division is better than the one before it by so much, or it is as good and takes so much less time. Less would be chance: the
+// pictures are few, the training is short, and the first division is the one that did best elsewhere.
+const (
+	clearlyBetter = .02
+	clearlyFaster = .9
+)
+
+func bestDivision(divisions []*Division) (best int) {
+	for i, d := range divisions {
+		a, b := d.Report, divisions[best].Report
+		more := *a.AccuracyShort - *b.AccuracyShort
+		if more >= clearlyBetter || more >= 0 && a.LatencyMS <= clearlyFaster*b.LatencyMS {
 			best = i
 		}
 	}
-	return best, nil
+	return best
 }
 
-// asGood is how far apart accuracies may be that count as equal.
-const asGood = .005
-
-// scoresOfAll are what the stages would score of the uncut student. They do not depend on how much is kept.
-func scoresOfAll(ctx context.Context, c *chain.Chain, in Input, student *network.Held) (all []pruning.Scores, err error) {
-	defer student.Free()
-	for i := range in.Config.Stages {
-		s, err := newStage(in, i, student)
-		if err != nil {
-			return nil, err
-		}
-		t := &tournament{one: s, chain: c}
-		scored, err := s.score(ctx, c, t.at("score", s.cfg.Own().String()), s.cfg.Own(), 1, student)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, scored.Value)
-	}
-	return all, nil
-}
-
-func tryDivision(ctx context.Context, c *chain.Chain, in Input, name string, d *Division, scores []pruning.Scores, steps int, student *network.Held) error {
-	defer student.Free()
-	plan := pruning.Plan{Keep: map[string][]int{}}
+func tryDivision(ctx context.Context, c *chain.Chain, in Input, name string, d *Division, steps int, student *network.Held) error {
+	defer func() { student.Free() }()
 	t := &tournament{chain: c, pictures: someOf(in.Splits.Validation, in.Config.Seed)}
-	for i := range in.Config.Stages {
+	names := in.Config.Stages.Names()
+	unit := steps / (len(names) + 1) // the last stage recovers what all have cut
+	for i := range names {
 		s, err := newStage(in, i, student)
 		if err != nil {
 			return err
 		}
-		part, err := s.plan(student.Declared(), scores[i], s.cfg.Cuts)
+		t.one, s.name = s, name
+		each, last := unit, i+1 == len(names)
+		if last {
+			each = steps - unit*i
+		}
+		scored, err := s.score(ctx, c, t.at("score "+names[i], d.Report.Name), s.cfg.Own(), 1, student)
 		if err != nil {
 			return err
 		}
-		maps.Copy(plan.Keep, part.Keep)
-		t.one = s // the last one recovers what all have cut
+		plan, err := s.plan(student.Declared(), scored.Value, s.cfg.Cuts)
+		if err != nil {
+			return err
+		}
+		_, cut, err := t.slice(ctx, c, t.at("cut "+names[i], d.Report.Name), student, plan)
+		if err != nil {
+			return err
+		}
+		student.Free()
+		student = cut
+		if last {
+			if d.Report.AccuracyCut, err = t.accuracy(ctx, d.Report.Name, student, "just cut"); err != nil {
+				return err
+			}
+		}
+		trained, err := s.train(ctx, c, t.at("distil "+names[i], d.Report.Name),
+			distilInputOf(s, student, each, finalBetweenCuts, random.Stream(in.Config.Seed, "divisions", i)))
+		if err != nil {
+			return err
+		}
+		student.Free()
+		student = trained
 	}
-	t.name = cmp.Or(name, "target")
-	_, cut, err := t.slice(ctx, c, t.at("cut", d.Report.Name), student, plan)
-	if err != nil {
-		return err
-	}
-	defer cut.Free()
-	if d.Report.AccuracyCut, err = t.accuracy(ctx, d.Report.Name, cut, "just cut"); err != nil {
-		return err
-	}
-	trained, err := t.one.train(ctx, c, t.at("distil", d.Report.Name),
-		distilInputOf(t.one, cut, steps, finalBetweenCuts, random.Stream(in.Config.Seed, "divisions")))
-	if err != nil {
-		return err
-	}
-	defer trained.Free()
-	if d.Report.AccuracyShort, err = t.accuracy(ctx, d.Report.Name, trained, fmt.Sprintf("after %d steps", steps)); err != nil {
+	var err error
+	if d.Report.AccuracyShort, err = t.accuracy(ctx, d.Report.Name, student, fmt.Sprintf("after %d steps", steps)); err != nil {
 		return err
 	}
 	d.Report.Steps = steps
-	in.Events.Emit(event.Tried{Target: t.name, Division: d.Report})
+	in.Events.Emit(event.Tried{Target: name, Division: d.Report})
 	return nil
 }
