@@ -16,7 +16,7 @@ type Target struct {
 	Divisions []Division `json:"divisions,omitempty"`
 }
 
-// Division is sizes that meet the target. The student's accuracies are those on a part of the validation split, of its cut in
+// Division is sizes that meet the target. The student's accuracies are those on a part of the validation split, after the last cut of its
 // short stages and after a short distillation.
 type Division struct {
 	Name           string   `json:"name"` // what it favours

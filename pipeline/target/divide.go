@@ -9,11 +9,11 @@ import (
 
 // A division is rated by how hard it squeezes each variable: Σ weight·ln²(most/kept). Squared, so that it squeezes all of them
 // a little rather than one of them hard. The weights say how much a tower suffers when one is squeezed: docs/decisions.md has the runs that
-// they come from (several narrow heads are worth more than one wide one, and a block costs more time than its parameters say).
-var evenWeights = map[nn.Kind]float64{nn.Blocks: 1.1, nn.Heads: 2, nn.KeySize: .5, nn.FFN: .5, nn.Hidden: 1.2, nn.Queries: .5}
+// they come from (several narrow heads are worth more than one wide one, and blocks cost more time than their parameters say).
+var evenWeights = map[nn.Kind]float64{nn.Blocks: 1.6, nn.Heads: 2, nn.KeySize: .5, nn.FFN: .5, nn.Hidden: 1.2, nn.Queries: .5}
 
 // oncePerToken: the language model's blocks run once for each token of an answer, so that squeezing them saves the most time.
-const oncePerToken = .7
+const oncePerToken = .5
 
 // favour is a kind of division: what it squeezes more or less than the even one does.
 type favour struct {
