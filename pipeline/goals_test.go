@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -130,4 +131,19 @@ func TestPlanWithOtherCuts(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, told, 1)
 	assert.Positive(t, told[0].LatencyMS)
+}
+
+// With a stage for tokens the solver chooses the query tokens, and the run cuts them.
+func TestTargetWithQueryTokens(t *testing.T) {
+	torchtest.Setup(t)
+	out := filepath.Join(t.TempDir(), "run")
+	cfg := aimed(t, out, "[[stage]]\nname = \"tokens\"\nalpha = 1.0\n[stage.distil]\nsteps = 2\n[target]\nratio = 4\ndivisions = 1\n")
+	r, err := runWith(context.Background(), cfg, nil)
+	require.NoError(t, err)
+	assert.True(t, r.Target.Met(), r.Target.Line())
+	assert.Len(t, r.Stages, 4)
+	m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
+	require.NoError(t, err)
+	defer m.Store().Free()
+	assert.Contains(t, r.Target.Divisions[0].Keeps, fmt.Sprintf("qformer %d queries", m.Store().Axis("qformer.queries").Units()))
 }

@@ -189,3 +189,32 @@ func TestFarApart(t *testing.T) {
 	assert.Equal(t, []*Point{a, c, b}, farApart([]*Point{a, b, c}, 9))
 	assert.Equal(t, []*Point{a}, farApart([]*Point{a, a}, 2))
 }
+
+// Where a stage is there for tokens the solver chooses how many query tokens stay; their number changes the time that the Q-Former
+// and the language model take, and a user's bound holds.
+func TestQueryTokensAreChosen(t *testing.T) {
+	c, n := solvable(t)
+	tokens := config.DefaultStage()
+	tokens.Name = "tokens"
+	c.Stages = append(c.Stages, tokens)
+	dtypes := model.DtypesBy(n, func(*nn.Param) torch.DType { return torch.Float32 })
+	s := newSpace(c, n, dtypes)
+	at := -1
+	for i, v := range s.vars {
+		if v.kind == nn.Queries {
+			at = i
+		}
+	}
+	require.NotEqual(t, -1, at)
+	assert.Equal(t, 16, s.vars[at].most)
+	units := s.whole()
+	units[at] = 4
+	p, whole := s.at(units), s.at(s.whole())
+	assert.Equal(t, whole.Parameters-12*128, p.Parameters)
+	assert.Less(t, p.features()[5], whole.features()[5])
+	assert.Contains(t, s.words(p), "qformer 4 queries, 4 blocks")
+	assert.Equal(t, config.Keep{Units: 4}, s.config(units).Stages[3].Keep.Queries)
+
+	c.Stages[3].Keep.Queries = config.Keep{Units: 8}
+	assert.Equal(t, 8, newSpace(c, n, dtypes).vars[at].least)
+}
