@@ -57,33 +57,40 @@ func newSpace(cfg *config.Config, teacher model.Network, dtypes model.Dtypes) *s
 			continue
 		}
 		for _, tower := range config.TowerNames {
-			v := variable{tower: tower, kind: kind, stages: stages, step: 1}
-			if kind == nn.KeySize && cfg.Export.Format == config.FormatTransformers && tower == "language" && teacher.Config().Text.ModelType == "llama" {
-				continue // transformers turns the pairs of a whole head
-			}
-			for _, a := range teacher.Store().Axes() {
-				most := a.Each()
-				if kind == nn.KeySize {
-					most *= a.Block() // in dimensions: rotary positions pair them
-				}
-				if a.Tower == tower && a.Kind == kind && most > v.most { // of T5's two stacks, the taller one: the other keeps what it has
-					v.most = most
-					v.step = multipleFor(a, most)
-					v.least = v.step
-					if kind == nn.FFN || kind == nn.Hidden {
-						v.least = min(2*v.step, most)
-					}
-					if last := &cfg.Stages[stages[len(stages)-1]]; !last.Keep.Of(tower).Whole() || kind == nn.Queries && !last.Keep.Queries.Whole() {
-						v.least = max(v.least, min(last.Target(a, a.Each())*most/a.Each(), most))
-					}
-				}
-			}
-			if v.most > 0 {
+			if v := s.variable(kind, tower, stages); v.most > 0 {
 				s.vars = append(s.vars, v)
 			}
 		}
 	}
 	return s
+}
+
+// variable is how many units of a kind a tower keeps, from the bound that the stages' keep sets; of none where nothing can be chosen.
+func (s *space) variable(kind nn.Kind, tower string, stages []int) variable {
+	v := variable{tower: tower, kind: kind, stages: stages}
+	if kind == nn.KeySize && tower == "language" && s.cfg.Export.Format == config.FormatTransformers && s.teacher.Config().Text.ModelType == "llama" {
+		return v // transformers turns the pairs of a whole head
+	}
+	last := &s.cfg.Stages[stages[len(stages)-1]]
+	bound := !last.Keep.Of(tower).Whole() || kind == nn.Queries && !last.Keep.Queries.Whole()
+	for _, a := range s.teacher.Store().Axes() {
+		most := a.Each()
+		if kind == nn.KeySize {
+			most *= a.Block() // in dimensions: rotary positions pair them
+		}
+		if a.Tower != tower || a.Kind != kind || most <= v.most { // of T5's two stacks the taller one counts: the other keeps what it has
+			continue
+		}
+		v.most, v.step = most, multipleFor(a, most)
+		v.least = v.step
+		if kind == nn.FFN || kind == nn.Hidden {
+			v.least = min(2*v.step, most)
+		}
+		if bound {
+			v.least = max(v.least, min(last.Target(a, a.Each())*most/a.Each(), most))
+		}
+	}
+	return v
 }
 
 // kinds are the kinds of unit that are chosen, in the order in which a division names them.
@@ -160,26 +167,24 @@ const fewestSteps = 40
 
 // cuts is in how many cuts a stage makes its part of a division.
 func (s *space) cuts(units []int, stage int) int {
-	stays := map[string]float64{} // of a tower and kind, behind this stage
+	type part struct {
+		tower string
+		kind  nn.Kind
+	}
+	squeeze := map[part]float64{} // logarithms
 	for i, v := range s.vars {
 		if !slices.Contains(v.stages, stage) {
 			continue
 		}
-		kind := v.kind
-		if kind == nn.KeySize {
-			kind = nn.Heads
+		of := part{v.tower, v.kind}
+		if v.kind == nn.KeySize {
+			of.kind = nn.Heads
 		}
-		share := math.Pow(float64(units[i])/float64(v.most), 1/float64(len(v.stages)))
-		key := v.tower + " " + string(kind)
-		if _, there := stays[key]; !there {
-			stays[key] = 1
-		}
-		stays[key] *= share
+		squeeze[of] += math.Log(float64(units[i])/float64(v.most)) / float64(len(v.stages))
 	}
 	n := 1
-	for key, share := range stays {
-		_, kind, _ := strings.Cut(key, " ")
-		n = max(n, int(math.Ceil(math.Log(share)/math.Log(gentle[nn.Kind(kind)])-.01)))
+	for of, ln := range squeeze {
+		n = max(n, int(math.Ceil(ln/math.Log(gentle[of.kind])-.01)))
 	}
 	return n
 }
