@@ -13,7 +13,7 @@ import (
 // folded scores from the gradients of the weights.
 func folded(mode torch.Fold) func(*nn.Store, []*nn.Axis, source) (Scores, error) {
 	return func(s *nn.Store, axes []*nn.Axis, from source) (Scores, error) {
-		f := fold{mode: mode, axes: axes, where: slices(s, axes)}
+		f := fold{mode: mode, axes: axes, where: slicesOf(s, axes)}
 		defer restoreGrad(s)()
 		s.SetRequiresGrad(false)
 		for _, p := range s.Params() {
@@ -96,7 +96,7 @@ func addGates(found Scores, n model.Network, axes []*nn.Axis, p pass, scale floa
 
 func magnitude(s *nn.Store, axes []*nn.Axis, _ source) (Scores, error) {
 	scores := empty(axes)
-	where := slices(s, axes)
+	where := slicesOf(s, axes)
 	err := torch.Run(func(*torch.Scope) error {
 		for _, p := range s.Params() {
 			for _, place := range where[p] {

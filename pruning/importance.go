@@ -161,8 +161,8 @@ type slice struct {
 	unit []int // of each element along the dimension; for a block, one unit for all
 }
 
-// slices lists, for each parameter, where it counts. Buffers count nowhere.
-func slices(s *nn.Store, axes []*nn.Axis) map[*nn.Param][]slice {
+// slicesOf lists, for each parameter, where it counts. Buffers count nowhere.
+func slicesOf(s *nn.Store, axes []*nn.Axis) map[*nn.Param][]slice {
 	out := map[*nn.Param][]slice{}
 	for _, a := range axes {
 		for _, m := range s.Members(a) {

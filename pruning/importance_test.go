@@ -213,3 +213,20 @@ func TestChooseTogether(t *testing.T) {
 	_, err = pruning.ChooseTogether(axes, scores, 3*units+1, 1)
 	assert.ErrorContains(t, err, "more than")
 }
+
+// Several cuts leave of each rank group what one cut leaves: the Q-Former's layers with and without cross-attention.
+func TestChooseInSeveralCuts(t *testing.T) {
+	m := modeltest.RefTiny(t)
+	scores := []float64{9, 1, 8, 2}
+	once, err := pruning.Choose(m.Store().Axis("qformer.encoder.layer"), scores, 2)
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 3}, once)
+	kept, err := pruning.Choose(m.Store().Axis("qformer.encoder.layer"), scores, 3)
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 2, 3}, kept)
+	n, err := pruning.Declare(m, pruning.Plan{Keep: map[string][]int{"qformer.encoder.layer": kept}})
+	require.NoError(t, err)
+	twice, err := pruning.Choose(n.Store().Axis("qformer.encoder.layer"), []float64{9, 8, 2}, 2)
+	require.NoError(t, err)
+	assert.Equal(t, []int{0, 2}, twice, "one with cross-attention and one without")
+}

@@ -1,7 +1,10 @@
 package pruning
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 
 	"espalier/torch/nn"
@@ -84,27 +87,23 @@ func ChooseTogether(axes []*nn.Axis, scores Scores, total, step int) (map[string
 	return kept, nil
 }
 
-// quotas shares n among groups in proportion to their sizes. The first groups get what is left over.
+// quotas shares n among groups in proportion to their sizes. What is left over goes to the largest remainders, the first groups among
+// equals: so several cuts lead to the same shares as one.
 func quotas(members map[int][]int, n int) map[int]int {
-	var groups []int
-	total := 0
-	for g, units := range members {
-		groups = append(groups, g)
+	groups, total := slices.Sorted(maps.Keys(members)), 0
+	for _, units := range members {
 		total += len(units)
 	}
-	sort.Ints(groups)
 	out, given := map[int]int{}, 0
 	for _, g := range groups {
 		out[g] = n * len(members[g]) / total
 		given += out[g]
 	}
-	for given < n {
-		for _, g := range groups {
-			if given < n && out[g] < len(members[g]) {
-				out[g]++
-				given++
-			}
-		}
+	slices.SortStableFunc(groups, func(a, b int) int {
+		return cmp.Compare(n*len(members[b])%total, n*len(members[a])%total)
+	})
+	for _, g := range groups[:n-given] {
+		out[g]++
 	}
 	return out
 }
