@@ -31,8 +31,8 @@ func TryDivisions(ctx context.Context, c *chain.Chain, in Input, name string, di
 	return bestDivision(divisions), nil
 }
 
-// A division is better than the one before it by so much, or it is as good and takes so much less time. Less would be chance: the
-// pictures are few, the training is short, and the first division is the one that did best elsewhere.
+// A division is better than the one before it by so much, twice that if it takes more time, or it is as good and takes so much less time.
+// Less would be chance: the pictures are few, the training is short, and the first division is the one that did best elsewhere.
 const (
 	clearlyBetter = .02
 	clearlyFaster = .9
@@ -41,8 +41,14 @@ const (
 func bestDivision(divisions []*Division) (best int) {
 	for i, d := range divisions {
 		a, b := d.Report, divisions[best].Report
-		more := *a.AccuracyShort - *b.AccuracyShort
-		if more >= clearlyBetter || more >= 0 && a.LatencyMS <= clearlyFaster*b.LatencyMS {
+		more, enough := *a.AccuracyShort-*b.AccuracyShort, clearlyBetter
+		switch {
+		case a.LatencyMS <= clearlyFaster*b.LatencyMS:
+			enough = 0
+		case clearlyFaster*a.LatencyMS >= b.LatencyMS:
+			enough = 2 * clearlyBetter
+		}
+		if more >= enough {
 			best = i
 		}
 	}

@@ -17,7 +17,9 @@ func TestBestDivision(t *testing.T) {
 		want int
 	}{
 		{"a little better", []tried{{.30, 1}, {.31, 1}}, 0},
-		{"clearly better", []tried{{.30, 1}, {.33, 2}}, 1},
+		{"clearly better", []tried{{.30, 1}, {.33, 1.05}}, 1},
+		{"better and slower", []tried{{.30, 1}, {.33, 2}}, 0},
+		{"far better and slower", []tried{{.30, 1}, {.35, 2}}, 1},
 		{"as good and faster", []tried{{.30, 1}, {.30, .8}}, 1},
 		{"as good and hardly faster", []tried{{.30, 1}, {.305, .95}}, 0},
 		{"faster and worse", []tried{{.30, 1}, {.29, .5}}, 0},
