@@ -16,6 +16,7 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
+	"espalier/pipeline/stage"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -146,4 +147,21 @@ func TestTargetWithQueryTokens(t *testing.T) {
 	require.NoError(t, err)
 	defer m.Store().Free()
 	assert.Contains(t, r.Target.Divisions[0].Keeps, fmt.Sprintf("qformer %d queries", m.Store().Axis("qformer.queries").Units()))
+}
+
+// A student that was to have a size is not made larger: the run ends with the stage before it and says so.
+func TestNoTryMissesTheTarget(t *testing.T) {
+	torchtest.Setup(t)
+	cfg := aimed(t, filepath.Join(t.TempDir(), "run"), "[target]\nratio = 4\ndivisions = 1\n", "stage.inner.candidates=[]")
+	r, err := open(cfg, Options{})
+	require.NoError(t, err)
+	r.cfg.Stages[1].Alpha = -1.5 // no drop is below that
+	done, err := r.do(context.Background())
+	require.ErrorAs(t, err, new(*stage.GateError))
+	var tried []string
+	for _, try := range done.Stages[1].Tried {
+		tried = append(tried, regexp.MustCompile(`\d+`).ReplaceAllString(try.What, "n"))
+	}
+	assert.Equal(t, []string{"as configured", "n more steps", "the same size in n cuts"}, tried)
+	require.NoError(t, r.chain.Close())
 }

@@ -159,7 +159,7 @@ type StageConfig struct {
 	AlphaTask      *float64     `toml:"alpha_task" range:"[0,1]" example:"#0.05" doc:"the same for each task alone; without it tasks are reported and not gated"`
 	Gate           string       `toml:"gate" default:"not lost" choices:"not lost,held" doc:"not lost: a stage fails where the validation pictures show that it lost more than alpha; held: wherever they do not show that it did not"`
 	Distil         DistilConfig `toml:"distil" doc:"how the student recovers; steps are those of the whole stage, shared among its cuts"`
-	Retry          RetryConfig  `toml:"retry" doc:"what a stage that was not accepted tries: more distillation, then the same end size in more cuts, then a size half way back"`
+	Retry          RetryConfig  `toml:"retry" doc:"what a stage that was not accepted tries: more distillation, then the same end size in more cuts, then, without a target, a size half way back"`
 }
 
 // RetryConfig is what a stage tries when its gate has not passed.

@@ -33,6 +33,9 @@ func triesOf(s *one, start *network.Held) (all []again) {
 	}
 	gentler := chosen(*s.cfg)
 	all = append(all, again{fmt.Sprintf("the same size in %d cuts", gentler.Cuts), "more cuts", gentler, 0})
+	if len(s.Config.Targets) > 0 {
+		return all // a larger student would miss its target
+	}
 	if half, ok := s.Config.HalfBack(s.index, start.Declared(), s.Teacher.Declared()); ok {
 		larger := chosen(half.Stages[s.index])
 		all = append(all, again{fmt.Sprintf("half of the cut, in %d cuts", larger.Cuts), "half", larger, 0})
