@@ -83,7 +83,7 @@ func (s *space) variable(kind nn.Kind, tower string, stages []int) variable {
 		}
 		v.most, v.step = most, multipleFor(a, most)
 		v.least = v.step
-		if kind == nn.FFN || kind == nn.Hidden {
+		if kind == nn.FFN || kind == nn.Hidden || kind == nn.KeySize {
 			v.least = min(2*v.step, most)
 		}
 		if bound {
