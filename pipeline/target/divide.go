@@ -148,7 +148,7 @@ func (x *search) improve(units []int) *Point {
 		}
 		from := best
 		for i, v := range x.vars {
-			for _, by := range []int{-1, 1, -2, 2, -3, 3} {
+			for _, by := range []int{-1, 1, -2, 2, -3, 3, -4, 4} {
 				one := slices.Clone(from)
 				one[i] += by * v.step
 				if one[i] < v.least || one[i] > v.most {
@@ -156,7 +156,7 @@ func (x *search) improve(units []int) *Point {
 				}
 				try(one)
 				for j, w := range x.vars {
-					for less := 1; less <= 2 && j != i && by > 0; less++ {
+					for less := 1; less <= 3 && j != i && by > 0; less++ {
 						if two := slices.Clone(one); two[j]-less*w.step >= w.least {
 							two[j] -= less * w.step
 							try(two)
