@@ -1,11 +1,15 @@
 package pipeline
 
 import (
+	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/pipeline/config"
+	"espalier/pipeline/event"
 	"espalier/torch/torchtest"
 )
 
@@ -40,4 +44,34 @@ func TestPicturesWithoutAnswers(t *testing.T) {
 		faultOf(t, root, smallRun))
 	_, _, err = runOn(t, root, loaded(teacher))
 	require.NoError(t, err, "a checkpoint's answers are enough for KL")
+}
+
+// A target's sizes are chosen when it is known which tokens the teacher's answers use; a teacher that is trained afterwards has none yet.
+func TestTargetWithAnswersOfTheTeacher(t *testing.T) {
+	torchtest.Setup(t)
+	splits := plainSplits()
+	teacher := smallTeacher(t, dataFolder(t, splits))
+	splits["train"][0].answer = nil
+	root := dataFolder(t, splits)
+	aim := func(text string) string {
+		return strings.Replace(text, "keep = { vision = 1, language = 1 }", `keep = { vocabulary = "used" }`, 1) + "[target]\nratio = 1.3\ndivisions = 1\n"
+	}
+	cfg, err := config.Parse("aim.toml", aim(loaded(teacher)), "data.root="+root, "output="+t.TempDir())
+	require.NoError(t, err)
+	var order []string
+	r, err := runWith(context.Background(), cfg, func(e event.Event) {
+		switch e := e.(type) {
+		case event.Phase:
+			if e.Name == "missing answers" {
+				order = append(order, "answered")
+			}
+		case event.Divided:
+			order = append(order, "divided")
+		}
+	})
+	require.NoError(t, err)
+	require.Len(t, order, 2)
+	assert.Equal(t, "answered", order[0])
+	assert.True(t, r.Target.Met(), r.Target.Line())
+	assert.Contains(t, faultOf(t, root, aim(smallRun)), `keep.vocabulary = "used" counts the teacher's answers`)
 }

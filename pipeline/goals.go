@@ -8,6 +8,7 @@ import (
 
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
@@ -37,6 +38,13 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 	cfg := r.cfg.Clone() // with how many tokens stay: the solver has no data
 	for i := range cfg.Stages {
 		if k := &cfg.Stages[i].Keep.Vocabulary; k.Used {
+			if r.cfg.Teacher.Train != nil && c.train.Asked.Lacks() {
+				return nil, fault.Inputf(`target: keep.vocabulary = "used" counts the teacher's answers to training questions without an answer, and the teacher of ` +
+					"[teacher.train] is trained after the sizes are chosen; give all of them an answer, or say how many tokens stay")
+			}
+			if err := r.complete(ctx, t, c); err != nil {
+				return nil, err
+			}
 			n := t.Declared().Config()
 			tokens, err := c.train.Asked.Tokens(c.train.Words.Answers, n.Text.Vocabulary, 0, n.TokenIDs())
 			if err != nil {
@@ -70,6 +78,15 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 		goals[0].name = ""
 	}
 	return goals, nil
+}
+
+// complete gives training questions without an answer the teacher's.
+func (r *run) complete(ctx context.Context, t *teacher.Teacher, c corpora) error {
+	n, err := t.Complete(ctx, r.chain, c.train, r.cfg.Eval.Batch, r.cfg.Eval.MaxAnswerTokens)
+	if n > 0 {
+		r.events.Note("%d training questions without an answer take the teacher's, and count for KL alone", n)
+	}
+	return err
 }
 
 // choose tries the divisions of a target and gives the configuration of the best one, less the steps that this took.

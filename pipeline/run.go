@@ -137,12 +137,8 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	if err := checkAccepted(r.cfg.Teacher.Train, in.Marks, c.Splits); err != nil {
 		return nil, err
 	}
-	n, err := t.Complete(ctx, r.chain, c.train, r.cfg.Eval.Batch, r.cfg.Eval.MaxAnswerTokens)
-	if err != nil {
+	if err := r.complete(ctx, t, c); err != nil {
 		return nil, err
-	}
-	if n > 0 {
-		r.events.Note("%d training questions without an answer take the teacher's, and count for KL alone", n)
 	}
 	if stage.ReadsOutputs(r.cfg) {
 		if in.Outputs, err = t.Outputs(ctx, r.chain, c.train, stage.OutputForm(r.cfg), r.cfg.Eval.Batch); err != nil {

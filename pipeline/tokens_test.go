@@ -71,6 +71,7 @@ func hubTeacher(t *testing.T, kind, language string) (folder string, vocabulary 
 	m.Config().ImageToken = &image
 	require.NoError(t, m.Save(folder))
 	require.NoError(t, model.AdsPreprocessor(48).Save(folder))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "processor_config.json"), []byte(`{"num_query_tokens": 4, "processor_class": "Blip2Processor"}`), 0o644))
 	if kind == "instructblip" {
 		set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 1, Validation: 1, Test: 1, OOD: 1})
 		require.NoError(t, err)
@@ -127,6 +128,9 @@ func TestStagesCutTokens(t *testing.T) {
 			_, err = words.Answers.EncodePrompt("Ein ganz anderer Text, 学")
 			assert.NoError(t, err)
 
+			processor, err := os.ReadFile(filepath.Join(at, "processor_config.json"))
+			require.NoError(t, err)
+			assert.JSONEq(t, `{"num_query_tokens": 2, "processor_class": "Blip2Processor"}`, string(processor), "transformers puts as many places into a prompt")
 			hub, err := m.HubConfig()
 			require.NoError(t, err)
 			assert.Equal(t, []int{2, size}, []int{hub.Queries, hub.Text.Vocabulary})

@@ -10,7 +10,7 @@ import argparse, gzip, json, os, random, warnings
 import torch, transformers
 from PIL import Image
 from tokenizers import Tokenizer
-from transformers import Blip2Processor, BlipImageProcessor, InstructBlipProcessor, PreTrainedTokenizerFast
+from transformers import AddedToken, Blip2Processor, BlipImageProcessor, InstructBlipProcessor, PreTrainedTokenizerFast
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from answers import cached
 from cases import randomise
@@ -31,9 +31,10 @@ def tokenizer(name):
         return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(f.read().decode()), **SPECIAL[name])
 
 
-def checkpoint(family, c, seed):
-    """A model of the family with this config for the tokenizers' words, and its processor."""
+def checkpoint(family, c, seed, added=()):
+    """A model of the family with this config for the tokenizers' words and some more, and its processor."""
     words, extra = tokenizer(kind(family)), {}
+    words.add_tokens([AddedToken(x, special=True) for x in added], special_tokens=True)
     if family.startswith("instruct"):
         extra = dict(qformer_tokenizer=tokenizer("bert"))
     pictures = BlipImageProcessor(size=dict(height=c.vision_config.image_size, width=c.vision_config.image_size))

@@ -67,6 +67,11 @@ func (c *Config) FitWidths(teacher model.Network) (notes []string) {
 	return notes
 }
 
+// SizeFollows tells whether transformers takes the head size of a tower to be width / heads.
+func SizeFollows(n model.Network, tower string) bool {
+	return tower != "language" || n.Config().Text.ModelType == "opt"
+}
+
 // fitTower makes the width of a tower heads × head size, where its config says no head size, or a multiple of the heads,
 // which LLaMA's demands. The width that was asked for decides: it makes most of the size.
 func (l Stages) fitTower(n model.Network, tower string) string {
@@ -92,11 +97,10 @@ func (l Stages) fitTower(n model.Network, tower string) string {
 			last, w = i, n
 		}
 	}
-	size, cutSize := heads.Block(), false
+	size, said := heads.Block(), false
 	for i := range l {
-		s := &l[i]
-		if n := s.Keep.Of(tower).HeadSize.Count(size, headMultiple); s.Name == "inner" && n != size {
-			size, cutSize = n, true
+		if k := l[i].Keep.Of(tower).HeadSize; l[i].Name == "inner" && !k.Whole() {
+			size, said = k.Count(size, headMultiple), true
 		}
 	}
 	kind := n.Config().Text.ModelType
@@ -114,7 +118,7 @@ func (l Stages) fitTower(n model.Network, tower string) string {
 		return fmt.Sprintf("export: %s width %d → %d: transformers' LlamaConfig wants a multiple of the %d heads", tower, w, to, h)
 	case h*size == w:
 		return ""
-	case cutSize: // many narrow heads rather than few wide ones: the size follows from their number
+	case said: // many narrow heads rather than few wide ones: the size follows from their number
 		to := min(max(1, int(math.Round(float64(w)/float64(h)))), heads.Block(), hidden.Units()/h)
 		for i := range l {
 			if k := l[i].Keep.Of(tower); l[i].Name == "inner" && !k.HeadSize.Whole() {

@@ -5,6 +5,7 @@ import (
 	"espalier/model/prompt"
 	"espalier/pipeline/chain"
 	"espalier/torch"
+	"espalier/torch/nn"
 )
 
 // Reading is how a network takes pictures and questions.
@@ -43,7 +44,16 @@ func (r Reading) Save(n model.Network, folder string) error {
 	if err := r.Words.Save(folder); err != nil {
 		return err
 	}
-	if err := r.Pre.Save(folder); err != nil {
+	pre := r.Pre
+	for _, a := range n.Store().Axes() {
+		if a.Kind == nn.Queries {
+			var err error
+			if pre, err = pre.WithQueries(a.Units()); err != nil {
+				return err
+			}
+		}
+	}
+	if err := pre.Save(folder); err != nil {
 		return err
 	}
 	return n.Save(folder)

@@ -3,6 +3,7 @@ package target
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -150,7 +151,10 @@ func (s *space) config(units []int) *config.Config {
 			}
 		}
 	}
-	c.FitWidths(s.teacher)
+	if c.Export.Format == config.FormatTransformers {
+		s.fitHeads(c, units)
+		c.FitWidths(s.teacher)
+	}
 	for i := range c.Stages {
 		stage := &c.Stages[i]
 		stage.Cuts = max(stage.Cuts, min(s.cuts(units, i), stage.Distil.Steps/fewestSteps))
@@ -195,9 +199,22 @@ func (s *space) at(units []int) *Point {
 	if p := s.known[key]; p != nil {
 		return p
 	}
-	p := &Point{Units: append([]int(nil), units...)}
+	p := s.count(s.left(units))
+	p.Units = append([]int(nil), units...)
 	s.known[key] = p
-	left := s.left(units)
+	return p
+}
+
+// uncut is the teacher. The whole division is smaller where a stage's keep.vocabulary says so.
+func (s *space) uncut() *Point {
+	left := s.left(s.whole())
+	maps.DeleteFunc(left, func(a *nn.Axis, _ int) bool { return a.Kind == nn.Vocabulary })
+	return s.count(left)
+}
+
+// count is the student with so many units of each axis.
+func (s *space) count(left map[*nn.Axis]int) *Point {
+	p := &Point{}
 	p.parts, p.blocks = map[string]float64{}, map[string]int{}
 	for _, param := range s.params {
 		count := int64(param.CountWith(left))

@@ -63,7 +63,7 @@ func NewSolver(ctx context.Context, c *chain.Chain, in Input) (*Solver, error) {
 	if len(s.space.vars) == 0 {
 		return nil, fault.Inputf("target: no stage cuts anything: give stages named blocks, inner or hidden")
 	}
-	s.whole = s.space.at(s.space.whole())
+	s.whole = s.space.uncut()
 	s.timer = &timer{ctx: ctx, chain: c, in: in, space: s.space}
 	most, enough := 0., 0.
 	for i := range in.Config.Targets {

@@ -125,17 +125,30 @@ func TestTargetsBeyondTheSmallest(t *testing.T) {
 	}
 }
 
-// For plain transformers the widths of a division are heads × head size, and the sizes are met all the same.
+// For plain transformers the widths of a division are heads × head size, and the sizes are met all the same; also where little is
+// cut, so that heads or widths alone would be.
 func TestDivisionsThatTransformersLoads(t *testing.T) {
-	s := spaceOf(t, "export.format=transformers", "teacher.train.vision.heads=5", "teacher.train.vision.head_size=32")
-	l := limitOf("ratio", 12, s.at(s.whole()))
-	p := s.divide(favours[0], l)
-	require.NotNil(t, p)
-	assert.LessOrEqual(t, l.of(p), l.most)
-	assert.GreaterOrEqual(t, l.of(p), .95*l.most, "widths come in whole heads")
-	c := s.config(p.Units)
-	_, err := c.FitExport(s.teacher)
-	require.NoError(t, err)
+	for _, ratio := range []float64{1.1, 1.4, 12} {
+		s := spaceOf(t, "export.format=transformers", "teacher.train.vision.heads=5", "teacher.train.vision.head_size=32")
+		l := limitOf("ratio", ratio, s.uncut())
+		for _, f := range favours[:2] {
+			p := s.divide(f, l)
+			require.NotNil(t, p)
+			assert.LessOrEqual(t, l.of(p), l.most)
+			assert.GreaterOrEqual(t, l.of(p), .95*l.most, "widths come in whole heads")
+			_, err := s.config(p.Units).FitExport(s.teacher)
+			require.NoError(t, err, "%g, %s", ratio, f.name)
+		}
+	}
+}
+
+// A ratio is that to the teacher, with all of its tokens.
+func TestTargetsCountCutTokens(t *testing.T) {
+	c, n := solvable(t)
+	c.Stages[0].Keep.Vocabulary = config.VocabularyKeep{Most: config.Keep{Units: 1}}
+	s := newSpace(c, n, model.DtypesBy(n, func(*nn.Param) torch.DType { return torch.Float32 }))
+	assert.Equal(t, int64(n.Store().Count()), s.uncut().Parameters)
+	assert.Less(t, s.at(s.whole()).Parameters, s.uncut().Parameters)
 }
 
 // The clock finds the rates that latencies were made of, and does not go below 0 where one of them says nothing.
