@@ -40,7 +40,8 @@ parity: all ## random networks of every family made by transformers, both ways, 
 	$$python bench/parity/asked.py build/parity/asked && $(GO_TEST) ./cmd/model -run EqualTransformers -args -asked=$(CURDIR)/build/parity/asked && \
 	for family in build/parity/asked/*; do PYTHON=$$python examples/torchscript/check.sh $$family $$family/questions.jsonl || exit 1; done && \
 	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -pictures=$(CURDIR)/build/parity/pictures -back=$(CURDIR)/build/parity/back && \
-	$$python bench/parity/back.py build/parity/back/* && $$python bench/parity/dtypes.py build/parity/dtypes
+	$$python bench/parity/back.py build/parity/back/* && $$python bench/parity/dtypes.py build/parity/dtypes && \
+	$$python bench/parity/students.py build/parity/students
 
 dist: all ## dist/espalier: bin/ and lib/, a folder that can be moved
 	@cmake/dist.sh dist/espalier

@@ -9,81 +9,18 @@ spells with the tokens that are left. A student of which the vocabulary alone wa
 logits for every token that is left, and the answers that the teacher gives in these tokens. Half of the training questions have
 no answer in the data and so learn from the teacher's; to these the student must answer what its teacher answers freely. One line
 a run and a table; the exit status is 1 if one fails. setup.sh makes the Python environment, `make` the bin/."""
-import argparse, collections, json, os, random, shutil, sys, time, warnings
+import argparse, collections, json, os, shutil, sys, time, warnings
 import torch, transformers
 from PIL import Image
 from tokenizers import Tokenizer
-from transformers import AutoProcessor
-import asked, back, teachers
+from transformers import AutoConfig, AutoProcessor
+import back
 from answers import cached
-from asked import checkpoint
 from configs import FAMILIES, kind
+from cuts import ALONE, KINDS, RATIO, TOKENS, save_teacher, write_data, write_run
 from dtypes import SINGLE, call, followed, inputs_of
-from images import Files, photo
 
-TOKENS = 8     # of an answer, at most
-RATIO = 2      # of a target
 EXACT = 1e-9   # of logits in float64
-OTHERS = ("Wo fährt der Zug hin?", "学习 ☃ déjà-vu", "zygomorphic quartz 0x7f", "the dog")
-WITHIN = [q for q in asked.QUESTIONS if "<" not in q] + list(teachers.QUESTIONS)
-STAGE = '[[stage]]\nname = "{}"\nkeep = {{ {} }}\nalpha = 1.0\ncandidates = []\n[stage.distil]\nbatch = 4\nlr = 1e-3\nsteps = {}\n'
-
-
-def tokens(keep):
-    return lambda family: STAGE.format("tokens", keep, 0)
-
-
-def heads(family):
-    """Half of each head; the widths are heads × head size, as transformers takes them to be. Its LLaMA has no word for it."""
-    size = "{ head_size = 4 }"
-    language = "" if kind(family) == "llama" else f", language = {size}"
-    return STAGE.format("inner", f"vision = {size}, qformer = {size}{language}", 2) + \
-        STAGE.format("hidden", 'vision = 16, qformer = 12, language = 16, vocabulary = "used"', 2)
-
-
-def target(family):
-    return f"[target]\nratio = {RATIO}\ndivisions = 1\n" + STAGE.format("tokens", 'vocabulary = "used"', 0) + \
-        "".join(STAGE.format(n, "", 2).replace("keep = {  }\n", "") for n in ("blocks", "inner", "hidden"))
-
-
-KINDS = {"vocabulary": tokens('vocabulary = "used"'), "published": tokens('vocabulary = "used"'),
-         "queries": tokens('queries = 2, vocabulary = "used"'), "heads": heads, "target": target}
-ALONE = ("vocabulary", "published")  # the student is its teacher, but for tokens
-RUN = """seed = 1
-threads = 1
-device = "cpu"
-store = {store}
-[data]
-root = {data}
-size = {size}
-[data.vary]
-strength = 0
-[importance]
-pictures = 4
-batch = 4
-[teacher]
-checkpoint = {teacher}
-{stages}[eval]
-latency_runs = 2
-latency_warmup = 1
-throughput_batch = 2
-max_answer_tokens = {tokens}
-[export]
-format = "transformers"
-"""
-
-
-def write_data(folder, seed):
-    """Pictures with questions; of the training split's every second one has no answers, of the test split's they are others."""
-    r = random.Random(seed)
-    for split, pictures, questions in (("train", 6, WITHIN), ("validation", 2, WITHIN), ("test", 2, OTHERS)):
-        files = Files(os.path.join(folder, split), seed + len(split))
-        with open(os.path.join(folder, split, "metadata.jsonl"), "w") as f:
-            for n in range(pictures):
-                files.save(f"{n}.png", Image.fromarray(files.draw((teachers.SIZE,) * 2, photo)))
-                for q in questions:
-                    answer = {} if split == "train" and n % 2 else dict(answer=r.choice(teachers.WORDS))
-                    f.write(json.dumps(dict(file_name=f"{n}.png", question=q, **answer)) + "\n")
 
 
 def read_questions(folder, split):
@@ -91,39 +28,6 @@ def read_questions(folder, split):
     with open(os.path.join(folder, split, "metadata.jsonl")) as f:
         rows = [json.loads(line) for line in f]
     return [(Image.open(os.path.join(folder, split, x["file_name"])), x["question"], "answer" in x) for x in rows]
-
-
-def save_teacher(folder, family, form, seed):
-    """asked.py's checkpoint; "published" has files as before transformers 5, the family's own class of tokenizer, and the other
-    form of the head: its own weights or the embedding's, in T5 scaled or not."""
-    c = teachers.config(family)
-    if form == "published":
-        key = "scale_decoder_outputs" if kind(family) == "t5" else "tie_word_embeddings"  # all that is left of this key in T5
-        setattr(c.text_config, key, not getattr(c.text_config, key))
-    own = form == "published" and kind(family) == "t5"  # its tokenizer adds these where they are not there
-    m, processor = checkpoint(family, c, seed, [f"<extra_id_{n}>" for n in range(100)] if own else ())
-    m.get_output_embeddings().weight.data[processor.tokenizer.pad_token_id] = 0  # never the best: at padding an answer's words end, for this program
-    m.save_pretrained(folder), processor.save_pretrained(folder)
-    if form == "published":
-        publish(folder, kind(family))
-
-
-def edit(path, f):
-    with open(path) as file:
-        table = json.load(file)
-    f(table)
-    with open(path, "w") as file:
-        json.dump(table, file, indent=1)
-
-
-def publish(folder, language):
-    own = dict(opt="GPT2Tokenizer", t5="T5Tokenizer", llama="LlamaTokenizer")[language]
-    edit(os.path.join(folder, "tokenizer_config.json"), lambda t: t.update(tokenizer_class=own))
-    with open(os.path.join(folder, "preprocessor_config.json"), "w") as f:
-        def split(t):
-            pictures = t.pop("image_processor")
-            json.dump(dict(pictures, processor_class=t["processor_class"]), f, indent=1)
-        edit(os.path.join(folder, "processor_config.json"), split)
 
 
 def answer(m, family, inputs, **how):
@@ -215,9 +119,7 @@ def check(a, family, name, data):
     teacher, run = (os.path.join(folder, x) for x in ("teacher", "run"))
     save_teacher(teacher, family, name, 100 * a.seed + FAMILIES.index(family))
     path = os.path.join(folder, "run.toml")
-    with open(path, "w") as f:
-        f.write(RUN.format(data=json.dumps(data), size=teachers.SIZE, teacher=json.dumps(teacher), stages=KINDS[name](family),
-                           tokens=TOKENS, store=json.dumps(os.path.join(folder, "store"))))
+    write_run(path, family, name, data, teacher, os.path.join(folder, "store"))
     call(os.path.join(a.bin, "pipeline"), "-c", path, "-set", "output=" + run)
     student, total = os.path.join(run, "student"), collections.Counter()
     for split in ("train", "test"):
@@ -230,6 +132,10 @@ def check(a, family, name, data):
     if name in ALONE:
         gap, words, left, all = check_teacher(family, teacher, student, read_questions(data, "train"))
         line += f"; {left} of {all} tokens, logits {gap:.0e} from the teacher's, {words['free']} of {words['within']} answers its free ones, the others its best in these tokens"
+    if name == "heads":
+        c = AutoConfig.from_pretrained(student)
+        if (c.vision_config.num_attention_heads, c.vision_config.hidden_size, c.qformer_config.num_attention_heads, c.qformer_config.hidden_size) != (4, 16, 3, 12):
+            raise back.Fail("the heads are not all there, at half their size")
     if name == "target":
         with open(os.path.join(run, "report.json")) as f:
             got = json.load(f)["target"]["got"]
