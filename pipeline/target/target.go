@@ -50,7 +50,6 @@ const lowest, aim, highest = .88, .93, .97
 
 // Solver solves the targets of a run. The device is measured once for all of them.
 type Solver struct {
-	in    Input
 	space *space
 	whole *Point
 	timer *timer
@@ -59,7 +58,7 @@ type Solver struct {
 
 // NewSolver measures the device with networks of the sizes that the targets are about.
 func NewSolver(ctx context.Context, c *chain.Chain, in Input) (*Solver, error) {
-	s := &Solver{in: in, space: newSpace(in.Config, in.Teacher, in.Dtypes)}
+	s := &Solver{space: newSpace(in.Config, in.Teacher, in.Dtypes)}
 	if len(s.space.vars) == 0 {
 		return nil, fault.Inputf("target: no stage cuts anything: give stages named blocks, inner or hidden")
 	}
