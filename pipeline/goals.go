@@ -42,7 +42,7 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 				return nil, fault.Inputf(`target: keep.vocabulary = "used" counts the teacher's answers to training questions without an answer, and the teacher of ` +
 					"[teacher.train] is trained after the sizes are chosen; give all of them an answer, or say how many tokens stay")
 			}
-			if err := r.complete(ctx, t, c); err != nil {
+			if err := complete(ctx, r, t, c); err != nil {
 				return nil, err
 			}
 			n := t.Declared().Config()
@@ -81,7 +81,7 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 }
 
 // complete gives training questions without an answer the teacher's.
-func (r *run) complete(ctx context.Context, t *teacher.Teacher, c corpora) error {
+func complete(ctx context.Context, r *run, t *teacher.Teacher, c corpora) error {
 	n, err := t.Complete(ctx, r.chain, c.train, r.cfg.Eval.Batch, r.cfg.Eval.MaxAnswerTokens)
 	if n > 0 {
 		r.events.Note("%d training questions without an answer take the teacher's, and count for KL alone", n)

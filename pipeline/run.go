@@ -137,7 +137,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	if err := checkAccepted(r.cfg.Teacher.Train, in.Marks, c.Splits); err != nil {
 		return nil, err
 	}
-	if err := r.complete(ctx, t, c); err != nil {
+	if err := complete(ctx, r, t, c); err != nil {
 		return nil, err
 	}
 	if stage.ReadsOutputs(r.cfg) {

@@ -97,10 +97,11 @@ func (l Stages) fitTower(n model.Network, tower string) string {
 			last, w = i, n
 		}
 	}
-	size, said := heads.Block(), false
+	size, cutSize := heads.Block(), false
 	for i := range l {
-		if k := l[i].Keep.Of(tower).HeadSize; l[i].Name == "inner" && !k.Whole() {
-			size, said = k.Count(size, headMultiple), true
+		s := &l[i]
+		if n := s.Keep.Of(tower).HeadSize.Count(size, headMultiple); s.Name == "inner" && n != size {
+			size, cutSize = n, true
 		}
 	}
 	kind := n.Config().Text.ModelType
@@ -118,7 +119,7 @@ func (l Stages) fitTower(n model.Network, tower string) string {
 		return fmt.Sprintf("export: %s width %d → %d: transformers' LlamaConfig wants a multiple of the %d heads", tower, w, to, h)
 	case h*size == w:
 		return ""
-	case said: // many narrow heads rather than few wide ones: the size follows from their number
+	case cutSize: // many narrow heads rather than few wide ones: the size follows from their number
 		to := min(max(1, int(math.Round(float64(w)/float64(h)))), heads.Block(), hidden.Units()/h)
 		for i := range l {
 			if k := l[i].Keep.Of(tower); l[i].Name == "inner" && !k.HeadSize.Whole() {

@@ -7,7 +7,7 @@ import (
 
 // fitHeads keeps heads whole where the width stays whole, and opens their size where the width alone is cut, for FitWidths to find
 // one: transformers takes the size to be width / heads.
-func (s *space) fitHeads(c *config.Config, units []int) {
+func fitHeads(s *space, c *config.Config, units []int) {
 	cut := map[string]bool{} // of a tower and kind
 	for i, v := range s.vars {
 		cut[v.tower+string(v.kind)] = units[i] < v.most
@@ -22,7 +22,7 @@ func (s *space) fitHeads(c *config.Config, units []int) {
 			case !cut[v.tower+string(nn.Hidden)]:
 				t.Heads, t.HeadSize = config.Keep{}, config.Keep{}
 			case !cut[v.tower+string(nn.Heads)] && !cut[v.tower+string(nn.KeySize)]:
-				t.HeadSize = config.Keep{Units: v.most}
+				t.HeadSize = config.Keep{Units: max(1, v.most-v.step)} // any that is less: FitWidths finds the one
 			}
 		}
 	}

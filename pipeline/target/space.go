@@ -152,12 +152,12 @@ func (s *space) config(units []int) *config.Config {
 		}
 	}
 	if c.Export.Format == config.FormatTransformers {
-		s.fitHeads(c, units)
+		fitHeads(s, c, units)
 		c.FitWidths(s.teacher)
 	}
 	for i := range c.Stages {
 		stage := &c.Stages[i]
-		stage.Cuts = max(stage.Cuts, min(s.cuts(units, i), stage.Distil.Steps/fewestSteps))
+		stage.Cuts = max(stage.Cuts, min(cuts(s.vars, units, i), stage.Distil.Steps/fewestSteps))
 	}
 	return c
 }
@@ -170,13 +170,13 @@ var gentle = map[nn.Kind]float64{nn.Queries: .4, nn.Blocks: .4, nn.Heads: .4, nn
 const fewestSteps = 40
 
 // cuts is in how many cuts a stage makes its part of a division.
-func (s *space) cuts(units []int, stage int) int {
+func cuts(vars []variable, units []int, stage int) int {
 	type part struct {
 		tower string
 		kind  nn.Kind
 	}
 	squeeze := map[part]float64{} // logarithms
-	for i, v := range s.vars {
+	for i, v := range vars {
 		if !slices.Contains(v.stages, stage) {
 			continue
 		}
