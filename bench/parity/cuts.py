@@ -79,7 +79,8 @@ def save_teacher(folder, family, form, seed):
         setattr(c.text_config, key, not getattr(c.text_config, key))
     own = form == "published" and kind(family) == "t5"  # its tokenizer adds these where they are not there
     m, processor = checkpoint(family, c, seed, [f"<extra_id_{n}>" for n in range(100)] if own else ())
-    m.get_output_embeddings().weight.data[processor.tokenizer.pad_token_id] = 0  # never the best: at padding an answer's words end, for this program
+    # Never the best token: at padding an answer's words end, for this program; transformers wants a picture for <image>.
+    m.get_output_embeddings().weight.data[[processor.tokenizer.pad_token_id, m.config.image_token_index]] *= 1e-3
     m.save_pretrained(folder), processor.save_pretrained(folder)
     if form == "published":
         publish(folder, kind(family))
