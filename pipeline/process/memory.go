@@ -52,10 +52,17 @@ func Reserve() error {
 			(taken+reserve)>>20, limit>>20)
 	}
 	runtime.KeepAlive(make([]byte, reservedHeap)) // Go keeps the addresses of what it frees
+	startThreads(reservedThreads)                 // and the threads that have nothing to do, too
+	runtime.GC()
+	return nil
+}
+
+// startThreads has n threads of the system at once.
+func startThreads(n int) {
 	var started, ended sync.WaitGroup
-	started.Add(reservedThreads)
-	for range reservedThreads {
-		ended.Go(func() { // Go keeps the threads that have nothing to do, too
+	started.Add(n)
+	for range n {
+		ended.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			started.Done()
@@ -63,8 +70,6 @@ func Reserve() error {
 		})
 	}
 	ended.Wait()
-	runtime.GC()
-	return nil
 }
 
 // addresses is the limit on the process's address space, in bytes; 0 where there is none.

@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -87,16 +86,6 @@ func goOn() {
 		}
 	}
 	heap := make([]byte, 16<<20)
-	var started, ended sync.WaitGroup
-	started.Add(8)
-	for range 8 {
-		ended.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			started.Done()
-			started.Wait()
-		})
-	}
-	ended.Wait()
+	startThreads(8)
 	runtime.KeepAlive(heap)
 }

@@ -155,11 +155,16 @@ func (s *space) config(units []int) *config.Config {
 		fitHeads(s, c, units)
 		c.FitWidths(s.teacher)
 	}
+	return c
+}
+
+// deepen gives each stage of a division's configuration as many cuts as its depth takes. The search does not need them: what stays in
+// the end is the same.
+func deepen(c *config.Config, vars []variable, units []int) {
 	for i := range c.Stages {
 		stage := &c.Stages[i]
-		stage.Cuts = max(stage.Cuts, min(cuts(s.vars, units, i), stage.Distil.Steps/fewestSteps))
+		stage.Cuts = max(stage.Cuts, min(cuts(vars, units, i), stage.Distil.Steps/fewestSteps))
 	}
-	return c
 }
 
 // gentle is to what share of its units a kind goes down in one cut: what goes at once cannot be won back in a few hundred steps

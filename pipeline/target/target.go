@@ -132,6 +132,7 @@ func (s *Solver) Solve(t config.TargetConfig) (*Solution, error) {
 	}
 	for _, p := range farApart(points, t.Divisions) {
 		cfg := s.space.config(p.Units)
+		deepen(cfg, s.space.vars, p.Units)
 		if _, err := cfg.FitExport(s.space.teacher); err != nil {
 			return nil, err
 		}

@@ -102,7 +102,9 @@ func TestBoundsAndFavours(t *testing.T) {
 func TestDeepStagesMakeSeveralCuts(t *testing.T) {
 	cuts := func(ratio float64, set ...string) (all []int) {
 		s := spaceOf(t, set...)
-		c := s.config(s.divide(favours[0], limitOf("ratio", ratio, s.at(s.whole()))).Units)
+		p := s.divide(favours[0], limitOf("ratio", ratio, s.at(s.whole())))
+		c := s.config(p.Units)
+		deepen(c, s.vars, p.Units)
 		for _, stage := range c.Stages {
 			all = append(all, stage.Cuts)
 		}
