@@ -36,8 +36,10 @@ func (e *CheckpointError) Unwrap() error { return e.error }
 const (
 	latencyRuns     = 300
 	latencyWarmup   = 20
-	latencyTurn     = 20 // answers of one network before the next one's
-	throughputBatch = 64 // pictures, each with its five questions
+	latencyTurn     = 20              // answers of one network before the next one's
+	latencyRounds   = 5 // at most
+	latencySpan     = 2 * time.Second // of a network; no round begins later
+	throughputBatch = 64              // pictures, each with its five questions
 	throughputRuns  = 7
 	promptTokens    = 6 // of a vocabulary that has not the words of the questions
 )
@@ -61,11 +63,21 @@ func Checkpoints(ctx context.Context, folders []string, o Options, events func(E
 		}
 		subjects = append(subjects, s)
 	}
-	for at := 0; at < latencyWarmup+latencyRuns; at += latencyTurn {
-		for _, s := range subjects {
-			if err := s.answerAlone(ctx, at); err != nil {
-				return nil, err
+	span := latencySpan * time.Duration(len(subjects))
+	for begun, round := time.Now(), 0; round <= 1 || round <= latencyRounds && time.Since(begun) < span; round++ {
+		runs := latencyRuns
+		if round == 0 {
+			runs = latencyWarmup
+		}
+		for at := 0; at < runs; at += latencyTurn {
+			for _, s := range subjects {
+				if err := s.answerAlone(ctx, at); err != nil {
+					return nil, err
+				}
 			}
+		}
+		for _, s := range subjects {
+			s.endRound(round == 0)
 		}
 	}
 	events(Note{"latency is measured"})
@@ -91,8 +103,9 @@ type subject struct {
 	pixels  []uint8
 	prompts [][][]int
 	ends    []int
-	alone   []float64 // seconds of single answers
-	rates   []float64 // answers a second of the batch
+	alone   []float64      // ms of a round's single answers
+	latency report.Latency // of the quietest round
+	rates   []float64      // answers a second of the batch
 }
 
 func openSubject(folder string) (*subject, error) {
@@ -162,11 +175,18 @@ func (s *subject) answerAlone(ctx context.Context, at int) error {
 		if err := errors.Join(ctx.Err(), s.generate(p, p+1, [][][]int{{s.prompts[p][i%len(s.prompts[p])]}})); err != nil {
 			return err
 		}
-		if i >= latencyWarmup {
-			s.alone = append(s.alone, time.Since(start).Seconds())
-		}
+		s.alone = append(s.alone, time.Since(start).Seconds()*1e3)
 	}
 	return nil
+}
+
+// endRound keeps the latency of the round with the least median, as a run does (measure.Alone).
+func (s *subject) endRound(warmup bool) {
+	slices.Sort(s.alone)
+	if p50 := quantile(s.alone, .5); !warmup && (s.latency.P50 == 0 || p50 < s.latency.P50) {
+		s.latency = report.Latency{P50: p50, P99: quantile(s.alone, .99), Batch: 1}
+	}
+	s.alone = s.alone[:0]
 }
 
 // answerTogether answers all questions of all pictures, shared among workers. The first time warms up.
@@ -192,10 +212,9 @@ func (s *subject) answerTogether(ctx context.Context, workers int) error {
 }
 
 func (s *subject) result() Checkpoint {
-	ms := slices.Sorted(slices.Values(s.alone))
 	return Checkpoint{
 		Folder: s.folder, Parameters: int64(s.net.Store().Count()), Bytes: int64(s.net.Store().Bytes()),
-		LatencyMS:  report.Latency{P50: quantile(ms, .5) * 1e3, P99: quantile(ms, .99) * 1e3, Batch: 1},
+		LatencyMS:  s.latency,
 		Throughput: report.Throughput{AnswersPerS: median(s.rates[1:]), Batch: throughputBatch},
 	}
 }

@@ -67,13 +67,27 @@ func (c *Config) FitWidths(teacher model.Network) (notes []string) {
 	return notes
 }
 
-// SizeFollows tells whether transformers takes the head size of a tower to be width / heads.
-func SizeFollows(n model.Network, tower string) bool {
-	return tower != "language" || n.Config().Text.ModelType == "opt"
+// HeadRule is what transformers wants of a tower's heads.
+type HeadRule int
+
+const (
+	SizeFromWidth HeadRule = iota // the head size is width / heads
+	WholeHeads                    // LLaMA: the width is a multiple of the heads, and rotary positions turn all of a head's pairs
+	OwnSize                       // T5: heads, head size and width are three numbers
+)
+
+// HeadRuleOf is the rule for a tower of a network.
+func HeadRuleOf(n model.Network, tower string) HeadRule {
+	switch kind := n.Config().Text.ModelType; {
+	case tower == "language" && kind == "llama":
+		return WholeHeads
+	case tower == "language" && kind == "t5":
+		return OwnSize
+	}
+	return SizeFromWidth
 }
 
-// fitTower makes the width of a tower heads × head size, where its config says no head size, or a multiple of the heads,
-// which LLaMA's demands. The width that was asked for decides: it makes most of the size.
+// fitTower makes a tower's widths and heads keep its rule. The width that was asked for decides: it makes most of the size.
 func (l Stages) fitTower(n model.Network, tower string) string {
 	var heads, hidden *nn.Axis
 	for _, a := range n.Store().Axes() {
@@ -104,13 +118,12 @@ func (l Stages) fitTower(n model.Network, tower string) string {
 			size, cutSize = n, true
 		}
 	}
-	kind := n.Config().Text.ModelType
-	switch {
+	switch rule := HeadRuleOf(n, tower); {
 	case last < 0:
 		return "" // widths stay: FitExport reports heads that do not fit
-	case tower == "language" && kind == "t5":
+	case rule == OwnSize:
 		return ""
-	case tower == "language" && kind == "llama":
+	case rule == WholeHeads:
 		if w%h == 0 {
 			return ""
 		}

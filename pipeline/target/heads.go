@@ -13,7 +13,7 @@ func fitHeads(s *space, c *config.Config, units []int) {
 		cut[v.tower+string(v.kind)] = units[i] < v.most
 	}
 	for _, v := range s.vars {
-		if v.kind != nn.KeySize || !config.SizeFollows(s.teacher, v.tower) {
+		if v.kind != nn.KeySize || config.HeadRuleOf(s.teacher, v.tower) != config.SizeFromWidth {
 			continue
 		}
 		for _, at := range v.stages {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"espalier/model"
@@ -12,6 +11,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/event"
+	"espalier/pipeline/measure"
 	"espalier/pipeline/network"
 	"espalier/torch"
 	"espalier/torch/nn"
@@ -23,23 +23,24 @@ type profileInput struct {
 	Sizes     []nn.Structure // of the networks that are timed
 	DType     torch.DType
 	Questions *corpus.Corpus
-	MaxTokens int     // of an answer that the data do not give
-	Enough    float64 // milliseconds: networks behind one that takes more are left out
+	MaxTokens int           // of an answer that the data do not give
+	Span      time.Duration // of a network's measurement, about
+	Enough    float64       // milliseconds: networks behind one that takes more are left out
 }
 
 var profileStep = chain.Step[profileInput, []float64]{Name: "profile", Own: true, Compute: profile}
 
-// A network is timed for this long, and for these numbers of answers.
+// The networks of the cost model are timed for a short while, and those that a target of latency finds for longer.
 const (
-	profileSpan    = 150 * time.Millisecond
-	fewestProfiled = 7
-	mostProfiled   = 60
+	fitSpan        = 100 * time.Millisecond
+	correctSpan    = 600 * time.Millisecond
+	fewestProfiled = 7  // answers of a round
 	fewestNetworks = 10 // that a fit needs
 )
 
 // profile measures the latency of one answer, in milliseconds, of networks with random weights: it depends on their sizes alone. It is
-// the lower quartile, which other work on the machine moves less than the median. The networks answer in as many tokens as the data's
-// answers have, since they do not know when to end.
+// taken as a run takes its students' (measure.Alone). The networks answer in as many tokens as the data's answers have, since they do
+// not know when to end.
 func profile(ctx context.Context, w *chain.Work, in profileInput) ([]float64, error) {
 	torch.SetNumThreads(1)
 	defer torch.SetNumThreads(w.Environment.Threads)
@@ -68,34 +69,30 @@ func profile(ctx context.Context, w *chain.Work, in profileInput) ([]float64, er
 func latency(ctx context.Context, n model.Network, in profileInput) (float64, error) {
 	c := in.Questions
 	pixels := make([]uint8, 3*c.Pre.Size*c.Pre.Size)
-	var times []float64
-	for began, i := time.Now(), -2; len(times) < fewestProfiled || len(times) < mostProfiled && time.Since(began) < profileSpan; i++ {
-		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
-		}
-		p := max(0, i) % c.Split.Len()
-		j := max(0, i) % len(c.Asked.Questions[p])
+	answer := func(i int) (time.Duration, error) {
+		p := i % c.Split.Len()
+		question := c.Asked.Questions[p][i%len(c.Asked.Questions[p])]
 		if err := c.Split.Pixels(p, pixels); err != nil {
 			return 0, err
 		}
-		tokens := min(len(c.Asked.Questions[p][j].Answer), in.MaxTokens)
+		tokens := min(len(question.Answer), in.MaxTokens)
 		if tokens == 0 {
 			tokens = in.MaxTokens
 		}
 		start := time.Now()
 		err := torch.Run(func(*torch.Scope) error {
-			_, err := n.Generate(c.Pre.Pictures(pixels, c.On), [][]model.Question{{c.Asked.Questions[p][j]}}, model.GenerateOptions{MaxTokens: tokens})
+			_, err := n.Generate(c.Pre.Pictures(pixels, c.On), [][]model.Question{{question}}, model.GenerateOptions{MaxTokens: tokens})
 			return err
 		})
-		if err != nil {
-			return 0, err
-		}
-		if i >= 0 { // the first ones allocate
-			times = append(times, time.Since(start).Seconds()*1e3)
-		}
+		return time.Since(start), err
 	}
-	slices.Sort(times)
-	return times[len(times)/4], nil
+	once, err := measure.Alone(ctx, measure.Rounds{Warmup: 2, Runs: 1}, answer) // the first ones allocate
+	if err != nil {
+		return 0, err
+	}
+	runs := max(fewestProfiled, int(in.Span.Seconds()*1e3/once.P50/measure.MostRounds))
+	least, err := measure.Alone(ctx, measure.Rounds{Runs: runs, Span: in.Span}, answer)
+	return least.P50, err
 }
 
 // clock predicts latencies: so much for an answer, for each block of a tower, and for each parameter that its tokens pass.
@@ -117,21 +114,36 @@ func (c *clock) of(p *Point) float64 {
 	return sum
 }
 
-// fit finds the rates, none below 0, that come nearest to what was measured, as shares of it: coordinate descent on the squares.
+// leastShare: each feature takes at least this share of the time of an answer. A rate of 0, which chance can give to a tower that
+// takes little time, would leave that tower whole.
+const leastShare = .02
+
+// fit finds the rates that come nearest to what was measured, as shares of it: coordinate descent on the squares.
 func fit(points []*Point, ms []float64) *clock {
 	rows := make([][]float64, len(points))
 	scale := make([]float64, len(points[0].features()))
+	floor := make([]float64, len(scale))
 	for i, p := range points {
 		rows[i] = p.features()
 		for k := range rows[i] {
 			rows[i][k] /= ms[i]
 			scale[k] += rows[i][k] * rows[i][k]
+			floor[k] += rows[i][k] / float64(len(rows))
 		}
 	}
 	rates := make([]float64, len(scale))
+	for k, mean := range floor {
+		if mean > 0 {
+			floor[k] = leastShare / mean
+			rates[k] = floor[k]
+		}
+	}
 	left := make([]float64, len(rows)) // 1 − what the rates say
 	for i := range left {
 		left[i] = 1
+		for k, x := range rows[i] {
+			left[i] -= rates[k] * x
+		}
 	}
 	for range 20000 {
 		moved := 0.
@@ -143,7 +155,7 @@ func fit(points []*Point, ms []float64) *clock {
 			for i := range rows {
 				slope += rows[i][k] * left[i]
 			}
-			by := max(-rates[k], slope/scale[k])
+			by := max(floor[k]-rates[k], slope/scale[k])
 			rates[k] += by
 			for i := range rows {
 				left[i] -= by * rows[i][k]

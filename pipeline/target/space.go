@@ -69,8 +69,8 @@ func newSpace(cfg *config.Config, teacher model.Network, dtypes model.Dtypes) *s
 // variable is how many units of a kind a tower keeps, from the bound that the stages' keep sets; of none where nothing can be chosen.
 func (s *space) variable(kind nn.Kind, tower string, stages []int) variable {
 	v := variable{tower: tower, kind: kind, stages: stages}
-	if kind == nn.KeySize && tower == "language" && s.cfg.Export.Format == config.FormatTransformers && s.teacher.Config().Text.ModelType == "llama" {
-		return v // transformers turns the pairs of a whole head
+	if kind == nn.KeySize && s.cfg.Export.Format == config.FormatTransformers && config.HeadRuleOf(s.teacher, tower) == config.WholeHeads {
+		return v
 	}
 	last := &s.cfg.Stages[stages[len(stages)-1]]
 	bound := !last.Keep.Of(tower).Whole() || kind == nn.Queries && !last.Keep.Queries.Whole()

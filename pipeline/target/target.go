@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"time"
 
 	"espalier/model"
 	"espalier/pipeline/chain"
@@ -46,7 +47,7 @@ const (
 )
 
 // A target of latency is met by a network that takes between these shares of it; aim is what is looked for.
-const lowest, aim, highest = .86, .9, .94
+const lowest, aim, highest = .875, .91, .945
 
 // Solver solves the targets of a run. The device is measured once for all of them.
 type Solver struct {
@@ -64,20 +65,19 @@ func NewSolver(ctx context.Context, c *chain.Chain, in Input) (*Solver, error) {
 	}
 	s.whole = s.space.uncut()
 	s.timer = &timer{ctx: ctx, chain: c, in: in, space: s.space}
-	most, enough := 0., 0.
+	most, enough, sizes := 0., 0., false
 	for i := range in.Config.Targets {
-		switch key, want := in.Config.Targets[i].Want(); key {
-		case "latency_ms":
+		key, want := in.Config.Targets[i].Want()
+		if key == "latency_ms" {
 			most, enough = 1, max(enough, 3*want)
-		default:
-			l := limitOf(key, want, s.whole)
-			most = max(most, min(1, 3*l.most/l.of(s.whole)))
+			continue
 		}
+		sizes = true
+		l := limitOf(key, want, s.whole)
+		most = max(most, min(1, 3*l.most/l.of(s.whole)))
 	}
-	for i := range in.Config.Targets { // where a size is asked for too, all networks up to it are timed
-		if in.Config.Targets[i].LatencyMS == nil {
-			enough = 0
-		}
+	if sizes { // all networks up to the sizes are timed
+		enough = 0
 	}
 	var err error
 	s.clock, err = s.timer.clock(most*float64(s.whole.Parameters), enough)
@@ -98,39 +98,16 @@ func (s *Solver) Solve(t config.TargetConfig) (*Solution, error) {
 	if most := l.of(s.whole); most <= l.most {
 		return nil, fault.Inputf("%s: %s = %g is met by the teacher itself (%g): nothing would be cut", at, key, want, shown(key, most, s.whole))
 	}
-	solution := &Solution{Key: key, Want: want}
-	var points []*Point
-	least := s.space.at(s.space.least())
-	reached := l.of(least)
-	for _, f := range favours {
-		var p *Point
-		if key != "latency_ms" {
-			p = s.space.divide(f, l)
-		} else {
-			var fastest float64
-			var err error
-			if p, fastest, err = s.timer.correct(t.Name, f, s.clock, want); err != nil {
-				return nil, err
-			}
-			if fastest > 0 {
-				reached = fastest
-			}
-		}
-		if p != nil {
-			if p.LatencyMS == 0 {
-				p.LatencyMS = s.clock.of(p)
-			}
-			points = append(points, p)
-		}
-		if t.Divisions == 1 {
-			break
-		}
+	points, reached, err := s.divisions(t, l)
+	if err != nil {
+		return nil, err
 	}
 	if len(points) == 0 {
 		return nil, fault.Inputf("%s: %s = %g cannot be met: the smallest student that these stages can make has %d parameters and %s %.4g; "+
-			"ask for less, or let the stages cut more kinds", at, key, want, least.Parameters, key, shown(key, reached, s.whole))
+			"ask for less, or let the stages cut more kinds", at, key, want, s.space.at(s.space.least()).Parameters, key, shown(key, reached, s.whole))
 	}
-	for _, p := range farApart(points, t.Divisions) {
+	solution := &Solution{Key: key, Want: want}
+	for _, p := range points {
 		cfg := s.space.config(p.Units)
 		deepen(cfg, s.space.vars, p.Units)
 		if _, err := cfg.FitExport(s.space.teacher); err != nil {
@@ -139,6 +116,43 @@ func (s *Solver) Solve(t config.TargetConfig) (*Solution, error) {
 		solution.Divisions = append(solution.Divisions, &Division{*p, cfg, s.space.words(p)})
 	}
 	return solution, nil
+}
+
+// divisions are those that are tried for a target, and the least that one reaches where none meets it.
+func (s *Solver) divisions(t config.TargetConfig, l limit) (points []*Point, reached float64, err error) {
+	key, want := t.Want()
+	reached = l.of(s.space.at(s.space.least()))
+	sought := l
+	if key == "latency_ms" {
+		sought.most = max(aim*want, reached*1.001) // the measurement tells whether the smallest one is too slow
+	}
+	for _, f := range favours {
+		if p := s.space.divide(f, sought); p != nil {
+			p.LatencyMS = s.clock.of(p)
+			points = append(points, p)
+		}
+	}
+	points = farApart(points, t.Divisions)
+	if key != "latency_ms" {
+		return points, reached, nil
+	}
+	var measured []*Point
+	for i, p := range points {
+		found, fastest, err := s.timer.correct(t.Name, p, s.clock, want)
+		if err != nil {
+			return nil, 0, err
+		}
+		if found != nil {
+			measured = append(measured, found)
+		}
+		if i == 0 || fastest < reached {
+			reached = fastest
+		}
+	}
+	if slow := slices.DeleteFunc(slices.Clone(measured), func(p *Point) bool { return p.LatencyMS < lowest*want }); len(slow) > 0 {
+		measured = slow // what is faster than it needs to be is not tried beside those that are not
+	}
+	return farApart(measured, len(measured)), reached, nil // no two are equal
 }
 
 // limitOf is a target of size as a measure and the most of it.
@@ -175,14 +189,14 @@ type timer struct {
 }
 
 // measure is the latencies of networks, in milliseconds, for a target's name or, where that is empty, for all of them.
-func (t *timer) measure(name string, points []*Point, what string, enough float64) ([]float64, error) {
+func (t *timer) measure(name string, points []*Point, what string, span time.Duration, enough float64) ([]float64, error) {
 	n := t.in.Teacher
 	config, err := n.Config().Marshal()
 	if err != nil {
 		return nil, err
 	}
 	shape := network.New(chain.Of([]any{string(config), n.Store().Structure()}), n, nil, nil)
-	in := profileInput{Shape: shape, Questions: t.in.Questions, MaxTokens: t.in.Config.Eval.MaxAnswerTokens, DType: t.dtype(), Enough: enough}
+	in := profileInput{Shape: shape, Questions: t.in.Questions, MaxTokens: t.in.Config.Eval.MaxAnswerTokens, DType: t.dtype(), Span: span, Enough: enough}
 	for _, p := range points {
 		sizes, err := t.space.structure(p)
 		if err != nil {
@@ -205,33 +219,31 @@ func (t *timer) dtype() torch.DType {
 // clock measures networks up to a number of parameters, or beyond a latency that is enough.
 func (t *timer) clock(most, enough float64) (*clock, error) {
 	points := t.space.sampled(profiled, most)
-	ms, err := t.measure("", points, "networks of several sizes", enough)
+	ms, err := t.measure("", points, "networks of several sizes", fitSpan, enough)
 	if err != nil {
 		return nil, err
 	}
 	return fit(points[:len(ms)], ms), nil
 }
 
-// correct finds the division that a favour finds for a latency as it is measured: the predictions only say where to look. It aims below
-// what is wanted, since no two measurements are alike. fastest is the least that was measured; best is nil where all took longer.
-func (t *timer) correct(name string, f favour, c *clock, want float64) (best *Point, fastest float64, err error) {
+// correct finds the division that is to a latency, as it is measured, what a point is to its prediction: the predictions only say where to
+// look. It aims below what is wanted, since no two measurements are alike. fastest is the least that was measured; best is nil where all
+// took longer.
+func (t *timer) correct(name string, p *Point, c *clock, want float64) (best *Point, fastest float64, err error) {
+	f := favours[slices.IndexFunc(favours, func(f favour) bool { return f.name == p.Name })]
 	least := c.of(t.space.at(t.space.least())) * 1.001
+	fastest = math.Inf(1)
 	var seen []pace
-	for at := max(least, aim*want); len(seen) < corrections; {
-		p := t.space.divide(f, limit{c.of, at})
-		if p == nil {
-			return best, fastest, nil
-		}
-		ms, err := t.measure(name, []*Point{p}, "the network that "+f.name+" finds", 0)
+	for at := p.LatencyMS; len(seen) < corrections; {
+		ms, err := t.measure(name, []*Point{p}, "the network that "+f.name+" finds", correctSpan, 0)
 		if err != nil {
 			return nil, 0, err
 		}
 		got := ms[0]
-		if fastest == 0 || got < fastest {
-			fastest = got
-		}
+		fastest = min(fastest, got)
 		if got <= highest*want && (best == nil || got > best.LatencyMS) {
-			best, p.LatencyMS = p, got
+			found := *p
+			best, found.LatencyMS = &found, got
 		}
 		if got >= lowest*want && got <= highest*want {
 			break
@@ -241,7 +253,9 @@ func (t *timer) correct(name string, f favour, c *clock, want float64) (best *Po
 		if next == at {
 			break
 		}
-		at = next
+		if at, p = next, t.space.divide(f, limit{c.of, next}); p == nil {
+			break
+		}
 	}
 	return best, fastest, nil
 }
