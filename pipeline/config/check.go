@@ -29,7 +29,7 @@ func (c *Config) check(t *table) {
 		t.fault("teacher.checkpoint", "the teacher is both loaded and trained: leave out checkpoint or [teacher.train]")
 	case k.Checkpoint == "" && k.Train == nil:
 		t.fault("teacher.checkpoint", "there is no teacher: give checkpoint, or a table [teacher.train]")
-	case k.Train != nil && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
+	case k.Train != nil && k.Train.Towers && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
 		t.fault("teacher.train.vision.patch", "%d does not divide data.size = %d", k.Train.Vision.Patch, c.Data.Size)
 	}
 	if c.Teacher.TopK == 1 {
@@ -75,6 +75,8 @@ func (d *DataConfig) check(t *table) {
 		t.fault("root", "data has both source and root: give one")
 	case d.Source == "" && d.Root == "":
 		t.fault("source", `there is no data: give source = "ads", or root = a data set's folder`)
+	case d.Source == "sequences" && (d.Longest < d.Shortest || d.OODLongest <= d.Longest):
+		t.fault("longest", "shortest = %d, longest = %d, ood_longest = %d: longest must not be below shortest, and ood_longest must be above it", d.Shortest, d.Longest, d.OODLongest)
 	}
 	if d.Root != "" && d.Vary == nil { // mild changes; the drawn pictures vary by themselves
 		d.Vary = filled[VaryConfig]()

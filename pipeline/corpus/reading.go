@@ -17,6 +17,14 @@ type Reading struct {
 	Files chain.Print // of what Words and Pre were read from
 }
 
+// Pictures are the pictures of so many rows from their bytes, as a network reads them.
+func (r Reading) Pictures(pixels []uint8, rows int) *torch.Tensor {
+	if r.Pre.Size == 0 {
+		return model.NoPictures(rows, r.On)
+	}
+	return r.Pre.Pictures(pixels, r.On)
+}
+
 // Answer is the whole way from a picture's bytes and a question to the answer's text.
 func (r Reading) Answer(n model.Network, pixels []uint8, question string, maxTokens int) (string, error) {
 	q, err := r.Words.Question(question)
@@ -33,7 +41,7 @@ func (r Reading) Answer(n model.Network, pixels []uint8, question string, maxTok
 // generate gives the token ids of a network's answers to some questions about each picture.
 func (r Reading) generate(n model.Network, pixels []uint8, questions [][]model.Question, maxTokens int) (ids [][][]int, err error) {
 	err = torch.Run(func(*torch.Scope) error {
-		ids, err = n.Generate(r.Pre.Pictures(pixels, r.On), questions, model.GenerateOptions{MaxTokens: maxTokens, Ends: r.Words.Ends()})
+		ids, err = n.Generate(r.Pictures(pixels, len(questions)), questions, model.GenerateOptions{MaxTokens: maxTokens, Ends: r.Words.Ends()})
 		return err
 	})
 	return ids, err

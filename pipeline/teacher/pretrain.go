@@ -56,6 +56,9 @@ func headSizes(c *model.Config, tasks int) (slots, vision, qformer int) {
 
 // HeadElements is how many numbers the throw-away heads hold, for the memory that a training needs.
 func HeadElements(c *model.Config, tasks int) int64 {
+	if !c.Towers() {
+		return 0
+	}
 	slots, vision, qformer := headSizes(c, tasks)
 	return int64(slots) * int64(vision+qformer+2)
 }

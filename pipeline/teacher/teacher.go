@@ -102,13 +102,20 @@ func declare(o Options) (*Teacher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPictures(o, c, "the network of [teacher.train]"); err != nil {
+		return nil, err
+	}
 	m, err := model.New(c)
 	if err != nil {
 		return nil, err
 	}
+	var pre model.Preprocessor
+	if c.Towers() {
+		pre = model.AdsPreprocessor(o.Set.Size)
+	}
 	return &Teacher{
 		Held: network.New("", m, nil, nil),
-		Reading: corpus.Reading{Words: prompt.Words{Answers: words, Template: o.Config.Data.Prompt}, Pre: model.AdsPreprocessor(o.Set.Size),
+		Reading: corpus.Reading{Words: prompt.Words{Answers: words, Template: o.Config.Data.Prompt}, Pre: pre,
 			Form: c.Form(), On: o.Device, Files: chain.Of(words.Words())},
 		Dtypes: model.DtypesBy(m, func(*nn.Param) torch.DType { return torch.Float32 }),
 	}, nil
@@ -152,6 +159,9 @@ func load(o Options, folder string) (*Teacher, error) {
 // reading are the tokenizers and the preprocessing of a checkpoint, held against the data.
 func reading(o Options, folder string, c *model.Config) (r corpus.Reading, err error) {
 	r.On, r.Form = o.Device, c.Form()
+	if err := checkPictures(o, c, "the checkpoint "+folder); err != nil {
+		return r, err
+	}
 	if r.Words, err = prompt.Load(folder, c, o.Config.Data.Prompt); err != nil {
 		return r, &fault.InputError{Err: err}
 	}
@@ -172,7 +182,7 @@ func reading(o Options, folder string, c *model.Config) (r corpus.Reading, err e
 		return r, fault.Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), which a run does not do: crop the pictures of the data "+
 			"to squares, and set do_center_crop to false and size to the network's height and width", folder)
 	}
-	if c.Vision.Image != o.Set.Size {
+	if c.Towers() && c.Vision.Image != o.Set.Size {
 		return r, fault.Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", o.Set.Size, folder, c.Vision.Image, c.Vision.Image)
 	}
 	return r, nil
