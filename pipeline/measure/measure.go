@@ -55,12 +55,14 @@ func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.E
 	}
 	seconds = sized.Seconds + test.Seconds
 	m.Accuracy, m.AccuracyByCategory = test.Value.Accuracy(on.Test.Split)
+	m.Positions = test.Value.Positions()
 	if on.OOD != nil {
 		ood, err := MarksOf(ctx, c, s, on.OOD, eval, "on ood")
 		if err != nil {
 			return m, 0, err
 		}
 		m.OOD, _ = ood.Value.Accuracy(on.OOD.Split)
+		m.OODPositions = ood.Value.Positions()
 		seconds += ood.Seconds
 	}
 	if s.When == event.Pruned {
