@@ -1,7 +1,7 @@
 package model
 
 import (
-	"fmt"
+	"errors"
 	"math"
 
 	"espalier/torch"
@@ -21,7 +21,7 @@ import (
 // positions of the answer (int64 [B, tokens]), and of each layer the keys and values.
 func (m *Blip2) TorchScript() (*torch.Module, error) {
 	if m.vision == nil {
-		return nil, fmt.Errorf("model: a decoder without towers is not exported as TorchScript; plain transformers loads its folder where the sizes allow it")
+		return nil, errDecoderScript
 	}
 	module, err := torch.NewModule("Student", m.store.Named())
 	if err != nil {
@@ -33,6 +33,8 @@ func (m *Blip2) TorchScript() (*torch.Module, error) {
 	}
 	return module, nil
 }
+
+var errDecoderScript = errors.New("model: a decoder without towers is not exported as TorchScript; plain transformers loads its folder where the sizes allow it")
 
 func (m *Blip2) traceMethods(module *torch.Module) error {
 	const rows, words = 2, 3 // examples: a method runs at other sizes
