@@ -230,7 +230,7 @@ func sharedFolder(cfg *config.Config, events event.Events) string {
 func (r *run) openData() (*data.Dataset, error) {
 	d := r.cfg.Data
 	r.events.Emit(event.Phase{Name: "data"})
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Sequences: data.Sequences{Tasks: d.Tasks, Shortest: d.Shortest, Longest: d.Longest, OODLongest: d.OODLongest}, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
+	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Sequences: sequences(d), Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
@@ -242,4 +242,12 @@ func (r *run) openData() (*data.Dataset, error) {
 		return nil, err
 	}
 	return set, needs.CheckBatches(r.cfg, set)
+}
+
+// sequences is what the source of that name draws.
+func sequences(d config.DataConfig) data.Sequences {
+	if d.Sequences == nil {
+		return data.Sequences{}
+	}
+	return data.Sequences(*d.Sequences)
 }

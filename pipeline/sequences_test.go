@@ -26,8 +26,7 @@ train = 64
 validation = 16
 test = 16
 ood = 16
-longest = 4
-ood_longest = 5
+sequences = { longest = 4, ood_longest = 5 }
 [importance]
 pictures = 16
 batch = 8

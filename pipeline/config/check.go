@@ -75,12 +75,20 @@ func (d *DataConfig) check(t *table) {
 		t.fault("root", "data has both source and root: give one")
 	case d.Source == "" && d.Root == "":
 		t.fault("source", `there is no data: give source = "ads", or root = a data set's folder`)
-	case d.Source == "sequences" && (d.Longest < d.Shortest || d.OODLongest <= d.Longest):
-		t.fault("longest", "shortest = %d, longest = %d, ood_longest = %d: longest must not be below shortest, and ood_longest must be above it", d.Shortest, d.Longest, d.OODLongest)
+	}
+	if d.Source == "sequences" && d.Sequences == nil {
+		d.Sequences = filled[SequencesConfig]()
+		t.table("sequences").visit(reflect.ValueOf(d.Sequences).Elem(), t.keys.key("sequences").sub)
 	}
 	if d.Root != "" && d.Vary == nil { // mild changes; the drawn pictures vary by themselves
 		d.Vary = filled[VaryConfig]()
 		t.table("vary").visit(reflect.ValueOf(d.Vary).Elem(), t.keys.key("vary").sub)
+	}
+}
+
+func (s *SequencesConfig) check(t *table) {
+	if s.Longest < s.Shortest || s.OODLongest <= s.Longest {
+		t.fault("longest", "shortest = %d, longest = %d, ood_longest = %d: longest must not be below shortest, and ood_longest must be above it", s.Shortest, s.Longest, s.OODLongest)
 	}
 }
 

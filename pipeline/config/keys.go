@@ -54,12 +54,16 @@ type DataConfig struct {
 	OOD        int    `toml:"ood" default:"0" drawn:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
 	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read, also in the middle of a run: end the run, or leave the row out and list it in the report"`
 
-	Tasks      []string `toml:"tasks" choices:"reverse,add" doc:"of sequences: reverse is a string of digits backwards, add the sum of two numbers of as many digits, written from the lowest digit on; none is both"`
-	Shortest   int      `toml:"shortest" default:"2" range:"[1,64]" doc:"of sequences: fewest digits of a string"`
-	Longest    int      `toml:"longest" default:"6" range:"[2,64]" doc:"of sequences: most digits of a string"`
-	OODLongest int      `toml:"ood_longest" default:"8" range:"[3,128]" doc:"of sequences: most digits of a string in the split ood, all of which are longer than longest"`
-
+	Sequences *SequencesConfig `toml:"sequences" doc:"what the source of that name draws; other sources do not read it"`
 	Vary *VaryConfig `toml:"vary" doc:"changes of the training pictures, drawn by lot each time that one is seen; on for your own pictures, and for ads where the table stands in the file"`
+}
+
+// SequencesConfig is what the source "sequences" draws.
+type SequencesConfig struct {
+	Tasks      []string `toml:"tasks" choices:"reverse,add" doc:"reverse is a string of digits backwards, add the sum of two numbers of as many digits, written from the lowest digit on; without it both"`
+	Shortest   int      `toml:"shortest" default:"2" range:"[1,64]" doc:"fewest digits of a string"`
+	Longest    int      `toml:"longest" default:"6" range:"[2,64]" doc:"most digits of a string"`
+	OODLongest int      `toml:"ood_longest" default:"8" range:"[3,128]" doc:"most digits of a string in the split ood, where all are longer than longest"`
 }
 
 // VaryConfig says how far training pictures are changed. Each range is that of a strength of 1. docs/pictures.md shows them.
