@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/BurntSushi/toml"
 	"golang.org/x/sync/errgroup"
 
 	"espalier/cmd/shell"
@@ -160,11 +159,11 @@ func (t trial) cell(ctx context.Context, c *experiment.Cell) (done *report.Repor
 		return nil, "", err
 	}
 	path, log := filepath.Join(c.Config.Output, "cell.toml"), filepath.Join(c.Config.Output, "cell.log")
-	var text strings.Builder
-	if err := toml.NewEncoder(&text).Encode(c.Config.Resolved()); err != nil {
+	text, err := c.TOML()
+	if err != nil {
 		return nil, "", err
 	}
-	if err := disk.Write(path, []byte(text.String())); err != nil {
+	if err := disk.Write(path, text); err != nil {
 		return nil, "", err
 	}
 	run := exec.CommandContext(ctx, program, "-c", path)

@@ -17,17 +17,19 @@ type Column struct {
 
 // columns are the figures with a name of their own. Accuracies are in per cent, drops in points.
 var columns = map[string]Column{
-	"accuracy":    {Head: "accuracy, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Student.Accuracy, report.Overall) }},
-	"ood":         {Head: "ood, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Student.OOD, report.Overall) }},
-	"teacher":     {Head: "teacher, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Teacher.Accuracy, report.Overall) }},
-	"teacher ood": {Head: "teacher ood, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Teacher.OOD, report.Overall) }},
-	"drop":        {Head: "points lost", Digits: 2, Of: drop},
-	"worst task":  {Head: "worst task, points lost", Digits: 1, Of: worstTask},
-	"parameters":  {Head: "parameters", Of: func(r *report.Report) (float64, bool) { return float64(r.Student.Parameters), true }},
-	"ratio":       {Head: "times smaller", Digits: 1, Of: func(r *report.Report) (float64, bool) { return r.Ratio.Model, true }},
-	"latency":     {Head: "latency, ms", Digits: 2, Of: func(r *report.Report) (float64, bool) { return r.Student.LatencyMS.P50, r.Student.LatencyMS.P50 > 0 }},
-	"seconds":     {Head: "seconds", Of: func(r *report.Report) (float64, bool) { return r.Seconds - r.TeacherSeconds, true }},
-	"memory":      {Head: "peak memory, GiB", Digits: 2, Of: func(r *report.Report) (float64, bool) { return float64(r.PeakRSSBytes) / (1 << 30), true }},
+	"accuracy":         {Head: "accuracy, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Student.Accuracy, report.Overall) }},
+	"ood":              {Head: "ood, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Student.OOD, report.Overall) }},
+	"teacher":          {Head: "teacher, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Teacher.Accuracy, report.Overall) }},
+	"teacher ood":      {Head: "teacher ood, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Teacher.OOD, report.Overall) }},
+	"drop":             {Head: "points lost", Digits: 2, Of: drop},
+	"worst task":       {Head: "worst task, points lost", Digits: 1, Of: worstTask},
+	"parameters":       {Head: "parameters", Of: func(r *report.Report) (float64, bool) { return float64(r.Student.Parameters), true }},
+	"ratio":            {Head: "times smaller", Digits: 1, Of: func(r *report.Report) (float64, bool) { return r.Ratio.Model, true }},
+	"latency":          {Head: "latency, ms", Digits: 2, Of: func(r *report.Report) (float64, bool) { return r.Student.LatencyMS.P50, r.Student.LatencyMS.P50 > 0 }},
+	"tau":              {Head: "Kendall's tau", Digits: 2, Of: tau},
+	"best cut is best": {Head: "best just cut is best trained, %", Of: bestCutIsBest},
+	"seconds":          {Head: "seconds", Of: func(r *report.Report) (float64, bool) { return r.Seconds - r.TeacherSeconds, true }},
+	"memory":           {Head: "peak memory, GiB", Digits: 2, Of: func(r *report.Report) (float64, bool) { return float64(r.PeakRSSBytes) / (1 << 30), true }},
 }
 
 // families are columns of something that is named behind them: "task content", "cut blocks", "after blocks".
@@ -100,4 +102,45 @@ func stage(name string, of func(report.Stage) report.Model) func(*report.Report)
 		}
 		return 0, false
 	}
+}
+
+// tau is the mean over the stages that tried several ways to score.
+func tau(r *report.Report) (mean float64, ok bool) {
+	n := 0.
+	for _, s := range r.Stages {
+		if s.KendallTau != nil {
+			mean += *s.KendallTau
+			n++
+		}
+	}
+	return mean / max(n, 1), n > 0
+}
+
+// bestCutIsBest is the share of these stages in which the way with the best student just after the cut had the best one after training.
+func bestCutIsBest(r *report.Report) (share float64, ok bool) {
+	n := 0.
+	for _, s := range r.Stages {
+		var cut, short *report.Candidate
+		tried := 0
+		for i := range s.Candidates {
+			c := &s.Candidates[i]
+			if c.AccuracyShort == nil || c.AccuracyCut == nil {
+				continue
+			}
+			tried++
+			if cut == nil || *c.AccuracyCut > *cut.AccuracyCut {
+				cut = c
+			}
+			if short == nil || *c.AccuracyShort > *short.AccuracyShort {
+				short = c
+			}
+		}
+		if tried > 1 {
+			n++
+			if cut == short {
+				share += 100
+			}
+		}
+	}
+	return share / max(n, 1), n > 0
 }

@@ -244,3 +244,34 @@ func TestPlotIsWritten(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "\x89PNG", string(text[:4]))
 }
+
+// The project's own experiments are whole, in both forms.
+func TestTheProjectsExperiments(t *testing.T) {
+	paths, err := filepath.Glob("../../experiments/*.toml")
+	require.NoError(t, err)
+	found := 0
+	for _, path := range paths {
+		if !Is(path) { // a base
+			_, err := config.Load(path)
+			assert.NoError(t, err)
+			continue
+		}
+		found++
+		for _, quick := range []bool{false, true} {
+			f, err := Read(path, quick)
+			require.NoError(t, err)
+			f.Seeds = f.Seeds[:1] // seeds are all alike
+			cells, err := f.Cells("out", nil)
+			require.NoError(t, err)
+			assert.NotEmpty(t, cells)
+			for _, c := range cells { // a cell's file says the same
+				text, err := c.TOML()
+				require.NoError(t, err)
+				again, err := config.Parse("cell.toml", string(text))
+				require.NoError(t, err)
+				assert.Equal(t, c.Config.Resolved(), again.Resolved(), c.Name())
+			}
+		}
+	}
+	assert.GreaterOrEqual(t, found, 8)
+}

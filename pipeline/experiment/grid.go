@@ -1,10 +1,13 @@
 package experiment
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 
 	"espalier/pipeline/config"
 )
@@ -20,6 +23,13 @@ type Cell struct {
 
 // Name is a cell's, for files and lines.
 func (c *Cell) Name() string { return fileName(c.Setting) + "-" + fmt.Sprint(c.Seed) }
+
+// TOML is the cell's configuration, with every default filled in, for anyone to run alone.
+func (c *Cell) TOML() ([]byte, error) {
+	var out bytes.Buffer
+	err := toml.NewEncoder(&out).Encode(c.Config.Resolved())
+	return out.Bytes(), err
+}
 
 // fileName is a name without what file names should not have.
 func fileName(name string) string {
