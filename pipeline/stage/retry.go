@@ -3,12 +3,14 @@ package stage
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
+	"espalier/pipeline/report"
 )
 
 // again is one more way to make a stage that was not accepted.
@@ -33,8 +35,8 @@ func triesOf(s *one, start *network.Held) (all []again) {
 	}
 	gentler := chosen(*s.cfg)
 	all = append(all, again{fmt.Sprintf("the same size in %d cuts", gentler.Cuts), "more cuts", gentler, 0})
-	if len(s.Config.Targets) > 0 {
-		return all // a larger student would miss its target
+	if len(s.Config.Targets) > 0 || s.report.Accepted {
+		return all // a larger student would miss its target, or what its stage asks for
 	}
 	if half, ok := s.Config.HalfBack(s.index, start.Declared(), s.Teacher.Declared()); ok {
 		larger := chosen(half.Stages[s.index])
@@ -43,11 +45,23 @@ func triesOf(s *one, start *network.Held) (all []again) {
 	return all
 }
 
-// retry makes the stage in other ways until one is accepted. made is the student that was not; start is the one that the stage began
-// with. The student that it gives is nil where none is accepted.
+// attempt is a student that the gate accepted, and the report of it.
+type attempt struct {
+	student *network.Held
+	report  report.Stage
+}
+
+// retry makes the stage in other ways until one is settled. made is the student that was not; start is the one that the stage began
+// with. Where tasks collapse in each try it gives the accepted student that lost least, and where none is accepted nil.
 func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.Held) (*network.Held, error) {
+	var best *attempt
 	for _, a := range triesOf(s, start) {
-		s.Events.Note("stage %s was not accepted; it tries again: %s", s.name, a.what)
+		why := "was not accepted"
+		if s.report.Accepted {
+			why = "was accepted, but a task collapsed (" + strings.Join(s.report.Gate.Collapsed, ", ") + ")"
+			best = better(best, &attempt{made, s.report})
+		}
+		s.Events.Note("stage %s %s; it tries again: %s", s.name, why, a.what)
 		s.at, s.what, s.cfg = s.name+"/"+a.at, a.what, &a.cfg
 		var student *network.Held
 		var err error
@@ -67,10 +81,26 @@ func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.He
 			made.Free()
 			return nil, err
 		}
-		if s.report.Accepted {
+		if s.settled() {
 			return made, nil
 		}
 	}
+	if s.report.Accepted {
+		best = better(best, &attempt{made, s.report})
+	}
 	made.Free()
-	return nil, nil
+	if best == nil {
+		return nil, nil
+	}
+	best.report.Tried, best.report.Attempts, best.report.Seconds = s.report.Tried, s.report.Attempts, s.report.Seconds
+	s.report = best.report
+	return best.student, nil
+}
+
+// better is the attempt that lost less; a is nil where there was none before.
+func better(a, b *attempt) *attempt {
+	if a == nil || b.report.Gate.Drop < a.report.Gate.Drop {
+		return b
+	}
+	return a
 }

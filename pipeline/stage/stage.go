@@ -46,8 +46,8 @@ type one struct {
 // firstTry is what the report calls the stage as its configuration has it.
 const firstTry = "as configured"
 
-// Run makes the cuts of a stage, measures the student, asks the gate, and tries other ways where it does not pass. It takes over the
-// student of the stage before; where no try is accepted it gives that one back, with a *GateError. The report is whole when err is
+// Run makes the cuts of a stage, measures the student, asks the gate, and tries other ways where it does not pass or a task has collapsed. It
+// takes over the student of the stage before; where no try is accepted it gives that one back, with a *GateError. The report is whole when err is
 // nil or a *GateError.
 func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *network.Held) (*network.Held, report.Stage, error) {
 	s, err := newStage(in, index, start)
@@ -67,7 +67,7 @@ func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *networ
 		student.Free()
 		return nil, s.report, err
 	}
-	if s.report.Accepted {
+	if s.settled() {
 		s.report.Tried = nil // there is no other to tell it from
 		return student, s.report, nil
 	}
@@ -187,6 +187,12 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 	s.report.Tried = append(s.report.Tried, report.Try{What: s.what, Gate: s.report.Gate, Accepted: s.report.Accepted})
 	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: s.report.Accepted})
 	return nil
+}
+
+// settled tells whether the student can stand: the gate passed, and no task collapsed, which later stages seldom win back. A gate that may lose
+// everything asks for nothing.
+func (s *one) settled() bool {
+	return s.report.Accepted && (len(s.report.Gate.Collapsed) == 0 || s.report.Gate.Alpha >= 1)
 }
 
 // Stored is a student as its checkpoint holds it, in the dtypes of export.dtype. What has its dtype already shares the
