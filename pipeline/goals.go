@@ -68,7 +68,11 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 		for _, d := range solved.Divisions {
 			told := report.Division{Name: d.Name, Keeps: d.Keeps, Parameters: d.Parameters, LanguageBlocks: d.LanguageBlocks, Bytes: d.Bytes, LatencyMS: d.LatencyMS}
 			g.target.Divisions = append(g.target.Divisions, told)
-			g.divisions = append(g.divisions, &stage.Division{Config: d.Config, Report: told})
+			division := &stage.Division{Config: d.Config, Report: told, Depth: d.Depth}
+			if solved.Key == "latency_ms" {
+				division.Depth = 0 // they take the same time
+			}
+			g.divisions = append(g.divisions, division)
 		}
 		r.events.Emit(event.Divided{Target: *g.target, Seconds: time.Since(began).Seconds()})
 		began = time.Now()
