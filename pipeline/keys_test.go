@@ -59,7 +59,7 @@ var changed = map[string][]string{
 	"stage.distil.pair": {"stage.hidden.distil.pair=2"}, "stage.distil.pair_form": {"stage.hidden.distil.pair_form=hinge"}, "stage.distil.margin": {"stage.hidden.distil.margin=0.5"},
 	"stage.distil.ce": {"stage.hidden.distil.ce=0.5"}, "stage.distil.freeze": {`stage.hidden.distil.freeze=["vision"]`}, "stage.distil.warmup": {"stage.hidden.distil.warmup=0.5"},
 	"stage.distil.weight_decay": {"stage.hidden.distil.weight_decay=0.1"}, "stage.distil.clip": {"stage.hidden.distil.clip=0.5"}, "stage.distil.precision": {"stage.hidden.distil.precision=bf16"},
-	"eval.batch": {"eval.batch=6"}, "eval.latency_runs": {"eval.latency_runs=4"}, "eval.latency_warmup": {"eval.latency_warmup=2"},
+	"data.stages": {"data.stages=24"}, "eval.batch": {"eval.batch=6"}, "eval.latency_runs": {"eval.latency_runs=4"}, "eval.latency_warmup": {"eval.latency_warmup=2"},
 	"eval.throughput_batch": {"eval.throughput_batch=3"}, "eval.max_answer_tokens": {"eval.max_answer_tokens=5"},
 	"export.format": {"export.format=transformers", "stage.inner.keep.qformer={ heads = 1 }"}, "export.dtype": {"export.dtype=bfloat16"},
 }

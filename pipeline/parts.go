@@ -47,12 +47,21 @@ func (r *run) read(set *data.Dataset, reading corpus.Reading, queries int) (c co
 		if s.split == nil {
 			continue
 		}
-		if *s.into, err = corpus.New(s.split, reading); err != nil {
+		if *s.into, err = r.corpusOf(s.split, reading, queries); err != nil {
 			return c, err
 		}
-		if note := (*s.into).Divide(r.cfg.Data.RowTokens, queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
-			r.events.Note("%s", note)
-		}
+	}
+	return c, nil
+}
+
+// corpusOf is a split as a network with so many query tokens reads it.
+func (r *run) corpusOf(split *data.Split, reading corpus.Reading, queries int) (*corpus.Corpus, error) {
+	c, err := corpus.New(split, reading)
+	if err != nil {
+		return nil, err
+	}
+	if note := c.Divide(r.cfg.Data.RowTokens, queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
+		r.events.Note("%s", note)
 	}
 	return c, nil
 }

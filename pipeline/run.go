@@ -126,6 +126,12 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	if err := r.keepTeacher(t); err != nil {
 		return nil, err
 	}
+	if n := r.cfg.Data.Stages; n > 0 {
+		if c.train, err = r.corpusOf(set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
+			return nil, err
+		}
+		in.Train = c.train
+	}
 	if in.Marks, err = r.hearTeacher(ctx, t, c.Splits); err != nil {
 		return nil, err
 	}

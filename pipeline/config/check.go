@@ -23,6 +23,8 @@ func (c *Config) check(t *table) {
 		t.fault("importance.batch", "%d is more than the %d importance.pictures", m.Batch, m.Pictures)
 	case c.Data.Train > 0 && m.Pictures > c.Data.Train:
 		t.fault("importance.pictures", "%d is more than the %d pictures of data.train", m.Pictures, c.Data.Train)
+	case c.Data.Stages > 0 && m.Pictures > c.Data.Stages:
+		t.fault("importance.pictures", "%d is more than the %d pictures of data.stages", m.Pictures, c.Data.Stages)
 	}
 	switch k := c.Teacher; {
 	case k.Checkpoint != "" && k.Train != nil:

@@ -52,6 +52,7 @@ type DataConfig struct {
 	Validation int    `toml:"validation" default:"0" ads:"400" range:"[0,1000000000]" doc:"pictures that the gates look at; 0 takes all"`
 	Test       int    `toml:"test" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures that tables and claims come from; 0 takes all"`
 	OOD        int    `toml:"ood" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
+	Stages     int    `toml:"stages" default:"0" range:"[0,1000000000]" doc:"training pictures that the stages see, from the first on, for scores and distillation: the teacher's training sees all; 0 takes all"`
 	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read, also in the middle of a run: end the run, or leave the row out and list it in the report"`
 
 	Vary *VaryConfig `toml:"vary" doc:"changes of the training pictures, drawn by lot each time that one is seen; on for your own pictures, and for ads where the table stands in the file"`
