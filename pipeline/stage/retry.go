@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"espalier/pipeline/chain"
@@ -20,7 +21,8 @@ type again struct {
 	goesOn   int // steps that the student as it is takes in place of new cuts; 0: the stage is made again from its beginning
 }
 
-// triesOf are the further tries of a stage, in their order.
+// triesOf are the further tries of a stage, in their order. Where a task collapsed more cuts come first: more steps have not brought one back
+// (docs/decisions.md).
 func triesOf(s *one, start *network.Held) (all []again) {
 	last := s.cfg.StepsOf(s.cfg.Cuts)
 	if more := s.cfg.Retry.More(last) - last; more > 0 {
@@ -35,8 +37,12 @@ func triesOf(s *one, start *network.Held) (all []again) {
 	}
 	gentler := chosen(*s.cfg)
 	all = append(all, again{fmt.Sprintf("the same size in %d cuts", gentler.Cuts), "more cuts", gentler, 0})
-	if len(s.Config.Targets) > 0 || s.report.Accepted {
-		return all // a larger student would miss its target, or what its stage asks for
+	if s.report.Accepted {
+		slices.Reverse(all)
+		return all // a larger student would not be what the stage asks for
+	}
+	if len(s.Config.Targets) > 0 {
+		return all // a larger student would miss its target
 	}
 	if half, ok := s.Config.HalfBack(s.index, start.Declared(), s.Teacher.Declared()); ok {
 		larger := chosen(half.Stages[s.index])

@@ -35,5 +35,5 @@ func TestTriesAfterACollapse(t *testing.T) {
 	for _, a := range triesOf(s, nil) {
 		whats = append(whats, a.what)
 	}
-	assert.Equal(t, []string{"67 more steps", "the same size in 4 cuts"}, whats)
+	assert.Equal(t, []string{"the same size in 4 cuts", "67 more steps"}, whats)
 }
