@@ -1,6 +1,6 @@
 // Command bench measures this program beside the same work in PyTorch eager, on the same libtorch and in one run, with
 // the same weights, pictures and questions; or, with -m, the size and speed of checkpoints; or, with -gates, how often a gate's
-// verdict is wrong.
+// verdict is wrong; or, with -importance, how well scores tell what a unit is worth.
 //
 // Exit status: 0 it measured, 1 it failed or the two sides' results differ, 2 the command line or a checkpoint is at
 // fault, 3 a target is missed, 130 it was interrupted.
@@ -19,6 +19,7 @@ import (
 
 	"espalier/bench"
 	"espalier/cmd/shell"
+	"espalier/pipeline/fault"
 	"espalier/torch/disk"
 )
 
@@ -39,6 +40,12 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	draws := flags.Int("gates", 0, "simulate the gate's verdicts with so many `draws` for each setting instead")
 	planted := flags.String("planted", "", "make runs with a spoilt stage in a `folder` instead, as many as -runs says, and tell what their gates said")
 	runs := flags.Int("runs", 50, "runs of -planted")
+	var subsets folders
+	of := flags.String("importance", "", "hold scores against the true change of the loss instead, for the teacher of a finished `run`'s folder, or of a run.toml with teacher.checkpoint")
+	units := flags.Int("units", 24, "units of each axis that -importance takes away, at most")
+	pictures := flags.Int("pictures", 64, "validation pictures that -importance asks about, with all their questions")
+	flags.Var(&subsets, "subsets", "with -importance, also train every way to keep so many units of an axis, as `AXIS=KEEP`; may be repeated")
+	steps := flags.Int("steps", 60, "training steps of each of the -subsets")
 	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -46,8 +53,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 2
 	}
-	if flags.NArg() > 0 || *threads < 1 || *rounds < 1 {
-		fmt.Fprintln(stderr, "bench: threads and rounds are at least 1, and there are no other arguments; see -help")
+	if flags.NArg() > 0 || min(*threads, *rounds, *units, *pictures, *steps) < 1 {
+		fmt.Fprintln(stderr, "bench: threads, rounds, units, pictures and steps are at least 1, and there are no other arguments; see -help")
 		return 2
 	}
 	var result any
@@ -57,6 +64,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = simulateGates(ctx, *draws, stdout)
 	case *planted != "":
 		err = plantGates(ctx, *planted, *runs, stdout)
+	case *of != "":
+		result, err = importance(ctx, importanceAsked{*of, *threads, *units, *pictures, *steps, subsets}, stdout)
 	default:
 		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
 	}
@@ -65,13 +74,14 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	shell.Raise(err)
 	var checkpoint *bench.CheckpointError
+	var input *fault.InputError
 	report, compared := result.(*bench.Report)
 	switch {
 	case ctx.Err() != nil:
 		return 130
 	case err != nil:
 		fmt.Fprintln(stderr, err)
-		if errors.As(err, &checkpoint) {
+		if errors.As(err, &checkpoint) || errors.As(err, &input) {
 			return 2
 		}
 		return 1
