@@ -14,7 +14,7 @@ type Agreement struct {
 	Kind   string `json:"kind"`
 	Tower  string `json:"tower,omitempty"` // empty: all
 	Way    string `json:"score"`
-	Change string `json:"change"` // of which loss: "cross-entropy" or "margin"
+	Change string `json:"change"` // one of Changes
 	Axes   int    `json:"axes"`
 	Units  int    `json:"units"`
 	// Ranks within each axis, the mean over the axes; and of all units as one list.
@@ -42,8 +42,15 @@ type change struct {
 	all, first, rest []float64
 }
 
-// changes are those of both losses.
-func changes(units []Unit, whole []heard, without [][]heard) []change {
+// Size, behind a loss' name, stands for the change's absolute value. A score has no sign, so it can tell how much a unit does, but not whether
+// the network is better or worse without it.
+const Size = ", size"
+
+// Changes are those that scores are held against.
+var Changes = []string{"cross-entropy", "cross-entropy" + Size, "margin", "margin" + Size}
+
+// changes are those of both losses, and their sizes.
+func changes(units []Unit, whole []heard, without [][]heard) (out []change) {
 	ce, margin := change{of: "cross-entropy"}, change{of: "margin"}
 	first, rest := make([]int, len(whole)), make([]int, len(whole))
 	for i := range whole {
@@ -55,7 +62,18 @@ func changes(units []Unit, whole []heard, without [][]heard) []change {
 		ce.all, ce.first, ce.rest = append(ce.all, u.Change.CrossEntropy), append(ce.first, a.CrossEntropy), append(ce.rest, b.CrossEntropy)
 		margin.all, margin.first, margin.rest = append(margin.all, u.Change.Margin), append(margin.first, a.Margin), append(margin.rest, b.Margin)
 	}
-	return []change{ce, margin}
+	for _, c := range []change{ce, margin} {
+		out = append(out, c, change{c.of + Size, sizes(c.all), sizes(c.first), sizes(c.rest)})
+	}
+	return out
+}
+
+func sizes(v []float64) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = math.Abs(x)
+	}
+	return out
 }
 
 // agreements compare every way to score with the changes of both losses, for each kind of axis, in all towers and in each.
@@ -68,14 +86,14 @@ func agreements(units []Unit, whole []heard, without [][]heard, resamples int, s
 	for i := range resamples {
 		draws = append(draws, again(axes, units, rand.New(rand.NewPCG(seed, uint64(i)))))
 	}
-	both := changes(units, whole, without)
+	all := changes(units, whole, without)
 	for _, a := range subjects(units) {
 		names := axesOf(units, a.Kind, a.Tower)
 		a.Axes = len(names)
 		for _, name := range names {
 			a.Units += len(axes[name])
 		}
-		for _, c := range both {
+		for _, c := range all {
 			a := a
 			a.Change = c.of
 			if a.Way == Half {

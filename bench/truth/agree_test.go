@@ -33,7 +33,7 @@ func TestAgreementsWithinAndPooled(t *testing.T) {
 		found[a.Tower+"/"+a.Way+"/"+a.Change] = a
 		assert.Equal(t, "ffn", a.Kind)
 	}
-	require.Len(t, found, 3*4*2) // all towers and each, three scores and the halves, two losses
+	require.Len(t, found, 3*4*4) // all towers and each, three scores and the halves, two losses and their sizes
 	one := &Estimate{1, 1, 1}
 	right := found["/right/cross-entropy"]
 	assert.Equal(t, 2, right.Axes)
@@ -44,6 +44,7 @@ func TestAgreementsWithinAndPooled(t *testing.T) {
 	assert.Less(t, right.PooledSpearman.Low, right.PooledSpearman.Value)
 	assert.Less(t, right.PooledKendall.Value, right.PooledKendall.High)
 	assert.Equal(t, &Estimate{-1, -1, -1}, found["/right/margin"].WithinSpearman)
+	assert.Equal(t, one, found["/right/margin, size"].WithinSpearman)
 	assert.Equal(t, 12, found["vision/right/cross-entropy"].Units)
 	assert.Equal(t, one, found["language/right/cross-entropy"].PooledKendall)
 	assert.Equal(t, &Estimate{-1, -1, -1}, found["/wrong/cross-entropy"].PooledSpearman)

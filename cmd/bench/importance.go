@@ -86,29 +86,19 @@ func steady(out io.Writer) event.Events {
 	}
 }
 
-// correlation is a column group of the tables: what is compared, and how.
-type correlation struct {
-	head string
-	of   func(truth.Agreement) *truth.Estimate
-}
-
-var correlations = []correlation{
-	{"Spearman within an axis, mean over the axes", func(a truth.Agreement) *truth.Estimate { return a.WithinSpearman }},
-	{"Kendall within an axis, mean over the axes", func(a truth.Agreement) *truth.Estimate { return a.WithinKendall }},
-	{"Spearman of all units of a kind", func(a truth.Agreement) *truth.Estimate { return a.PooledSpearman }},
-	{"Kendall of all units of a kind", func(a truth.Agreement) *truth.Estimate { return a.PooledKendall }},
-}
-
-// drawImportance draws a table for each loss and correlation, ways to score by kinds of axis; those of single towers are in the JSON file.
+// drawImportance draws two tables for each change, ways to score by kinds of axis: Spearman's correlation within axes and of all units. Kendall's, and
+// those of single towers, are in the JSON file.
 func drawImportance(w io.Writer, r *truth.Report) error {
 	fmt.Fprintf(w, "%d units taken away one by one; %d validation pictures with %d questions; scores from %d training pictures; seed %d\n",
 		len(r.Units), r.Pictures, r.Questions, r.Scored, r.Seed)
-	for _, change := range []string{"cross-entropy", "margin"} {
-		for _, c := range correlations {
-			fmt.Fprintf(w, "\n%s, with the change of the %s loss (95 %% interval)\n", c.head, change)
-			if err := draw(w, agreementRows(r, change, c)); err != nil {
-				return err
-			}
+	for _, change := range truth.Changes {
+		fmt.Fprintf(w, "\nChange of the %s: Spearman's correlation within each axis, mean over the axes (95 %% interval)\n", change)
+		if err := draw(w, agreementRows(r, change, func(a truth.Agreement) *truth.Estimate { return a.WithinSpearman })); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "\nChange of the %s: Spearman's correlation of all units of a kind\n", change)
+		if err := draw(w, agreementRows(r, change, func(a truth.Agreement) *truth.Estimate { return a.PooledSpearman })); err != nil {
+			return err
 		}
 	}
 	for _, o := range r.Oracles {
@@ -120,7 +110,7 @@ func drawImportance(w io.Writer, r *truth.Report) error {
 }
 
 // agreementRows have a column for each kind, in the order in which they are declared, and a row for each way to score.
-func agreementRows(r *truth.Report, change string, c correlation) [][]string {
+func agreementRows(r *truth.Report, change string, of func(truth.Agreement) *truth.Estimate) [][]string {
 	cells := map[string]map[string]string{} // by kind and way
 	var names []string
 	for _, a := range r.Agreements {
@@ -130,7 +120,7 @@ func agreementRows(r *truth.Report, change string, c correlation) [][]string {
 		if cells[a.Kind] == nil {
 			cells[a.Kind] = map[string]string{}
 		}
-		cells[a.Kind][a.Way] = estimate(c.of(a))
+		cells[a.Kind][a.Way] = estimate(of(a))
 		cells[a.Kind][""] = fmt.Sprintf("%s %d/%d", a.Kind, a.Units, a.Axes)
 		if !slices.Contains(names, a.Way) {
 			names = append(names, a.Way)

@@ -26,7 +26,7 @@ func TestImportanceIsDrawn(t *testing.T) {
 	require.NoError(t, drawImportance(&out, r))
 	text := out.String()
 	for _, want := range []string{"24 units taken away one by one; 64 validation pictures with 320 questions; scores from 256 training pictures",
-		"Spearman within an axis, mean over the axes, with the change of the cross-entropy loss", "score, units/axes        blocks 12/3        ffn 12/3",
+		"Change of the cross-entropy: Spearman's correlation within each axis, mean over the axes", "score, units/axes        blocks 12/3        ffn 12/3",
 		"cosine             −.50 (−.75, −.38)", "2 of 3 units of layers, all 2 subsets, 60 steps each", "– with the loss after training",
 		"better than the oracle's after training: 50 % by loss, 0 % by accuracy", "oracle    0 1      1.500     1         0.2500     2        90.0     1",
 		"cosine    0 2      2.000     2         0.1250     1        87.5     2"} {
