@@ -39,6 +39,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	draws := flags.Int("gates", 0, "simulate the gate's verdicts with so many `draws` for each setting instead")
 	planted := flags.String("planted", "", "make runs with a spoilt stage in a `folder` instead, as many as -runs says, and tell what their gates said")
 	runs := flags.Int("runs", 50, "runs of -planted")
+	first := flags.Int("first", 0, "number of the first of them: several processes may share a folder")
 	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -46,8 +47,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 2
 	}
-	if flags.NArg() > 0 || *threads < 1 || *rounds < 1 {
-		fmt.Fprintln(stderr, "bench: threads and rounds are at least 1, and there are no other arguments; see -help")
+	if flags.NArg() > 0 || *threads < 1 || *rounds < 1 || *first < 0 || *runs < 0 {
+		fmt.Fprintln(stderr, "bench: threads and rounds are at least 1, first and runs at least 0, and there are no other arguments; see -help")
 		return 2
 	}
 	var result any
@@ -56,7 +57,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case *draws > 0:
 		err = simulateGates(ctx, *draws, stdout)
 	case *planted != "":
-		err = plantGates(ctx, *planted, *runs, stdout)
+		err = plantGates(ctx, *planted, *first, *runs, stdout)
 	default:
 		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
 	}
