@@ -37,7 +37,7 @@ const (
 	latencyRuns     = 300
 	latencyWarmup   = 20
 	latencyTurn     = 20              // answers of one network before the next one's
-	latencyRounds   = 5 // at most
+	latencyRounds   = 5               // at most
 	latencySpan     = 2 * time.Second // of a network; no round begins later
 	throughputBatch = 64              // pictures, each with its five questions
 	throughputRuns  = 7
