@@ -46,6 +46,7 @@ func TestLogProbsEqualPlainForward(t *testing.T) {
 						require.NoError(t, err)
 						torch.NoGrad(func() {
 							want := m.Logits(b).LogSoftmax(-1).Gather(-1, b.Targets.Unsqueeze(-1)).Floats()
+							require.Len(t, got[p][j], len(want))
 							assert.InDeltaSlice(t, want, got[p][j], 1e-9, "picture %d, question %d", p, j)
 						})
 					}
