@@ -153,9 +153,11 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Mo
 	if !accepted && r.cfg.Export.DType != "teacher" { // in other dtypes the teacher is another network
 		stored := stage.Stored(r.cfg, in.Teacher, student)
 		defer stored.Free()
-		if made, _, err = measure.Of(ctx, r.chain, measure.Subject{Network: stored, Stage: "student", At: in.Prefix + "student"}, in.Splits, r.cfg.Eval); err != nil {
+		measured, err := measure.Of(ctx, r.chain, measure.Subject{Network: stored, Stage: "student", At: in.Prefix + "student", Teacher: &in.Test}, in.Splits, r.cfg.Eval)
+		if err != nil {
 			return made, nil, err
 		}
+		made = measured.Model
 	}
 	folders := []string{"student"}
 	if g.name != "" {

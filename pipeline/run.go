@@ -135,10 +135,12 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	if in.Marks, err = r.hearTeacher(ctx, t, c.Splits); err != nil {
 		return nil, err
 	}
-	subject := measure.Subject{Network: t.Held, Stage: "teacher", At: "teacher"}
-	if out.Teacher, _, err = measure.Of(ctx, r.chain, subject, c.Splits, r.cfg.Eval); err != nil {
+	subject := measure.Subject{Network: t.Held, Stage: "teacher", At: "teacher", Validation: &in.Marks}
+	measured, err := measure.Of(ctx, r.chain, subject, c.Splits, r.cfg.Eval)
+	if err != nil {
 		return nil, err
 	}
+	out.Teacher, in.Test = measured.Model, measured.Test
 	r.events.Emit(event.TeacherMeasured{Model: out.Teacher})
 	if err := checkAccepted(r.cfg.Teacher.Train, in.Marks, c.Splits); err != nil {
 		return nil, err

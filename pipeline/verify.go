@@ -82,9 +82,11 @@ func Verify(ctx context.Context, folder string, events event.Events) (out []Veri
 				return nil, err
 			}
 		}
-		if v.Is, _, err = measure.Of(ctx, r.chain, measure.Subject{Network: n, Stage: v.Name, At: v.Name}, c.Splits, cfg.Eval); err != nil {
+		is, err := measure.Of(ctx, r.chain, measure.Subject{Network: n, Stage: v.Name, At: v.Name}, c.Splits, cfg.Eval)
+		if err != nil {
 			return nil, err
 		}
+		v.Is = is.Model
 		v.Different = differences(v.Said, v.Is)
 		out = append(out, v)
 	}

@@ -39,6 +39,11 @@ type Model struct {
 	OOD                Accuracy            `json:"ood,omitempty"`
 	LatencyMS          Latency             `json:"latency_ms,omitzero"`
 	Throughput         Throughput          `json:"throughput,omitzero"`
+	AccuracyByLength   []LengthAccuracy    `json:"accuracy_by_length,omitempty"`
+	Confidence         *Confidence         `json:"confidence,omitempty"`
+	Flips              map[string]Flips    `json:"flips,omitempty"` // of a student, with the keys of Accuracy
+
+	FlipsByCategory map[string]map[string]Flips `json:"flips_by_category,omitempty"`
 }
 
 // Parts shares the parameters out: query tokens belong to qformer; patch, class and position embeddings to vision;

@@ -22,7 +22,8 @@ type Column struct {
 	Group string
 }
 
-// Tables are a run's tables in the order of reading: each stage, its gate, what it tried, the categories, the summary.
+// Tables are a run's tables in the order of reading: each stage, its gate, what it tried, the categories, single
+// answers, the summary.
 func (r *Report) Tables() []Table {
 	var tables []Table
 	if r.Target != nil {
@@ -40,6 +41,9 @@ func (r *Report) Tables() []Table {
 	}
 	if len(r.Teacher.AccuracyByCategory) > 0 {
 		tables = append(tables, r.categoryTable())
+	}
+	if r.Teacher.Confidence != nil {
+		tables = append(tables, r.auditTable())
 	}
 	return append(tables, r.summaryTable())
 }
