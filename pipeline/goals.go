@@ -168,7 +168,7 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, out *report.Rep
 		}
 	}
 	if r.cfg.Energy != nil && out.Energy == nil {
-		if out.Energy, err = r.energy(ctx, in, student); err != nil {
+		if out.Energy, err = energyOf(ctx, r, in, student); err != nil {
 			return made, nil, err
 		}
 	}

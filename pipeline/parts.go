@@ -119,8 +119,8 @@ func (r *run) keepStudent(in stage.Input, student *network.Held, folder string) 
 	})
 }
 
-// energy measures what answers of the teacher cost, and of a student as it was written.
-func (r *run) energy(ctx context.Context, in stage.Input, student *network.Held) (*report.Energy, error) {
+// energyOf measures what answers of the teacher cost, and of a student as it was written.
+func energyOf(ctx context.Context, r *run, in stage.Input, student *network.Held) (*report.Energy, error) {
 	stored := stage.Stored(r.cfg, in.Teacher, student)
 	defer stored.Free()
 	questions := in.Splits.Test

@@ -43,8 +43,5 @@ func drawEnergy(out io.Writer, e *report.Energy) error {
 	for _, fact := range e.Facts() {
 		fmt.Fprintln(out, "  "+fact)
 	}
-	if y := e.Modelled.Year; y != nil {
-		fmt.Fprintln(out, "  the year: "+y.Formula)
-	}
 	return nil
 }

@@ -157,7 +157,7 @@ func (t Taken) Joules(watts report.Input) *report.Joules {
 	factor := 1.
 	if t.Basis == report.Estimated {
 		factor = watts.Base
-		j.Sources = []string{fmt.Sprintf("CPU time of this process × %g W a busy core (%g to %g: %s)", watts.Base, watts.Low, watts.High, watts.Source)}
+		j.Sources = []string{fmt.Sprintf("CPU time of this process × %g W a busy core (%g to %g)", watts.Base, watts.Low, watts.High)}
 		j.Idle = times(j.Idle, factor)
 	}
 	for _, n := range t.Networks {

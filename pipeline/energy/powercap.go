@@ -107,13 +107,18 @@ func openZone(name, folder string) (*zone, error) {
 	z := &zone{name: name, folder: folder}
 	var err error
 	if z.last, err = readNumber(filepath.Join(folder, "energy_uj")); err != nil {
-		if errors.Is(err, fs.ErrPermission) {
-			err = fmt.Errorf("%w: run as root, or give the right to read it: chmod a+r %s", err, filepath.Join(folder, "energy_uj"))
-		}
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, withRemedy(err, filepath.Join(folder, "energy_uj")))
 	}
 	z.limit, _ = readNumber(filepath.Join(folder, "max_energy_range_uj")) // needed only when the counter begins anew
 	return z, nil
+}
+
+// withRemedy says what to do about a counter that only root may read, as Linux has it since 2020.
+func withRemedy(err error, path string) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: run as root, or give the right to read it: chmod a+r %s", err, path)
+	}
+	return err
 }
 
 func readNumber(path string) (uint64, error) {

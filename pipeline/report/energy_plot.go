@@ -19,13 +19,17 @@ func (y *Year) WritePlot(path string) error {
 	p.Title.Text = fmt.Sprintf("%s kWh a year saved, modelled; joules %s; claim %s kWh", threeDigits(y.Saved), y.Basis, threeDigits(y.Claim))
 	p.Title.TextStyle.Font.Size = vg.Points(13)
 	p.Title.Padding = vg.Points(8)
-	p.X.Label.Text = "kWh a year saved with one input at its low and its high end, the others at their bases"
+	p.X.Label.Text = "kWh, one input at an end" // short: plot leaves too much room for a long one on a logarithmic axis
 	ends := []float64{y.Claim, y.Saved}
 	for _, in := range y.Inputs {
 		ends = append(ends, in.SavedLow, in.SavedHigh)
 	}
-	if slices.Min(ends) > 0 {
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	low, high := slices.Min(ends), slices.Max(ends)
+	if low > 0 {
+		low, high = low/2, high*2 // room for the ends' values
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades(low, high)
+	} else {
+		low, high = low-.1*(high-low), high+.1*(high-low)
 	}
 	p.Add(plotter.NewGrid())
 
@@ -33,29 +37,20 @@ func (y *Year) WritePlot(path string) error {
 		return cmp.Compare(math.Abs(a.SavedHigh-a.SavedLow), math.Abs(b.SavedHigh-b.SavedLow))
 	})
 	names := make([]string, len(inputs))
-	var labels plotter.XYLabels
+	p.X.Min, p.X.Max = low, high
 	for i, in := range inputs {
-		names[i] = in.Name
-		at := float64(i)
+		names[i] = " " + in.Name // plot takes names for a little narrower than they are
 		for _, side := range []struct {
 			saved, value float64
 			color        color.Color
 		}{{in.SavedLow, in.Low, oodColor}, {in.SavedHigh, in.High, recoverColor}} {
-			if err := bar(p, y.Saved, side.saved, at, 12, side.color); err != nil {
+			if side.value == in.Base {
+				continue
+			}
+			if err := bar(p, plotter.XYs{{X: y.Saved, Y: float64(i)}, {X: side.saved, Y: float64(i)}}, side.color, threeDigits(side.value)); err != nil {
 				return err
 			}
-			labels.XYs = append(labels.XYs, plotter.XY{X: side.saved, Y: at})
-			labels.Labels = append(labels.Labels, threeDigits(side.value))
 		}
-	}
-	texts, err := plotter.NewLabels(labels)
-	if err != nil {
-		return fmt.Errorf("report: plot: %w", err)
-	}
-	texts.Offset = vg.Point{Y: vg.Points(8)}
-	for i := range texts.TextStyle {
-		texts.TextStyle[i].XAlign = draw.XCenter
-		texts.TextStyle[i].Font.Size = vg.Points(9)
 	}
 	top := float64(len(inputs)) - .3
 	for _, line := range []struct {
@@ -71,21 +66,39 @@ func (y *Year) WritePlot(path string) error {
 		p.Add(l)
 		p.Legend.Add(line.name, l)
 	}
-	p.Add(texts)
 	p.NominalY(names...)
+	p.Y.Padding = vg.Points(12)
 	p.Y.Min, p.Y.Max = -.6, top
-	p.Legend.Top, p.Legend.Left = false, false
-	p.Legend.XOffs, p.Legend.YOffs = vg.Points(-8), vg.Points(8)
+	p.Legend.Top, p.Legend.Left = false, true
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(16), vg.Points(12)
 	return writePNG(p, path)
 }
 
-// bar draws a thick line from one value to another.
-func bar(p *plot.Plot, from, to, at float64, points float64, c color.Color) error {
-	l, err := plotter.NewLine(plotter.XYs{{X: from, Y: at}, {X: to, Y: at}})
+// bar draws a thick line, and a text beyond its end.
+func bar(p *plot.Plot, along plotter.XYs, c color.Color, text string) error {
+	line, err := plotter.NewLine(along)
 	if err != nil {
 		return fmt.Errorf("report: plot: %w", err)
 	}
-	l.Color, l.Width = c, vg.Points(points)
-	p.Add(l)
+	line.Color, line.Width = c, vg.Points(12)
+	label, err := plotter.NewLabels(plotter.XYLabels{XYs: along[1:], Labels: []string{text}})
+	if err != nil {
+		return fmt.Errorf("report: plot: %w", err)
+	}
+	label.TextStyle[0].Font.Size, label.TextStyle[0].YAlign = vg.Points(9), draw.YCenter
+	label.Offset.X = vg.Points(3)
+	if along[1].X < along[0].X {
+		label.TextStyle[0].XAlign, label.Offset.X = draw.XRight, vg.Points(-3)
+	}
+	p.Add(line, label)
 	return nil
+}
+
+// decades marks the powers of ten between two values.
+func decades(low, high float64) (ticks plot.ConstantTicks) {
+	for e := math.Ceil(math.Log10(low)); math.Pow(10, e) <= high; e++ {
+		v := math.Pow(10, e)
+		ticks = append(ticks, plot.Tick{Value: v, Label: threeDigits(v)})
+	}
+	return ticks
 }

@@ -13,20 +13,23 @@ func (e *Energy) Tables() []Table {
 		tables = append(tables, j.table())
 	}
 	if e.Modelled.Year != nil {
-		tables = append(tables, e.Modelled.Year.table(), e.Modelled.Year.sources())
+		tables = append(tables, e.Modelled.Year.table())
 	}
 	return tables
 }
 
-// Facts are the lines below the tables.
+// Facts are the lines below the tables: what the figures stand on.
 func (e *Energy) Facts() []string {
 	var facts []string
 	if j := e.Best(); j != nil {
 		facts = append(facts, fmt.Sprintf("joules an answer %s: %s; %d trials of %.3g s for each network, and idle, in turn",
 			j.Basis, strings.Join(j.Sources, ", "), j.Trials, j.Window))
 	}
-	if e.Modelled.Year != nil {
-		facts = append(facts, e.Modelled.Year.Line())
+	if y := e.Modelled.Year; y != nil {
+		facts = append(facts, y.Line(), "kWh = "+y.Formula)
+		for _, in := range y.Inputs {
+			facts = append(facts, in.Name+": "+in.Source)
+		}
 	}
 	return append(facts, e.Notes...)
 }
@@ -66,17 +69,7 @@ func (y *Year) table() Table {
 			even = threeDigits(*in.BreakEven)
 		}
 		t.Rows = append(t.Rows, []string{in.Name, in.Unit, threeDigits(in.Low), threeDigits(in.Base), threeDigits(in.High),
-			threeDigits(in.SavedLow), threeDigits(in.SavedHigh), fmt.Sprintf("%.1f", 100*in.Share), even})
-	}
-	return t
-}
-
-func (y *Year) sources() Table {
-	t := Table{Title: "Where the inputs come from"}
-	t.column("input", "", true)
-	t.column("source", "source", true)
-	for _, in := range y.Inputs {
-		t.Rows = append(t.Rows, []string{in.Name, in.Source})
+			threeDigits(in.SavedLow), threeDigits(in.SavedHigh), strings.TrimPrefix(signed(100*in.Share), "+"), even})
 	}
 	return t
 }
