@@ -28,17 +28,21 @@ func (m *metronome) Name() string { return "made up" }
 
 func (m *metronome) Joules() (float64, error) { return float64(30 * m.looks), nil }
 
+// madeUp is a machine of that time, with these counters.
+func madeUp(time *metronome, counters ...energy.Source) *energy.Machine {
+	return &energy.Machine{Counters: counters, CPUTime: func() (float64, error) { return float64(time.looks), nil }, Clock: time, Device: torch.CPU}
+}
+
 // A run with [energy] measures its teacher and its student, keeps what it took, and writes report, picture and year; without the table
 // nothing of it is there, and the student is the same.
 func TestEnergyOfARun(t *testing.T) {
 	torchtest.Setup(t)
 	store := t.TempDir()
 	looks := &metronome{}
-	run := func(out string, counters []energy.Source, more string, set ...string) *report.Report {
-		cfg, err := config.Parse("tiny.toml", tiny+more, append([]string{"output=" + out, "store=" + store}, set...)...)
+	run := func(out string, counters []energy.Source, more string) *report.Report {
+		cfg, err := config.Parse("tiny.toml", tiny+more, "output="+out, "store="+store)
 		require.NoError(t, err)
-		m := energy.Machine{Counters: counters, CPUTime: func() (float64, error) { return float64(looks.looks), nil }, Clock: looks, Device: torch.CPU}
-		r, err := Run(context.Background(), cfg, Options{machine: &m})
+		r, err := Run(context.Background(), cfg, Options{machine: madeUp(looks, counters...)})
 		require.NoError(t, err)
 		return r
 	}
@@ -46,7 +50,6 @@ func TestEnergyOfARun(t *testing.T) {
 	assert.Nil(t, run(plain, nil, "").Energy)
 	assert.NoFileExists(t, filepath.Join(plain, "energy.png"))
 
-	const vocabulary = "stage.hidden.keep.vocabulary=used" // the student answers in ids of its own
 	r := run(measured, []energy.Source{looks}, "[energy]\nbatch = 4\ntrials = 3\nrequests_per_s = { base = 7, low = 5, high = 9, source = \"our log\" }\n")
 	assert.Equal(t, student(t, plain), student(t, measured))
 	j := r.Energy.Measured
@@ -67,13 +70,16 @@ func TestEnergyOfARun(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), `"measured": {`)
 
+	shared, err := filepath.Glob(filepath.Join(store, "energy-*"))
+	require.NoError(t, err)
+	assert.Empty(t, shared, "what holds times is kept in the run's folder alone")
 	before := looks.looks
 	again := run(measured, []energy.Source{looks}, "[energy]\nbatch = 4\ntrials = 3\nrequests_per_s = 70\n")
 	assert.Equal(t, before, looks.looks, "another input of the year measures nothing anew")
 	assert.Equal(t, j, again.Energy.Measured)
 	assert.InDelta(t, 10*r.Energy.Modelled.Year.Saved, again.Energy.Modelled.Year.Saved, 1e-9)
 
-	e := run(estimated, nil, "[energy]\ntrials = 1\n", vocabulary).Energy
+	e := run(estimated, nil, "[energy]\ntrials = 1\n").Energy
 	assert.Nil(t, e.Measured)
 	assert.Equal(t, report.Estimated, e.Modelled.Joules.Basis)
 	text, err = os.ReadFile(filepath.Join(estimated, "report.json"))

@@ -158,15 +158,11 @@ func (t Taken) Joules(watts report.Input) *report.Joules {
 	if t.Basis == report.Estimated {
 		factor = watts.Base
 		j.Sources = []string{fmt.Sprintf("CPU time of this process × %g W a busy core (%g to %g)", watts.Base, watts.Low, watts.High)}
-		j.Idle = times(j.Idle, factor)
+		j.Idle = j.Idle.Times(factor)
 	}
 	for _, n := range t.Networks {
-		n.Gross, n.Net = times(n.Gross, factor), times(n.Net, factor)
+		n.Gross, n.Net = n.Gross.Times(factor), n.Net.Times(factor)
 		j.Networks = append(j.Networks, n)
 	}
 	return j
-}
-
-func times(s report.Spread, factor float64) report.Spread {
-	return report.Spread{Median: s.Median * factor, Low: s.Low * factor, High: s.High * factor}
 }

@@ -23,8 +23,10 @@ type nvml struct {
 	TotalEnergy func(device uintptr, millis *uint64) int32
 }
 
-var openNVML = sync.OnceValues(func() (*nvml, error) {
-	library, err := purego.Dlopen(nvmlLibrary, purego.RTLD_NOW|purego.RTLD_LOCAL)
+var openNVML = sync.OnceValues(func() (*nvml, error) { return loadNVML(nvmlLibrary) })
+
+func loadNVML(path string) (*nvml, error) {
+	library, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +43,7 @@ var openNVML = sync.OnceValues(func() (*nvml, error) {
 		return nil, fmt.Errorf("nvmlInit_v2 gave %d", status)
 	}
 	return n, nil
-})
+}
 
 // gpu is one GPU's counter.
 type gpu struct {
@@ -66,8 +68,12 @@ func openGPU(index int) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gpu{nvml: n, name: fmt.Sprintf("GPU %d", index)}
-	which := visible(os.Getenv("CUDA_VISIBLE_DEVICES"), index)
+	return n.open(visible(os.Getenv("CUDA_VISIBLE_DEVICES"), index))
+}
+
+// open opens the counter of a GPU, given by its number or its UUID.
+func (n *nvml) open(which string) (Source, error) {
+	g := &gpu{nvml: n, name: "GPU " + which}
 	status := int32(0)
 	if number, err := strconv.ParseUint(which, 10, 32); err == nil {
 		status = n.ByIndex(uint32(number), &g.device)
@@ -82,7 +88,7 @@ func openGPU(index int) (Source, error) {
 		text, _, _ := strings.Cut(string(name[:]), "\x00")
 		g.name += ", " + text
 	}
-	_, err = g.Joules()
+	_, err := g.Joules()
 	return g, err
 }
 

@@ -140,9 +140,3 @@ func TestPermissionIsNamed(t *testing.T) {
 		assert.Contains(t, m.Notes[0], "ESTIMATED")
 	}
 }
-
-func TestVisibleGPU(t *testing.T) {
-	assert.Equal(t, "1", visible("", 1))
-	assert.Equal(t, "3", visible("2, 3", 1))
-	assert.Equal(t, "GPU-8f3a", visible("GPU-8f3a", 0))
-}

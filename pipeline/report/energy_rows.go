@@ -22,7 +22,7 @@ func (e *Energy) Tables() []Table {
 func (e *Energy) Facts() []string {
 	var facts []string
 	if j := e.Best(); j != nil {
-		facts = append(facts, fmt.Sprintf("joules an answer %s: %s; %d trials of %.3g s for each network, and idle, in turn",
+		facts = append(facts, fmt.Sprintf("joules an answer %s: %s; trials: %d, each %.3g s of every network and of the idle machine, in turn",
 			j.Basis, strings.Join(j.Sources, ", "), j.Trials, j.Window))
 	}
 	if y := e.Modelled.Year; y != nil {
@@ -35,19 +35,28 @@ func (e *Energy) Facts() []string {
 }
 
 func (j *Joules) table() Table {
-	t := Table{Title: fmt.Sprintf("Energy of an answer, %s (%d pictures at once, %d threads, %s)", j.Basis, j.Batch, j.Threads, j.Device)}
-	t.column("network", "", true)
-	t.column("J gross", "gross", false)
-	t.column("least – most", "gross", false)
-	t.column("J net of idle", "net", false)
-	t.column("least – most", "net", false)
-	t.column("answers/s", "speed", false)
-	t.column("basis", "basis", true)
-	for _, n := range j.Networks {
-		t.Rows = append(t.Rows, []string{n.Name, threeDigits(n.Gross.Median), n.Gross.ends(), threeDigits(n.Net.Median), n.Net.ends(), rate(n.AnswersPerS), string(j.Basis)})
+	unit, scale := "J", 1.
+	if len(j.Networks) > 0 && j.Networks[0].Gross.Median < 1 {
+		unit, scale = "mJ", 1e3
 	}
-	t.Rows = append(t.Rows, []string{"idle, watts", threeDigits(j.Idle.Median), j.Idle.ends(), none, none, none, string(j.Basis)})
+	t := Table{Title: fmt.Sprintf("Energy of an answer, %s (%d pictures at once, threads: %d, %s)", j.Basis, j.Batch, j.Threads, j.Device)}
+	t.column("network", "", true)
+	t.column("basis", "", true)
+	for _, head := range []string{unit + " gross", "least – most", unit + " net of idle", "least – most"} {
+		t.column(head, "joules", false)
+	}
+	t.column("answers/s", "speed", false)
+	for _, n := range j.Networks {
+		gross, net := n.Gross.Times(scale), n.Net.Times(scale)
+		t.Rows = append(t.Rows, []string{n.Name, string(j.Basis), threeDigits(gross.Median), gross.ends(), threeDigits(net.Median), net.ends(), rate(n.AnswersPerS)})
+	}
+	t.Rows = append(t.Rows, []string{"idle, watts", string(j.Basis), threeDigits(j.Idle.Median), j.Idle.ends(), none, none, none})
 	return t
+}
+
+// Times is a spread in another unit.
+func (s Spread) Times(factor float64) Spread {
+	return Spread{Median: s.Median * factor, Low: s.Low * factor, High: s.High * factor}
 }
 
 func (s Spread) ends() string { return threeDigits(s.Low) + " – " + threeDigits(s.High) }

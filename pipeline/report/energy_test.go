@@ -38,11 +38,11 @@ func TestEnergyTablesSayWhatIsEstimated(t *testing.T) {
 			text.WriteString(strings.Join(row, "|") + "\n")
 		}
 	}
-	for _, want := range []string{"Energy of an answer, estimated (64 pictures at once, 2 threads, Some CPU)", "teacher|0.0031|0.003 – 0.0034|0.003|0.0029 – 0.0033|2,218|estimated",
+	for _, want := range []string{"Energy of an answer, estimated (64 pictures at once, threads: 2, Some CPU)", "teacher|estimated|3.1|3 – 3.4|3|2.9 – 3.3|2,218", "idle, watts|estimated|0.001|0 – 0.002",
 		"break-even for 75,000,000 kWh", "requests_per_s|1/s|100|1,000|10,000|417,000|41,700,000|60.0|18,000", "student_seconds|s|0.07|0.09|0.09|4,290,000|4,170,000|40.0|–"} {
 		assert.Contains(t, text.String(), want)
 	}
-	assert.Equal(t, []string{"joules an answer estimated: CPU time × 4 W; 5 trials of 5 s for each network, and idle, in turn",
+	assert.Equal(t, []string{"joules an answer estimated: CPU time × 4 W; trials: 5, each 5 s of every network and of the idle machine, in turn",
 		"modelled: 4,170,000 kWh a year saved (95 % of draws: 208,000 to 159,000,000); 75,000,000 kWh is not reached at the base inputs, and in 6.9 % of the draws",
 		"kWh = f", "requests_per_s: assumed", "student_seconds: read", "no counter can be read"}, e.Facts())
 	e.Measured, e.Modelled.Year.Saved = &Joules{Basis: Measured}, 75e6
