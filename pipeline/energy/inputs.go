@@ -36,8 +36,8 @@ func overridden(in report.Input, given *config.Estimate) report.Input {
 	return in
 }
 
-// CoreWatts is the power of a busy core that an estimate takes.
-func CoreWatts(c *config.EnergyConfig) report.Input { return overridden(coreWatts, c.CoreWatts) }
+// wattsOf is the power of a busy core that an estimate takes.
+func wattsOf(c *config.EnergyConfig) report.Input { return overridden(coreWatts, c.CoreWatts) }
 
 // ofAnswers are the inputs that say what an answer costs: those that the user gives, or else what was taken of two networks. Nil where
 // neither is known.
@@ -61,7 +61,7 @@ func ofAnswers(t Taken, c *config.EnergyConfig) (report.Basis, []report.Input) {
 			Source: string(report.Measured) + ": " + fmt.Sprintf(what, t.Plan.Trials)})
 	}
 	if t.Basis == report.Estimated {
-		inputs = append(inputs, CoreWatts(c))
+		inputs = append(inputs, wattsOf(c))
 	}
 	return t.Basis, inputs
 }
@@ -69,7 +69,7 @@ func ofAnswers(t Taken, c *config.EnergyConfig) (report.Basis, []report.Input) {
 // Of is what a report says of the energy: the joules that were taken of teacher and student, in this order, and the year.
 func Of(t Taken, c *config.EnergyConfig, seed int) *report.Energy {
 	e := &report.Energy{Notes: t.Notes}
-	if j := t.Joules(CoreWatts(c)); t.Basis == report.Measured {
+	if j := t.Joules(wattsOf(c)); t.Basis == report.Measured {
 		e.Measured = j
 	} else {
 		e.Modelled.Joules = j

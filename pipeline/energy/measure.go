@@ -74,8 +74,8 @@ func Measure(ctx context.Context, m Machine, p Plan, networks []Network) (Taken,
 	for _, s := range m.Counters {
 		t.Sources = append(t.Sources, s.Name())
 	}
-	if t.Basis == report.Measured && !slices.ContainsFunc(slices.Concat(busy...), func(w window) bool { return w.joules > 0 }) {
-		// Some virtual machines show counters that stand still.
+	if t.Basis == report.Measured && slices.ContainsFunc(slices.Concat(busy...), func(w window) bool { return w.joules <= 0 }) {
+		// Some virtual machines show counters that do not move.
 		t.Notes = append(t.Notes, fmt.Sprintf("energy: the counters %v stand still", t.Sources))
 		if t.Basis, t.Sources = report.Estimated, nil; m.Device.IsCUDA() {
 			t.Basis = ""

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	secondsAYear   = 365.25 * 24 * 3600
-	joulesAKWh     = 3.6e6
-	drawsOfAYear   = 1 << 14
-	percentOfDraws = .95 // within the interval
+	secondsAYear = 365.25 * 24 * 3600
+	joulesAKWh   = 3.6e6
+	drawsOfAYear = 1 << 14
+	shareOfDraws = .95 // within the interval
 )
 
 // model is a quantity as a function of its inputs' values, in their order.
@@ -65,7 +65,7 @@ func yearOf(basis report.Basis, inputs []report.Input, claim float64, seed int) 
 		in.BreakEven = breakEven(f, base, i, claim)
 	}
 	d := draw(f, inputs, drawsOfAYear, rand.New(rand.NewPCG(random.Stream(seed, "energy"), 0)))
-	y.Median, y.Interval, y.Reached = d.quantile(.5), [2]float64{d.quantile((1 - percentOfDraws) / 2), d.quantile((1 + percentOfDraws) / 2)}, d.above(claim)
+	y.Median, y.Interval, y.Reached = d.quantile(.5), [2]float64{d.quantile((1 - shareOfDraws) / 2), d.quantile((1 + shareOfDraws) / 2)}, d.above(claim)
 	for i, share := range d.shares {
 		y.Inputs[i].Share = share
 	}
