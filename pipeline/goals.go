@@ -123,9 +123,8 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal, whole report.
 // divisionShare: the divisions of a target train for this part of all steps, together.
 const divisionShare = 10
 
-// make runs the stages towards a goal, and writes the student of the last one that was accepted. The energy of the first goal's goes into the
-// report. A stage that was not is a
-// *stage.GateError, beside which the other results are whole.
+// make runs the stages towards a goal, and writes the student of the last one that was accepted. A stage that was not is a
+// *stage.GateError, beside which the other results are whole. The energy of the first goal's student goes into out.
 func (r *run) make(ctx context.Context, in stage.Input, g *goal, out *report.Report) (made report.Model, stages []report.Stage, err error) {
 	whole := out.Teacher
 	if in.Config, err = r.choose(ctx, in, g, whole); err != nil {
