@@ -128,8 +128,9 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal, whole report.
 const divisionShare = 10
 
 // make runs the stages towards a goal, and writes the student of the last one that was accepted. A stage that was not is a
-// *stage.GateError, beside which the other results are whole.
-func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Model) (made report.Model, stages []report.Stage, err error) {
+// *stage.GateError, beside which the other results are whole. The energy of the first goal's student goes into out.
+func (r *run) make(ctx context.Context, in stage.Input, g *goal, out *report.Report) (made report.Model, stages []report.Stage, err error) {
+	whole := out.Teacher
 	if in.Config, err = r.choose(ctx, in, g, whole); err != nil {
 		return made, nil, err
 	}
@@ -168,6 +169,11 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Mo
 	}
 	for _, folder := range folders {
 		if err := r.keepStudent(in, student, folder); err != nil {
+			return made, nil, err
+		}
+	}
+	if r.cfg.Energy != nil && out.Energy == nil {
+		if out.Energy, err = energyOf(ctx, r, in, student); err != nil {
 			return made, nil, err
 		}
 	}

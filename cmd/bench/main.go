@@ -1,6 +1,6 @@
 // Command bench measures this program beside the same work in PyTorch eager, on the same libtorch and in one run, with
-// the same weights, pictures and questions; or, with -m, the size and speed of checkpoints; or, with -gates, how often a gate's
-// verdict is wrong.
+// the same weights, pictures and questions; or, with -m, the size and speed of checkpoints; or, with -energy, the joules of their answers and
+// the year's; or, with -gates, how often a gate's verdict is wrong.
 //
 // Exit status: 0 it measured, 1 it failed or the two sides' results differ, 2 the command line or a checkpoint is at
 // fault, 3 a target is missed, 130 it was interrupted.
@@ -38,6 +38,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	path := flags.String("json", "", "write the figures to this `file` too")
 	draws := flags.Int("gates", 0, "simulate the gate's verdicts with so many `draws` for each setting instead")
 	planted := flags.String("planted", "", "make runs with a spoilt stage in a `folder` instead, as many as -runs says, and tell what their gates said")
+	joules := flags.Bool("energy", false, "measure the joules of an answer of two checkpoints (-m twice) instead, and model the year; without -m the year of the paper's model")
+	picture := flags.String("png", "", "draw the year of -energy into this `file`")
 	runs := flags.Int("runs", 50, "runs of -planted")
 	first := flags.Int("first", 0, "number of the first of them: several processes may share a folder")
 	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
@@ -58,6 +60,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = simulateGates(ctx, *draws, stdout)
 	case *planted != "":
 		err = plantGates(ctx, *planted, *first, *runs, stdout)
+	case *joules:
+		result, err = measureEnergy(ctx, checkpoints, bench.Options{Threads: *threads}, *picture, stdout)
 	default:
 		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
 	}

@@ -39,6 +39,10 @@ func (r *Report) Check() error {
 	c.equal("ratio.language_blocks", r.Ratio.LanguageBlocks, want.LanguageBlocks)
 	c.equal("ratio.latency_p50", r.Ratio.LatencyP50, want.LatencyP50)
 	c.equal("ratio.throughput", r.Ratio.Throughput, want.Throughput)
+	if e := r.Energy; e != nil {
+		c.joules("energy.measured", e.Measured, Measured)
+		c.joules("energy.modelled.joules", e.Modelled.Joules, Estimated)
+	}
 	c.positive("threads", float64(r.Threads))
 	c.positive("seconds", r.Seconds)
 	c.positive("peak_rss_bytes", float64(r.PeakRSSBytes))
@@ -97,6 +101,19 @@ func (c *checker) model(name string, m Model, timed bool) {
 	if timed || m.Throughput != (Throughput{}) {
 		c.positive(name+".throughput.answers_per_s", m.Throughput.AnswersPerS)
 		c.positive(name+".throughput.batch", float64(m.Throughput.Batch))
+	}
+}
+
+// joules checks that what is estimated does not stand among what is measured.
+func (c *checker) joules(name string, j *Joules, basis Basis) {
+	if j == nil {
+		return
+	}
+	if j.Basis != basis {
+		c.add("%s is %q, not %q", name, j.Basis, basis)
+	}
+	for _, n := range j.Networks {
+		c.positive(name+"."+n.Name+".gross_j", n.Gross.Low)
 	}
 }
 

@@ -12,6 +12,7 @@ type Report struct {
 	Ratio          Ratio             `json:"ratio"`
 	Target         *Target           `json:"target,omitempty"`
 	Students       []Student         `json:"students,omitempty"` // of several targets; student and stages are the first one's
+	Energy         *Energy           `json:"energy,omitempty"`   // with [energy] alone
 	Seed           int               `json:"seed"`
 	Threads        int               `json:"threads"`
 	Seconds        float64           `json:"seconds"`         // of all the work behind the report, whenever it was done

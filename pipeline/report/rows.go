@@ -45,6 +45,9 @@ func (r *Report) Tables() []Table {
 	if r.Teacher.Confidence != nil {
 		tables = append(tables, r.auditTable())
 	}
+	if r.Energy != nil {
+		tables = append(tables, r.Energy.Tables()...)
+	}
 	return append(tables, r.summaryTable())
 }
 
@@ -206,6 +209,9 @@ func (r *Report) Facts() []string {
 	}
 	for _, s := range r.Students[min(1, len(r.Students)):] {
 		facts = append(facts, fmt.Sprintf("%s: %s; %s", s.Folder, s.Measured.Line(), s.Target.Line()))
+	}
+	if r.Energy != nil {
+		facts = append(facts, r.Energy.Facts()...)
 	}
 	return append(facts,
 		fmt.Sprintf("time: %s, of which the teacher took %s", Duration(r.Seconds), Duration(r.TeacherSeconds)),
