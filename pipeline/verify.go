@@ -58,9 +58,11 @@ func Verify(ctx context.Context, folder string, events event.Events) (out []Veri
 			}
 			splits = c.Splits
 		}
-		if v.Is, _, err = measure.Of(ctx, a.run.chain, measure.Subject{Network: n, Stage: v.Name, At: v.Name}, splits, cfg.Eval); err != nil {
+		is, err := measure.Of(ctx, a.run.chain, measure.Subject{Network: n, Stage: v.Name, At: v.Name}, splits, cfg.Eval)
+		if err != nil {
 			return nil, err
 		}
+		v.Is = is.Model
 		v.Different = differences(v.Said, v.Is)
 		out = append(out, v)
 	}

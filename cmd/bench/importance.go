@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,15 +21,25 @@ import (
 
 // importanceAsked is what the flags say.
 type importanceAsked struct {
-	of                              string
-	threads, units, pictures, steps int
-	subsets                         []string // AXIS=KEEP
+	of                     string
+	units, pictures, steps int
+	subsets                folders // AXIS=KEEP
+}
+
+func importanceFlags(flags *flag.FlagSet) *importanceAsked {
+	a := &importanceAsked{}
+	flags.StringVar(&a.of, "importance", "", "hold scores against the true change of the loss instead, for the teacher in the folder of a finished `run`, or of a run.toml with teacher.checkpoint")
+	flags.IntVar(&a.units, "units", 24, "units of each axis that -importance takes away, at most")
+	flags.IntVar(&a.pictures, "pictures", 64, "validation pictures that -importance asks about, with all their questions")
+	flags.Var(&a.subsets, "subsets", "with -importance, also train every way to keep so many units of an axis, as `AXIS=KEEP`; may be repeated")
+	flags.IntVar(&a.steps, "steps", 60, "training steps of each of the -subsets")
+	return a
 }
 
 const resamples = 400
 
 // importance measures scores against the true change of the loss, and draws it.
-func importance(ctx context.Context, asked importanceAsked, out io.Writer) (_ any, err error) {
+func importance(ctx context.Context, asked *importanceAsked, threads int, out io.Writer) (_ any, err error) {
 	o := truth.Options{Units: asked.units, Pictures: asked.pictures, Resamples: resamples}
 	for _, text := range asked.subsets {
 		axis, keep, _ := strings.Cut(text, "=")
@@ -42,7 +53,7 @@ func importance(ctx context.Context, asked importanceAsked, out io.Writer) (_ an
 	if err != nil {
 		return nil, err
 	}
-	cfg.Threads = asked.threads
+	cfg.Threads = threads
 	runtime.LockOSThread() // scopes and autograd's modes belong to a thread
 	defer runtime.UnlockOSThread()
 	a, err := pipeline.OpenApart(cfg, nil)

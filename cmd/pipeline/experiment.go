@@ -168,6 +168,7 @@ func (t trial) cell(ctx context.Context, c *experiment.Cell) (done *report.Repor
 	}
 	run := exec.CommandContext(ctx, program, "-c", path)
 	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) } // it saves what it has
+	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                    // a terminal's Ctrl-C would be a second signal, which ends it at once
 	run.WaitDelay = time.Minute
 	said, failure := run.CombinedOutput()
 	if err := disk.Write(log, said); err != nil {

@@ -39,6 +39,8 @@ type Config struct {
 	Stages     Stages           `toml:"stage" range:"[1,100]" doc:"the stages, in the order that they run: what is cut, how it is chosen, how the student recovers"`
 	Eval       EvalConfig       `toml:"eval" doc:"how a model is measured"`
 	Export     ExportConfig     `toml:"export" doc:"what the student is written as"`
+
+	Energy *EnergyConfig `toml:"energy" doc:"joules of an answer of teacher and student, and what a year of them saves; only where the table stands in the file; it takes about a minute and a half"`
 }
 
 // DataConfig names the pictures and questions: either a built-in source or the folder of a data set.
@@ -206,4 +208,21 @@ type EvalConfig struct {
 type ExportConfig struct {
 	Format string `toml:"format" default:"espalier" choices:"espalier,transformers" doc:"transformers fits the sizes to what plain transformers can load"`
 	DType  string `toml:"dtype" default:"teacher" choices:"teacher,float32,bfloat16,float16,float64" doc:"dtype of the student's weights; teacher is that of each of the teacher's"`
+}
+
+// EnergyConfig says how the joules of an answer are measured, and what a year is made of. An input that is not given has a value of
+// Espalier's own, which the report shows with its source.
+type EnergyConfig struct {
+	Trials        int           `toml:"trials" default:"5" range:"[1,1000]" doc:"turns of teacher, student and idle machine"`
+	Window        time.Duration `toml:"window" default:"5s" range:"[5s,1m]" doc:"how long each works in a turn, at least"`
+	Batch         int           `toml:"batch" default:"64" range:"[1,65536]" doc:"pictures that answer together, each with all its questions"`
+	ClaimKWh      float64       `toml:"claim_kwh" default:"75e6" range:"[1e-15,1e15]" doc:"kWh a year that the saving is held against; the paper's claim"`
+	Models        *Estimate     `toml:"models" range:"[1e-15,1e15]" example:"#1" doc:"models deployed"`
+	RequestsPerS  *Estimate     `toml:"requests_per_s" range:"[1e-15,1e15]" example:"#1000" doc:"answers a second that each of them gives, mean over the year"`
+	TeacherJoules *Estimate     `toml:"teacher_joules" range:"[1e-15,1e15]" example:"#280" doc:"joules of an answer of the teacher in the year, in place of what this run finds; with student_joules"`
+	StudentJoules *Estimate     `toml:"student_joules" range:"[1e-15,1e15]" example:"#36" doc:"the same of the student"`
+	CoreWatts     *Estimate     `toml:"core_watts" range:"[1e-15,1e15]" example:"#4" doc:"watts of a busy core, for the estimate where no counter can be read"`
+	Hardware      *Estimate     `toml:"hardware" range:"[1e-15,1e15]" example:"#1" doc:"joules of an answer on the hardware in service over those on this one"`
+	Server        *Estimate     `toml:"server" range:"[1e-15,1e15]" example:"#1.5" doc:"watts of the whole server over those of what is measured"`
+	PUE           *Estimate     `toml:"pue" range:"[1e-15,1e15]" example:"#1.3" doc:"watts of the data centre over those of its servers"`
 }

@@ -28,6 +28,13 @@ var columns = map[string]Column{
 	"latency":          {Head: "latency, ms", Digits: 2, Of: func(r *report.Report) (float64, bool) { return r.Student.LatencyMS.P50, r.Student.LatencyMS.P50 > 0 }},
 	"tau":              {Head: "Kendall's tau", Digits: 2, Of: tau},
 	"best cut is best": {Head: "best just cut is best trained, %", Of: bestCutIsBest},
+	"ece":              {Head: "calibration error, %", Digits: 2, Of: func(r *report.Report) (float64, bool) { return ece(r.Student) }},
+	"teacher ece":      {Head: "teacher's calibration error, %", Digits: 2, Of: func(r *report.Report) (float64, bool) { return ece(r.Teacher) }},
+	"accepted":         {Head: "accepted at 99 %, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accepted(r.Student) }},
+	"teacher accepted": {Head: "teacher's accepted at 99 %, %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accepted(r.Teacher) }},
+	"precision":        {Head: "right of the accepted, %", Digits: 1, Of: precision},
+	"right to wrong":   {Head: "right to wrong, %", Digits: 2, Of: flipped(func(f report.Flips) int { return f.RightToWrong })},
+	"wrong to right":   {Head: "wrong to right, %", Digits: 2, Of: flipped(func(f report.Flips) int { return f.WrongToRight })},
 	"seconds":          {Head: "seconds", Of: func(r *report.Report) (float64, bool) { return r.Seconds - r.TeacherSeconds, true }},
 	"memory":           {Head: "peak memory, GiB", Digits: 2, Of: func(r *report.Report) (float64, bool) { return float64(r.PeakRSSBytes) / (1 << 30), true }},
 }

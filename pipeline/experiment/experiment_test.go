@@ -121,7 +121,7 @@ func TestFaultsAreNamed(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{replaced(one, "seeds = [3, 1]", "seeds = []"), "seeds names none"},
 		{replaced(one, "seeds = [3, 1]", "seeds = [3, 3]"), "seeds names 3 twice"},
-		{replaced(one, `"ood"`, `"odd"`), `column "odd" is unknown; there are accuracy`},
+		{replaced(one, `"ood"`, `"odd"`), `column "odd" is unknown; there are accepted, accuracy`},
 		{replaced(one, `"cut blocks"`, `"cut"`), `column "cut" is unknown`},
 		{replaced(one, "title", "titel"), "unknown key titel"},
 		{replaced(one, `name = "many"`, `name = "few"`), `unlike "few"`},

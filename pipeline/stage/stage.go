@@ -27,6 +27,7 @@ type Input struct {
 	Train   *corpus.Corpus
 	Splits  measure.Splits
 	Marks   measure.Marks // the teacher's, on the validation split
+	Test    measure.Marks // and on the test split
 }
 
 // one is a stage at work.
@@ -134,13 +135,13 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *
 		Kept: keptText(plan, after.Declared())})
 	if cut == s.cfg.Cuts {
 		subject := s.subject(after, event.Pruned)
-		m, seconds, err := s.measure(ctx, c, subject)
+		m, err := s.measure(ctx, c, subject)
 		subject.Network.Free()
 		if err != nil {
 			return nil, err
 		}
-		s.report.Pruned = m
-		s.report.Seconds.Evaluate += seconds
+		s.report.Pruned = m.Model
+		s.report.Seconds.Evaluate += m.Seconds
 	}
 	if begun != nil {
 		after.Free()
@@ -151,31 +152,32 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *
 
 // subject is a student to measure, in the form of its checkpoint: what is measured is what is written.
 func (s *one) subject(student *network.Held, when event.When) measure.Subject {
-	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.at + "/" + string(when), When: when}
+	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.at + "/" + string(when), When: when, Teacher: &s.Test}
 }
 
-func (s *one) measure(ctx context.Context, c *chain.Chain, subject measure.Subject) (report.Model, float64, error) {
-	m, seconds, err := measure.Of(ctx, c, subject, s.Splits, s.Config.Eval)
+func (s *one) measure(ctx context.Context, c *chain.Chain, subject measure.Subject) (measure.Measured, error) {
+	m, err := measure.Of(ctx, c, subject, s.Splits, s.Config.Eval)
 	if err == nil {
-		s.Events.Emit(event.StageMeasured{Stage: s.name, When: subject.When, Model: m})
+		s.Events.Emit(event.StageMeasured{Stage: s.name, When: subject.When, Model: m.Model})
 	}
-	return m, seconds, err
+	return m, err
 }
 
 // judge measures the stage's student and lets the gate decide on the validation split.
 func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) error {
 	subject := s.subject(student, event.Distilled)
 	defer subject.Network.Free()
-	m, seconds, err := s.measure(ctx, c, subject)
-	if err != nil {
-		return err
-	}
 	marks, err := measure.MarksOf(ctx, c, subject, s.Splits.Validation, s.Config.Eval, "the gate's validation split")
 	if err != nil {
 		return err
 	}
-	s.report.Distilled = m
-	s.report.Seconds.Evaluate += seconds + marks.Seconds
+	subject.Validation = &marks.Value
+	m, err := s.measure(ctx, c, subject)
+	if err != nil {
+		return err
+	}
+	s.report.Distilled = m.Model
+	s.report.Seconds.Evaluate += m.Seconds + marks.Seconds
 	own := &s.Config.Stages[s.index] // no try changes what may be lost
 	limits := report.Limits{Alpha: own.Alpha, AlphaTask: own.AlphaTask, Need: own.Gate}
 	s.report.Gate, err = report.NewGate(measure.Pairs(s.Splits.Validation.Split, s.Marks, marks.Value), limits, "validation")
