@@ -242,7 +242,7 @@ func (t *timer) correct(name string, p *Point, c *clock, want float64) (best *Po
 		}
 		got := ms[0]
 		fastest = min(fastest, got)
-		if got <= highest*want && (best == nil || got > best.LatencyMS) {
+		if off := func(ms float64) float64 { return math.Abs(math.Log(ms / (aim * want))) }; got <= want && (best == nil || off(got) < off(best.LatencyMS)) {
 			found := *p
 			best, found.LatencyMS = &found, got
 		}
