@@ -78,7 +78,7 @@ func (r *Results) WritePlot(path string) error {
 	}
 	p.Legend.Top, p.Legend.Left = false, true
 	p.NominalY(names...)
-	p.Y.Min, p.Y.Max = -.7, float64(len(settings))-.3
+	p.Y.Min, p.Y.Max = -1.3, float64(len(settings))-.3
 	low, high := p.X.Min, p.X.Max
 	if margin := .06 * (high - low); margin > 0 {
 		p.X.Min, p.X.Max = low-margin, high+margin
