@@ -65,7 +65,7 @@ var changed = map[string][]string{
 }
 
 // Keys whose change is another run altogether, which other tests make: other data, another teacher, another machine.
-var otherRuns = []string{"device", "data.source", "data.root", "data.prompt", "teacher.checkpoint"}
+var otherRuns = []string{"device", "data.source", "data.root", "data.prompt", "teacher.checkpoint", "teacher.train.config", "teacher.train.tokenizer"}
 
 // Keys that judge results or data, or say what to do about what is at fault: they move no result of a step.
 var judges = []string{"teacher.train.accept", "stage.alpha", "stage.alpha_task", "stage.gate", "stage.retry.steps", "stage.retry.cuts", "data.on_error"}

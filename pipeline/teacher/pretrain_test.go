@@ -39,7 +39,7 @@ func TestPretrainingOfQuestionsWithoutATask(t *testing.T) {
 			require.NoError(t, err)
 			p, err := newPretraining(m, train, set.Tasks)
 			require.NoError(t, err)
-			at, _ := p.slots([]int{0})
+			at, _, _ := p.slots([]int{0})
 			var first []int // of the two tokens of each answer
 			for i, row := range at {
 				if i%2 == 0 {
