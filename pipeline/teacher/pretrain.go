@@ -19,6 +19,7 @@ type pretraining struct {
 	vision, qformer *nn.Linear
 	tasks           map[string]int
 	words           headWords
+	instruct        bool // the Q-Former has a row for each question
 }
 
 const (
@@ -65,7 +66,7 @@ func (w headWords) of(token int) int {
 }
 
 func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pretraining, error) {
-	p := &pretraining{train: train, m: m, tasks: map[string]int{}}
+	p := &pretraining{train: train, m: m, tasks: map[string]int{}, instruct: m.Form().Instruct}
 	for i, task := range tasks {
 		p.tasks[task] = i
 	}
@@ -156,7 +157,7 @@ func (p *pretraining) slots(pictures []int) (at, asked, words []int) {
 		for j, q := range p.train.Split.Questions(picture) {
 			answer, task := p.train.Asked.Questions[picture][j].Answer, p.tasks[q.Task]
 			row := i
-			if p.m.Form().Instruct {
+			if p.instruct {
 				row = rows
 			}
 			if answer != nil {
