@@ -35,7 +35,7 @@ func familyConfig(t *testing.T, kind, language string, vocabulary, read int) []b
 	return fmt.Appendf(nil, `{"model_type": %q, "num_query_tokens": 4,
 		"vision_config": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 48, "patch_size": 12},
 		"qformer_config": {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 4, "num_attention_heads": 4, "encoder_hidden_size": 32,
-			"vocab_size": %d, "max_position_embeddings": 32},
+			"vocab_size": %d, "max_position_embeddings": 16},
 		"text_config": %s}`, kind, read, text)
 }
 
