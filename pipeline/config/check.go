@@ -31,7 +31,7 @@ func (c *Config) check(t *table) {
 		t.fault("teacher.checkpoint", "the teacher is both loaded and trained: leave out checkpoint or [teacher.train]")
 	case k.Checkpoint == "" && k.Train == nil:
 		t.fault("teacher.checkpoint", "there is no teacher: give checkpoint, or a table [teacher.train]")
-	case k.Train != nil && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
+	case k.Train != nil && k.Train.Config == "" && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
 		t.fault("teacher.train.vision.patch", "%d does not divide data.size = %d", k.Train.Vision.Patch, c.Data.Size)
 	}
 	if c.Teacher.TopK == 1 {

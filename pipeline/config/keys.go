@@ -88,7 +88,7 @@ type TeacherConfig struct {
 	Train      *TrainConfig `toml:"train" doc:"a teacher that is trained first: its sizes and its training"`
 }
 
-// TrainConfig is a teacher trained from scratch: its architecture and its training.
+// TrainConfig is a teacher trained from scratch: its training, and its architecture as a file or as the sizes of three towers.
 type TrainConfig struct {
 	PretrainSteps int      `toml:"pretrain_steps" default:"300" range:"[0,100000000]" doc:"steps of the vision tower and the Q-Former, with temporary heads"`
 	Steps         int      `toml:"steps" default:"600" range:"[1,100000000]" doc:"steps of the whole network"`
@@ -100,6 +100,9 @@ type TrainConfig struct {
 	Clip          float64  `toml:"clip" default:"1" range:"[0,)" doc:"largest norm of the gradient; 0 does not clip"`
 	Precision     string   `toml:"precision" inherit:"precision" choices:"fp32,bf16" doc:"what the training computes in"`
 	Accept        *float64 `toml:"accept" range:"[0,1]" example:"#0.93" doc:"the run stops when the teacher's validation accuracy is lower, a fraction; without it any teacher will do"`
+
+	Config    string `toml:"config" default:"" form:"folder" example:"#config.json" doc:"a file of transformers' form that says what to train (BLIP-2 with OPT, T5 or LLaMA, InstructBLIP), in place of vision, qformer and language; without tokenizer files the network reads the words of the data, and vocab_size may be left out"`
+	Tokenizer string `toml:"tokenizer" default:"" form:"folder" example:"#tokenizer" doc:"folder with the tokenizer files of config, and preprocessor_config.json if it has one; without it, those beside config"`
 
 	Vision   VisionConfig   `toml:"vision" doc:"sizes of the vision tower; its width may differ from heads × head_size"`
 	QFormer  QFormerConfig  `toml:"qformer" doc:"sizes of the Q-Former"`
