@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"math"
 
+	"espalier/model"
 	"espalier/pipeline"
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/random"
 	"espalier/torch"
 )
@@ -75,34 +77,15 @@ func Measure(ctx context.Context, a *pipeline.Apart, o Options, events event.Eve
 	for _, p := range pictures {
 		r.Questions += len(split.Asked.Questions[p])
 	}
-	picked := pick(teacher, o.Units, seed)
+	if !split.Asked.Answered(pictures...) {
+		return nil, fault.Inputf("importance: none of the %d validation pictures has an answer, so there is no loss: ask about more of them, or give answers", len(pictures))
+	}
 	scores, err := scoresOf(ctx, a, teacher, events)
 	if err != nil {
 		return nil, err
 	}
 	r.Scored = scores.pictures
-	err = torch.Run(func(*torch.Scope) error {
-		asked, err := ask(split, pictures, torch.Float64)
-		if err != nil {
-			return err
-		}
-		whole, without, err := takeAway(ctx, teacher, picked, asked, events)
-		if err != nil {
-			return err
-		}
-		r.Whole = mean(whole, nil)
-		for i, p := range picked {
-			change := mean(without[i], nil).minus(r.Whole)
-			if math.IsNaN(change.CrossEntropy) || math.IsInf(change.CrossEntropy, 0) {
-				return fmt.Errorf("truth: without unit %d of %s the loss is %v", p.unit, p.axis.Name, change.CrossEntropy)
-			}
-			r.Units = append(r.Units, Unit{Axis: p.axis.Name, Kind: string(p.axis.Kind), Tower: p.axis.Tower, Unit: p.unit,
-				Change: change, Scores: scores.of(p.axis.Name, p.unit)})
-		}
-		r.Agreements = agreements(r.Units, whole, without, o.Resamples, random.Stream(seed, "truth", "resamples"))
-		return nil
-	})
-	if err != nil {
+	if err := r.fill(ctx, a, teacher, pictures, o, scores, events); err != nil {
 		return nil, err
 	}
 	for _, s := range o.Subsets {
@@ -113,4 +96,30 @@ func Measure(ctx context.Context, a *pipeline.Apart, o Options, events event.Eve
 		r.Oracles = append(r.Oracles, *oracle)
 	}
 	return r, nil
+}
+
+// fill takes the units away, and compares.
+func (r *Report) fill(ctx context.Context, a *pipeline.Apart, teacher model.Network, pictures []int, o Options, scores *scored, events event.Events) error {
+	return torch.Run(func(*torch.Scope) error {
+		asked, err := ask(a.Validation, pictures, torch.Float64)
+		if err != nil {
+			return err
+		}
+		picked := pick(teacher, o.Units, r.Seed)
+		whole, without, err := takeAway(ctx, teacher, picked, asked, events)
+		if err != nil {
+			return err
+		}
+		for i, p := range picked {
+			change := mean(without[i], nil).minus(mean(whole, nil))
+			if math.IsNaN(change.CrossEntropy) || math.IsInf(change.CrossEntropy, 0) {
+				return fmt.Errorf("truth: without unit %d of %s the loss is %v", p.unit, p.axis.Name, change.CrossEntropy)
+			}
+			r.Units = append(r.Units, Unit{Axis: p.axis.Name, Kind: string(p.axis.Kind), Tower: p.axis.Tower, Unit: p.unit,
+				Change: change, Scores: scores.of(p.axis.Name, p.unit)})
+		}
+		r.Whole = mean(whole, nil)
+		r.Agreements = agreements(r.Units, whole, without, o.Resamples, random.Stream(r.Seed, "truth", "resamples"))
+		return nil
+	})
 }
