@@ -109,6 +109,29 @@ func TestTeachersOfAConfig(t *testing.T) {
 	}
 }
 
+// The config of a student describes its sizes, however it was cut: the same network can be trained from its first values.
+func TestAStudentsConfigIsTrained(t *testing.T) {
+	torchtest.Setup(t)
+	out := filepath.Join(t.TempDir(), "run")
+	r, err := runWith(context.Background(), tinyConfig(t, out), nil)
+	require.NoError(t, err)
+	a, b := strings.Index(tiny, "vision   ="), strings.Index(tiny, "pretrain_steps")
+	text := tiny[:a] + fmt.Sprintf("config = %q\n", filepath.Join(out, "student", "config.json")) + tiny[b:]
+	cfg, err := config.Parse("run.toml", text, "output="+filepath.Join(t.TempDir(), "run"))
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var trained int64
+	_, err = runWith(ctx, cfg, func(e event.Event) {
+		if e, ok := e.(event.TeacherMeasured); ok {
+			trained = e.Model.Parameters
+			stop()
+		}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, r.Student.Parameters, trained)
+}
+
 // A teacher is trained anew when its config or a tokenizer file changes, not when the file is called otherwise or has other
 // neighbours.
 func TestWhatMovesATeacherOfAConfig(t *testing.T) {

@@ -227,7 +227,7 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 // training has all weights in float32, and throw-away heads beside them.
 func (p *planned) training(what string, n model.Network, train *corpus.Corpus) estimate {
 	t := p.cfg.Teacher.Train
-	bytes := 4 * (int64(n.Store().Count()) + teacher.HeadElements(n.Config(), train, tasksOf(train)))
+	bytes := 4 * (int64(n.Store().Count()) + teacher.HeadElements(n, train, tasksOf(train)))
 	e := estimate{What: what, Weights: bytes, Gradients: bytes, Optimizer: 2 * bytes}
 	element := 4
 	if t.Precision == "bf16" {

@@ -74,7 +74,7 @@ func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pret
 		p.tasks[""] = len(tasks)
 	}
 	p.words = headWordsOf(train, m.Config().Text.Vocabulary)
-	slots, vision, qformer := headSizes(m.Config(), len(p.tasks), p.words)
+	slots, vision, qformer := headSizes(m, len(p.tasks), p.words)
 	store, err := nn.Declare(nil, func(b *nn.Builder) {
 		p.vision = b.Linear("vision", nn.Fixed(slots), nn.Fixed(vision), nn.Zeros)
 		p.qformer = b.Linear("qformer", nn.Fixed(slots), nn.Fixed(qformer), nn.Zeros)
@@ -86,15 +86,26 @@ func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pret
 	return p, store.Init(0, train.On)
 }
 
-// headSizes are the outputs of both heads, and the inputs of each.
-func headSizes(c *model.Config, tasks int, words headWords) (slots, vision, qformer int) {
+// headSizes are the outputs of both heads, and the inputs of each: of a network with the structure of a student, not what its config
+// says of the one that it was cut from.
+func headSizes(n model.Network, tasks int, words headWords) (slots, vision, qformer int) {
+	c := n.Config()
 	side := c.Vision.Image / c.Vision.Patch
-	return max(1, tasks) * pretrainWords * words.count, c.Vision.Hidden * (1 + side*side), c.QFormer.Hidden * c.Queries
+	hidden, queries := map[string]int{}, 0
+	for _, a := range n.Store().Axes() {
+		switch a.Kind {
+		case nn.Hidden:
+			hidden[a.Tower] = a.Units()
+		case nn.Queries:
+			queries = a.Units()
+		}
+	}
+	return max(1, tasks) * pretrainWords * words.count, hidden["vision"] * (1 + side*side), hidden["qformer"] * queries
 }
 
 // HeadElements is how many numbers the throw-away heads hold, for the memory that a training needs.
-func HeadElements(c *model.Config, train *corpus.Corpus, tasks int) int64 {
-	slots, vision, qformer := headSizes(c, tasks, headWordsOf(train, c.Text.Vocabulary))
+func HeadElements(n model.Network, train *corpus.Corpus, tasks int) int64 {
+	slots, vision, qformer := headSizes(n, tasks, headWordsOf(train, n.Config().Text.Vocabulary))
 	return int64(slots) * int64(vision+qformer+2)
 }
 
