@@ -6,7 +6,7 @@ export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 # One package after another: each wants all cores for libtorch's threads. Never cached: Go does not see that the shim changed.
 GO_TEST := go test -count=1 -p 1 -timeout 40m
 
-.PHONY: all help tools shim gotorch run test test-cpus race asan bench parity dist clean
+.PHONY: all help tools shim gotorch run test test-cpus race asan bench results results-quick parity dist clean
 
 all: shim ## find or fetch libtorch, build the C++ shim and bin/
 	@go build -o bin/ ./cmd/...
@@ -33,6 +33,17 @@ asan: shim ## the tests of torch/ over a shim built with the address and undefin
 
 bench: all ## the benchmarks
 	go run ./cmd/bench $(ARGS)
+
+# A base is what makes a file an experiment's. Each goes on where it was stopped; one that fails does not keep the others from running.
+EXPERIMENTS = $(shell grep -l '^base' experiments/*.toml)
+
+results: all ## all experiments, into docs/results.md; hours, but each goes on where it was stopped
+	@failed=; for file in $(EXPERIMENTS); do bin/pipeline -c $$file -write docs/results.md $(ARGS) || failed="$$failed $$file"; done; \
+	[ -z "$$failed" ] || { echo "make: a run failed or a conclusion does not hold:$$failed" >&2; exit 1; }
+
+results-quick: all ## the conclusions that a teacher of a minute can show
+	@failed=; for file in $$(grep -l '^  "quick: ' $(EXPERIMENTS)); do bin/pipeline -c $$file -quick $(ARGS) || failed="$$failed $$file"; done; \
+	[ -z "$$failed" ] || { echo "make: a run failed or a conclusion does not hold:$$failed" >&2; exit 1; }
 
 parity: all ## random networks of every family made by transformers, both ways, and pictures (fetches PyTorch and transformers once)
 	@rm -rf build/parity && mkdir -p build/parity

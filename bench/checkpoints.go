@@ -37,7 +37,7 @@ const (
 	latencyRuns     = 300
 	latencyWarmup   = 20
 	latencyTurn     = 20              // answers of one network before the next one's
-	latencyRounds   = 5 // at most
+	latencyRounds   = 5               // at most
 	latencySpan     = 2 * time.Second // of a network; no round begins later
 	throughputBatch = 64              // pictures, each with its five questions
 	throughputRuns  = 7
@@ -50,18 +50,10 @@ func Checkpoints(ctx context.Context, folders []string, o Options, events func(E
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	torch.SetNumThreads(1) // of an operation; throughput has a worker for each thread
-	var subjects []*subject
-	defer func() {
-		for _, s := range subjects {
-			s.net.Store().Free()
-		}
-	}()
-	for _, folder := range folders {
-		s, err := openSubject(folder)
-		if err != nil {
-			return nil, &CheckpointError{err}
-		}
-		subjects = append(subjects, s)
+	subjects, err := openSubjects(folders)
+	defer freeSubjects(subjects)
+	if err != nil {
+		return nil, err
 	}
 	span := latencySpan * time.Duration(len(subjects))
 	for begun, round := time.Now(), 0; round <= 1 || round <= latencyRounds && time.Since(begun) < span; round++ {
@@ -106,6 +98,23 @@ type subject struct {
 	alone   []float64      // ms of a round's single answers
 	latency report.Latency // of the quietest round
 	rates   []float64      // answers a second of the batch
+}
+
+func openSubjects(folders []string) (subjects []*subject, err error) {
+	for _, folder := range folders {
+		s, err := openSubject(folder)
+		if err != nil {
+			return subjects, &CheckpointError{err}
+		}
+		subjects = append(subjects, s)
+	}
+	return subjects, nil
+}
+
+func freeSubjects(subjects []*subject) {
+	for _, s := range subjects {
+		s.net.Store().Free()
+	}
 }
 
 func openSubject(folder string) (*subject, error) {
@@ -189,12 +198,16 @@ func (s *subject) endRound(warmup bool) {
 	s.alone = s.alone[:0]
 }
 
+// asked is how many questions all pictures have.
+func (s *subject) asked() (n int) {
+	for _, p := range s.prompts {
+		n += len(p)
+	}
+	return n
+}
+
 // answerTogether answers all questions of all pictures, shared among workers. The first time warms up.
 func (s *subject) answerTogether(ctx context.Context, workers int) error {
-	asked := 0
-	for _, p := range s.prompts {
-		asked += len(p)
-	}
 	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range workers {
@@ -207,7 +220,7 @@ func (s *subject) answerTogether(ctx context.Context, workers int) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	s.rates = append(s.rates, float64(asked)/time.Since(start).Seconds())
+	s.rates = append(s.rates, float64(s.asked())/time.Since(start).Seconds())
 	return nil
 }
 

@@ -9,16 +9,12 @@ import (
 	"runtime"
 	"strings"
 
+	system "espalier/pipeline/process"
 	"espalier/torch"
 )
 
 func thisMachine(threads int) Machine {
-	m := Machine{Cores: runtime.NumCPU(), Threads: threads, LibTorch: torch.Version()}
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		_, rest, _ := strings.Cut(string(text), "model name")
-		name, _, _ := strings.Cut(rest, "\n")
-		m.CPU = strings.TrimLeft(name, "\t :")
-	}
+	m := Machine{CPU: system.CPU(), Cores: runtime.NumCPU(), Threads: threads, LibTorch: torch.Version()}
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
 		fmt.Sscan(string(text), &m.Load)
 	}

@@ -103,11 +103,25 @@ func (m *Blip2) Prefix(b *Batch) *torch.Tensor {
 
 // prefix is Prefix for pictures that went through the vision tower already.
 func (m *Blip2) prefix(tokens *torch.Tensor, b *Batch) *torch.Tensor {
+	return m.PrefixOf(m.Queried(tokens, b), b)
+}
+
+// Queried is what the Q-Former makes of the picture's tokens, [rows, queries, qformer hidden]: a row for each picture or,
+// where the Q-Former reads the question, for each question.
+func (m *Blip2) Queried(tokens *torch.Tensor, b *Batch) *torch.Tensor {
 	if b.Instruction == nil {
-		return m.ownPrefix(m.Project(m.QFormer(tokens)), b)
+		return m.QFormer(tokens)
 	}
 	read := m.qformer.Forward(likeWeights(m.ownPrefix(tokens, b), m.qformer.tokens), b.Instruction, b.InstructionMask)
-	return m.Project(read.Slice(1, 0, m.qformer.queries.Units()))
+	return read.Slice(1, 0, m.qformer.queries.Units())
+}
+
+// PrefixOf is Prefix for what the Q-Former made of the pictures.
+func (m *Blip2) PrefixOf(queried *torch.Tensor, b *Batch) *torch.Tensor {
+	if b.Instruction != nil {
+		return m.Project(queried)
+	}
+	return m.ownPrefix(m.Project(queried), b)
 }
 
 // ownPrefix gives each row what belongs to its picture.

@@ -216,6 +216,7 @@ func (c *Config) Marshal() ([]byte, error) {
 		return nil, err
 	}
 	restore(out, c.raw, c.parsed)
+	c.tellDerived(out)
 	return json.MarshalIndent(flat(out), "", "  ")
 }
 

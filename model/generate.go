@@ -15,6 +15,9 @@ type GenerateOptions struct {
 	Beams         int
 	LengthPenalty float64 // exponent on a hypothesis' length; 0 ranks by the plain sum of log-probabilities
 	EarlyStopping bool    // stop when Beams hypotheses are complete
+	// LogProbs, where it is not nil, receives the log-probability of each token of the greedy answers, [picture][question][token]. An
+	// answer's end has one too, the last.
+	LogProbs *[][][]float64
 }
 
 // Generate answers the prompts of all questions of all pictures together: questions[i] are those of picture i of the
@@ -37,13 +40,21 @@ func (m *Blip2) generate(pictures *torch.Tensor, questions [][]Question, o Gener
 	if err != nil {
 		return nil, err
 	}
-	flat := d.search(hidden, o)
-	out := make([][][]int, len(questions))
+	answers := byPicture(d.search(hidden, o), questions)
+	if o.LogProbs != nil {
+		*o.LogProbs = byPicture(d.logProbs, questions)
+	}
+	return answers, nil
+}
+
+// byPicture divides what there is of each question.
+func byPicture[T any](flat []T, questions [][]Question) [][]T {
+	out := make([][]T, len(questions))
 	for i, qs := range questions {
 		n := len(qs)
 		out[i], flat = flat[:n:n], flat[n:]
 	}
-	return out, nil
+	return out
 }
 
 // search is greedy, or with beams.
@@ -69,6 +80,8 @@ type decoder struct {
 	keys    int      // tokens that the cache holds
 	visible [][]bool // which keys of prefix and prompts a prompt's slots look at, [prompt][key]
 	all     bool     // they look at all of them
+
+	logProbs [][]float64 // of the tokens of each greedy answer; nil where nobody asks
 }
 
 // newDecoder runs prefix and prompts, and returns the hidden state [prompts, hidden] after each prompt's last token.
@@ -196,9 +209,17 @@ func (d *decoder) greedy(hidden *torch.Tensor, o GenerateOptions) [][]int {
 	done := make([]bool, len(d.owner))
 	ids := make([]int, len(d.owner))
 	mask := d.greedyMask(o.MaxTokens - 1)
+	if o.LogProbs != nil {
+		d.logProbs = make([][]float64, len(d.owner))
+	}
 	for n := 0; ; n++ {
 		open := 0
-		for i, id := range torch.Values[int64](d.logits(hidden, n, o).ArgMax(-1)) {
+		logits := d.logits(hidden, n, o)
+		best := logits.ArgMax(-1)
+		if d.logProbs != nil {
+			d.hear(logits, best, done)
+		}
+		for i, id := range torch.Values[int64](best) {
 			ids[i] = int(id)
 			done[i] = done[i] || o.ends(ids[i])
 			if !done[i] {
@@ -214,6 +235,18 @@ func (d *decoder) greedy(hidden *torch.Tensor, o GenerateOptions) [][]int {
 			seen = mask.Narrow(3, 0, d.keys+d.slots)
 		}
 		hidden = d.step(ids, n, seen)
+	}
+}
+
+// hear notes the log-probabilities of the tokens that continue the open answers.
+func (d *decoder) hear(logits, best *torch.Tensor, done []bool) {
+	if logits.DType() != torch.Float64 {
+		logits = logits.To(torch.Float32) // halves would be too coarse
+	}
+	for i, p := range logits.LogSoftmax(-1).Gather(-1, best.Unsqueeze(-1)).Floats() {
+		if !done[i] {
+			d.logProbs[i] = append(d.logProbs[i], p)
+		}
 	}
 }
 

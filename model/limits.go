@@ -14,6 +14,9 @@ func (o GenerateOptions) check(m *Blip2) error {
 	if o.MaxTokens < 1 {
 		return fmt.Errorf("model: generate: at least one token must be allowed")
 	}
+	if o.LogProbs != nil && o.Beams > 1 {
+		return fmt.Errorf("model: generate: log-probabilities are those of greedy answers; ask for one beam")
+	}
 	for _, a := range m.store.Axes() {
 		if a.Kind == nn.Vocabulary && o.Beams > a.Units() {
 			return fmt.Errorf("model: generate: %d beams are more than the %d tokens that an answer can begin with; give at most %[2]d", o.Beams, a.Units())

@@ -27,16 +27,22 @@ var languages = map[string]string{
 	"llama": `{"model_type": "llama", "hidden_size": 32, "head_dim": 6, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": %d, "pad_token_id": 0, "eos_token_id": 1}`,
 }
 
-// familyNetwork draws a small network of a family.
-func familyNetwork(t *testing.T, kind, language string, vocabulary int) *model.Blip2 {
+// familyConfig is the config.json of a small network of a family; read is how many words its Q-Former knows.
+func familyConfig(t *testing.T, kind, language string, vocabulary, read int) []byte {
 	t.Helper()
 	text := fmt.Sprintf(languages[language], vocabulary)
 	require.True(t, json.Valid([]byte(text)))
-	c, err := model.ParseConfig([]byte(fmt.Sprintf(`{"model_type": %q, "num_query_tokens": 4,
+	return fmt.Appendf(nil, `{"model_type": %q, "num_query_tokens": 4,
 		"vision_config": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 48, "patch_size": 12},
 		"qformer_config": {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 4, "num_attention_heads": 4, "encoder_hidden_size": 32,
-			"vocab_size": 85, "max_position_embeddings": 16},
-		"text_config": %s}`, kind, text)))
+			"vocab_size": %d, "max_position_embeddings": 16},
+		"text_config": %s}`, kind, read, text)
+}
+
+// familyNetwork draws a small network of a family.
+func familyNetwork(t *testing.T, kind, language string, vocabulary int) *model.Blip2 {
+	t.Helper()
+	c, err := model.ParseConfig(familyConfig(t, kind, language, vocabulary, 85))
 	require.NoError(t, err)
 	m, err := model.New(c)
 	require.NoError(t, err)

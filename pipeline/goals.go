@@ -68,7 +68,11 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 		for _, d := range solved.Divisions {
 			told := report.Division{Name: d.Name, Keeps: d.Keeps, Parameters: d.Parameters, LanguageBlocks: d.LanguageBlocks, Bytes: d.Bytes, LatencyMS: d.LatencyMS}
 			g.target.Divisions = append(g.target.Divisions, told)
-			g.divisions = append(g.divisions, &stage.Division{Config: d.Config, Report: told})
+			division := &stage.Division{Config: d.Config, Report: told, Depth: d.Depth}
+			if solved.Key == "latency_ms" {
+				division.Depth = 0 // they take the same time
+			}
+			g.divisions = append(g.divisions, division)
 		}
 		r.events.Emit(event.Divided{Target: *g.target, Seconds: time.Since(began).Seconds()})
 		began = time.Now()
@@ -124,8 +128,9 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal, whole report.
 const divisionShare = 10
 
 // make runs the stages towards a goal, and writes the student of the last one that was accepted. A stage that was not is a
-// *stage.GateError, beside which the other results are whole.
-func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Model) (made report.Model, stages []report.Stage, err error) {
+// *stage.GateError, beside which the other results are whole. The energy of the first goal's student goes into out.
+func (r *run) make(ctx context.Context, in stage.Input, g *goal, out *report.Report) (made report.Model, stages []report.Stage, err error) {
+	whole := out.Teacher
 	if in.Config, err = r.choose(ctx, in, g, whole); err != nil {
 		return made, nil, err
 	}
@@ -149,9 +154,11 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Mo
 	if !accepted && r.cfg.Export.DType != "teacher" { // in other dtypes the teacher is another network
 		stored := stage.Stored(r.cfg, in.Teacher, student)
 		defer stored.Free()
-		if made, _, err = measure.Of(ctx, r.chain, measure.Subject{Network: stored, Stage: "student", At: in.Prefix + "student"}, in.Splits, r.cfg.Eval); err != nil {
+		measured, err := measure.Of(ctx, r.chain, measure.Subject{Network: stored, Stage: "student", At: in.Prefix + "student", Teacher: &in.Test}, in.Splits, r.cfg.Eval)
+		if err != nil {
 			return made, nil, err
 		}
+		made = measured.Model
 	}
 	folders := []string{"student"}
 	if g.name != "" {
@@ -162,6 +169,11 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, whole report.Mo
 	}
 	for _, folder := range folders {
 		if err := r.keepStudent(in, student, folder); err != nil {
+			return made, nil, err
+		}
+	}
+	if r.cfg.Energy != nil && out.Energy == nil {
+		if out.Energy, err = energyOf(ctx, r, in, student); err != nil {
 			return made, nil, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/energy"
 	"espalier/pipeline/event"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
@@ -47,12 +48,21 @@ func (r *run) read(set *data.Dataset, reading corpus.Reading, queries int) (c co
 		if s.split == nil {
 			continue
 		}
-		if *s.into, err = corpus.New(s.split, reading); err != nil {
+		if *s.into, err = r.corpusOf(s.split, reading, queries); err != nil {
 			return c, err
 		}
-		if note := (*s.into).Divide(r.cfg.Data.RowTokens, queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
-			r.events.Note("%s", note)
-		}
+	}
+	return c, nil
+}
+
+// corpusOf is a split as a network with so many query tokens reads it.
+func (r *run) corpusOf(split *data.Split, reading corpus.Reading, queries int) (*corpus.Corpus, error) {
+	c, err := corpus.New(split, reading)
+	if err != nil {
+		return nil, err
+	}
+	if note := c.Divide(r.cfg.Data.RowTokens, queries, r.cfg.Eval.MaxAnswerTokens); note != "" {
+		r.events.Note("%s", note)
 	}
 	return c, nil
 }
@@ -118,6 +128,26 @@ func (r *run) keepStudent(in stage.Input, student *network.Held, folder string) 
 	})
 }
 
+// energyOf measures what answers of the teacher cost, and of a student as it was written.
+func energyOf(ctx context.Context, r *run, in stage.Input, student *network.Held) (*report.Energy, error) {
+	stored := stage.Stored(r.cfg, in.Teacher, student)
+	defer stored.Free()
+	questions := in.Splits.Test
+	if tokens := student.Declared().Config().Tokens; tokens != nil {
+		var err error
+		if questions, _, err = questions.Over(tokens, student.Declared().Form()); err != nil {
+			return nil, err
+		}
+	}
+	machine := r.machine
+	if machine == nil {
+		m := energy.Open(energy.PowercapRoot, r.device)
+		machine = &m
+	}
+	return measure.Energy(ctx, r.chain, *machine, measure.Answering{Network: in.Teacher.Held, Questions: in.Splits.Test},
+		measure.Answering{Network: stored, Questions: questions}, r.cfg)
+}
+
 // finish writes the report.
 func (r *run) finish(out *report.Report) (*report.Report, error) {
 	r.chain.Finish()
@@ -130,6 +160,11 @@ func (r *run) finish(out *report.Report) (*report.Report, error) {
 	}
 	if err := out.WritePlot(filepath.Join(r.cfg.Output, "accuracy.png")); err != nil {
 		return nil, err
+	}
+	if out.Energy != nil && out.Energy.Modelled.Year != nil {
+		if err := out.Energy.Modelled.Year.WritePlot(filepath.Join(r.cfg.Output, "energy.png")); err != nil {
+			return nil, err
+		}
 	}
 	if err := out.Write(filepath.Join(r.cfg.Output, "report.json")); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/data"
+	"espalier/pipeline/energy"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/measure"
@@ -30,7 +31,8 @@ type Options struct {
 	Recheck bool // results that are found are computed once more, and compared
 	Plan    bool // end when the sizes are known, before anything is trained: the report is nil
 
-	memory int64 // bytes that decoded pictures may take, for tests; 0: as many as the data's default
+	memory  int64           // bytes that decoded pictures may take, for tests; 0: as many as the data's default
+	machine *energy.Machine // what [energy] measures with, for tests; nil: what there is
 }
 
 // Run does what a configuration says and returns the report, which also lies in the output folder. Every step's result is
@@ -81,6 +83,7 @@ type run struct {
 	planOnly bool
 	memory   int64 // see Options
 	skipped  int   // rows of the data that were left out
+	machine  *energy.Machine
 }
 
 // do is the recipe.
@@ -126,13 +129,21 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	if err := r.keepTeacher(t); err != nil {
 		return nil, err
 	}
+	if n := r.cfg.Data.Stages; n > 0 {
+		if c.train, err = r.corpusOf(set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
+			return nil, err
+		}
+		in.Train = c.train
+	}
 	if in.Marks, err = r.hearTeacher(ctx, t, c.Splits); err != nil {
 		return nil, err
 	}
-	subject := measure.Subject{Network: t.Held, Stage: "teacher", At: "teacher"}
-	if out.Teacher, _, err = measure.Of(ctx, r.chain, subject, c.Splits, r.cfg.Eval); err != nil {
+	subject := measure.Subject{Network: t.Held, Stage: "teacher", At: "teacher", Validation: &in.Marks}
+	measured, err := measure.Of(ctx, r.chain, subject, c.Splits, r.cfg.Eval)
+	if err != nil {
 		return nil, err
 	}
+	out.Teacher, in.Test = measured.Model, measured.Test
 	r.events.Emit(event.TeacherMeasured{Model: out.Teacher})
 	if err := checkAccepted(r.cfg.Teacher.Train, in.Marks, c.Splits); err != nil {
 		return nil, err
@@ -151,7 +162,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 		if g.name != "" {
 			in.Prefix = g.name + "/"
 		}
-		student, stages, err := r.make(ctx, in, g, out.Teacher)
+		student, stages, err := r.make(ctx, in, g, out)
 		switch {
 		case errors.As(err, new(*stage.GateError)):
 			refused = errors.Join(refused, err)
@@ -169,7 +180,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 // open makes the output folder, and the chain in it, before anything is computed.
 func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
-	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, planOnly: o.Plan}
+	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine, planOnly: o.Plan}
 	var err error
 	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
 		return nil, &fault.InputError{Err: err}

@@ -133,6 +133,16 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 	assert.Len(t, read.Teacher.Accuracy, 6, "overall and five tasks")
 	assert.NotEmpty(t, read.Student.AccuracyByCategory)
 	assert.NotEmpty(t, read.Student.OOD)
+	for _, m := range []report.Model{read.Teacher, read.Student} {
+		assert.NotEmpty(t, m.AccuracyByLength)
+		assert.NotNil(t, m.Confidence.Accepted)
+	}
+	assert.Empty(t, read.Teacher.Flips)
+	for _, m := range []report.Model{read.Stages[0].Pruned, read.Stages[0].Distilled, read.Student} {
+		assert.Len(t, m.Flips, 6)
+		assert.Equal(t, 60, m.Flips[report.Overall].Questions)
+		assert.Len(t, m.FlipsByCategory, len(m.AccuracyByCategory))
+	}
 	assert.Positive(t, read.Student.LatencyMS.P50)
 	assert.Positive(t, read.Student.Throughput.AnswersPerS)
 

@@ -20,6 +20,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
+	"espalier/pipeline/report"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -90,17 +91,18 @@ func TestStagesCutTokens(t *testing.T) {
 		t.Run(f[0]+" "+f[1], func(t *testing.T) {
 			torchtest.Setup(t)
 			teacher, vocabulary := hubTeacher(t, f[0], f[1])
-			text := tiny[:strings.Index(tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + tokenStages + tiny[strings.Index(tiny, "[eval]")+len("[eval]\n"):]
+			text := tiny[:strings.Index(tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + tokenStages + tiny[strings.Index(tiny, "[eval]")+len("[eval]\n"):] + "[energy]\ntrials = 1\n"
 			out := filepath.Join(t.TempDir(), "run")
 			cfg, err := config.Parse("tokens.toml", text, "output="+out, "eval.max_answer_tokens=12", "data.train=24", "data.validation=6", "data.test=4", "data.ood=4", "importance.pictures=8")
 			require.NoError(t, err)
 			var cuts []string
-			r, err := runWith(context.Background(), cfg, func(e event.Event) {
+			r, err := Run(context.Background(), cfg, Options{machine: madeUp(&metronome{}), Events: func(e event.Event) {
 				if c, ok := e.(event.Cut); ok {
 					cuts = append(cuts, c.Kept)
 				}
-			})
+			}})
 			require.NoError(t, err)
+			assert.Equal(t, report.Estimated, r.Energy.Best().Basis, "the student's answers, in ids of its own")
 			for _, s := range r.Stages {
 				assert.LessOrEqual(t, s.SliceMaskMaxDiff, 1e-9, s.Name)
 			}

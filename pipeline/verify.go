@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"espalier/model"
 	"espalier/model/prompt"
 	"espalier/pipeline/chain"
-	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
@@ -21,7 +19,6 @@ import (
 	"espalier/pipeline/measure"
 	"espalier/pipeline/network"
 	"espalier/pipeline/report"
-	"espalier/pipeline/teacher"
 	"espalier/torch"
 )
 
@@ -35,56 +32,37 @@ type Verified struct {
 // Verify measures the teacher and the student in a finished run's folder anew, on the run's data, and compares them with its
 // report.
 func Verify(ctx context.Context, folder string, events event.Events) (out []Verified, err error) {
-	said, err := report.Read(filepath.Join(folder, "report.json"))
-	if err != nil {
-		return nil, &fault.InputError{Err: err}
-	}
-	cfg, err := config.FromResolved(filepath.Join(folder, "report.json"), said.Config)
+	said, cfg, err := ReadRun(folder)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Teacher = config.TeacherConfig{Checkpoint: filepath.Join(folder, "teacher")}
-	// Its results are of this moment: nothing is taken from a run, and nothing is left for one.
-	if cfg.Output, err = os.MkdirTemp("", "espalier-verify-*"); err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(cfg.Output)
-	cfg.Store = filepath.Join(cfg.Output, "store")
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	r, err := open(cfg, Options{Events: events})
+	a, err := OpenApart(cfg, events)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.chain.Close()) }()
-	set, err := r.openData()
-	if err != nil {
-		return nil, err
-	}
-	t, err := teacher.Open(teacher.Options{Config: cfg, Set: set, Device: r.device, Events: events, Sum: r.index.Sum})
-	if err != nil {
-		return nil, err
-	}
-	defer t.Free()
-	c, err := r.tokenize(set, t)
-	if err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	splits := a.Splits
 	for _, v := range []Verified{{Name: "teacher", Said: said.Teacher}, {Name: "student", Said: said.Student}} {
-		n := t.Held
+		n := a.Teacher.Held
 		if v.Name == "student" {
 			at := filepath.Join(folder, v.Name)
-			if n, err = heldAt(at, r.device); err != nil {
+			if n, err = heldAt(at, a.run.device); err != nil {
 				return nil, err
 			}
 			defer n.Free()
-			if c, err = r.readAs(at, n.Declared(), set, t.Reading); err != nil {
+			c, err := a.run.readAs(at, n.Declared(), a.set, a.Teacher.Reading)
+			if err != nil {
 				return nil, err
 			}
+			splits = c.Splits
 		}
-		if v.Is, _, err = measure.Of(ctx, r.chain, measure.Subject{Network: n, Stage: v.Name, At: v.Name}, c.Splits, cfg.Eval); err != nil {
+		is, err := measure.Of(ctx, a.run.chain, measure.Subject{Network: n, Stage: v.Name, At: v.Name}, splits, cfg.Eval)
+		if err != nil {
 			return nil, err
 		}
+		v.Is = is.Model
 		v.Different = differences(v.Said, v.Is)
 		out = append(out, v)
 	}

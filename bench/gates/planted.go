@@ -15,7 +15,6 @@ import (
 // job is a small run with one stage; its teacher, which all plants of a seed share, learns the drawn advertisements in part.
 const job = `
 threads = 1
-device = "cpu"
 [data]
 source = "ads"
 train = 2000

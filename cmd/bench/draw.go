@@ -105,13 +105,19 @@ func thousands(n int64) string {
 	return s
 }
 
-// draw sets a table, its first row the heads and its first column to the left, with rules above, below and under the heads.
-func draw(w io.Writer, rows [][]string) error {
+// draw sets a table, its first row the heads and its first column to the left, with rules above, below and under the heads. left says
+// which other columns are texts.
+func draw(w io.Writer, rows [][]string, left ...bool) error {
 	aligns := make([]tw.Align, len(rows[0]))
 	for i := range aligns {
 		aligns[i] = tw.AlignRight
 	}
 	aligns[0] = tw.AlignLeft
+	for i, is := range left {
+		if is {
+			aligns[i] = tw.AlignLeft
+		}
+	}
 	cells := tw.CellConfig{
 		Formatting: tw.CellFormatting{AutoFormat: tw.Off, AutoWrap: tw.WrapNone},
 		Alignment:  tw.CellAlignment{PerColumn: aligns},

@@ -71,10 +71,10 @@ func simulateGates(ctx context.Context, draws int, out io.Writer) error {
 	return nil
 }
 
-// plantGates makes runs with a spoilt stage in a folder, and tells what their gates said and which try saved them.
-func plantGates(ctx context.Context, folder string, runs int, out io.Writer) error {
+// plantGates makes runs with a spoilt stage in a folder, from a number on, and tells what their gates said and which try saved them.
+func plantGates(ctx context.Context, folder string, first, runs int, out io.Writer) error {
 	held, wrong, bad, saved := 0, 0, 0, 0
-	for i := range runs {
+	for i := first; i < first+runs; i++ {
 		p, err := gates.Plant(ctx, folder, i)
 		if err != nil {
 			return err

@@ -1,6 +1,6 @@
 // Command bench measures this program beside the same work in PyTorch eager, on the same libtorch and in one run, with
-// the same weights, pictures and questions; or, with -m, the size and speed of checkpoints; or, with -gates, how often a gate's
-// verdict is wrong.
+// the same weights, pictures and questions; or, with -m, the size and speed of checkpoints; or, with -energy, the joules of their answers and
+// the year's; or, with -gates, how often a gate's verdict is wrong; or, with -importance, how well scores tell what a unit is worth.
 //
 // Exit status: 0 it measured, 1 it failed or the two sides' results differ, 2 the command line or a checkpoint is at
 // fault, 3 a target is missed, 130 it was interrupted.
@@ -19,6 +19,7 @@ import (
 
 	"espalier/bench"
 	"espalier/cmd/shell"
+	"espalier/pipeline/fault"
 	"espalier/torch/disk"
 )
 
@@ -38,7 +39,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	path := flags.String("json", "", "write the figures to this `file` too")
 	draws := flags.Int("gates", 0, "simulate the gate's verdicts with so many `draws` for each setting instead")
 	planted := flags.String("planted", "", "make runs with a spoilt stage in a `folder` instead, as many as -runs says, and tell what their gates said")
+	joules := flags.Bool("energy", false, "measure the joules of an answer of two checkpoints (-m twice) instead, and model the year; without -m the year of the paper's model")
+	picture := flags.String("png", "", "draw the year of -energy into this `file`")
 	runs := flags.Int("runs", 50, "runs of -planted")
+	first := flags.Int("first", 0, "number of the first of them: several processes may share a folder")
+	scores := importanceFlags(flags)
 	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -46,8 +51,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 2
 	}
-	if flags.NArg() > 0 || *threads < 1 || *rounds < 1 {
-		fmt.Fprintln(stderr, "bench: threads and rounds are at least 1, and there are no other arguments; see -help")
+	if flags.NArg() > 0 || min(*threads, *rounds, scores.units, scores.pictures, scores.steps) < 1 || min(*first, *runs) < 0 {
+		fmt.Fprintln(stderr, "bench: threads, rounds, units, pictures and steps are at least 1, first and runs at least 0, and there are no other arguments; see -help")
 		return 2
 	}
 	var result any
@@ -56,7 +61,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case *draws > 0:
 		err = simulateGates(ctx, *draws, stdout)
 	case *planted != "":
-		err = plantGates(ctx, *planted, *runs, stdout)
+		err = plantGates(ctx, *planted, *first, *runs, stdout)
+	case *joules:
+		result, err = measureEnergy(ctx, checkpoints, bench.Options{Threads: *threads}, *picture, stdout)
+	case scores.of != "":
+		result, err = importance(ctx, scores, *threads, stdout)
 	default:
 		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads}, stdout)
 	}
@@ -65,13 +74,14 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	shell.Raise(err)
 	var checkpoint *bench.CheckpointError
+	var input *fault.InputError
 	report, compared := result.(*bench.Report)
 	switch {
 	case ctx.Err() != nil:
 		return 130
 	case err != nil:
 		fmt.Fprintln(stderr, err)
-		if errors.As(err, &checkpoint) {
+		if errors.As(err, &checkpoint) || errors.As(err, &input) {
 			return 2
 		}
 		return 1

@@ -1,7 +1,7 @@
 // Command pipeline runs one compression job from a TOML file: teacher, stages, student, report. Started again, it
-// goes on where it stopped; in a finished run's folder it prints the tables.
+// goes on where it stopped; in a finished run's folder it prints the tables. The file may also be an experiment's: a grid of such jobs.
 //
-// Exit status: 0 the run is done, 1 it failed, 2 the configuration, the data or a checkpoint is at fault,
+// Exit status: 0 the run is done, 1 it failed (or a conclusion of an experiment does not hold), 2 the configuration, the data or a checkpoint is at fault,
 // 3 a stage was not accepted and the student is the one before it, 130 or 143 SIGINT or SIGTERM stopped it and it has saved what it had.
 package main
 
@@ -16,6 +16,7 @@ import (
 	"espalier/cmd/shell"
 	"espalier/pipeline"
 	"espalier/pipeline/config"
+	"espalier/pipeline/experiment"
 	"espalier/pipeline/report"
 )
 
@@ -34,10 +35,13 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	var set settings
 	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	path := flags.String("c", "run.toml", "the run's `file`")
+	path := flags.String("c", "run.toml", "the `file` of a run or of an experiment")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
 	plan := flags.Bool("plan", false, "say what the run needs and which sizes it chooses, and train nothing")
+	quick := flags.Bool("quick", false, "of an experiment, the reduced form")
+	page := flags.String("write", "", "of an experiment, put the table into this `page` too, between its markers")
+	lanes := flags.Int("lanes", 0, "of an experiment, `runs` at once; 0 is as many as their threads leave room for")
 	again := flags.String("verify", "", "measure teacher and student of a finished run's `folder` anew and compare with its report")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -51,6 +55,17 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	}
 	if *again != "" {
 		return verify(*again, stdout, stderr)
+	}
+	if experiment.Is(*path) {
+		if *recheck || *plan || *lanes < 0 {
+			fmt.Fprintf(stderr, "pipeline: %s is an experiment, which takes -set, -quick, -write and -lanes alone\n", *path)
+			return 2
+		}
+		return try(trial{path: *path, set: set, quick: *quick, page: *page, lanes: *lanes}, stdout, stderr)
+	}
+	if *quick || *page != "" || *lanes != 0 {
+		fmt.Fprintf(stderr, "pipeline: -quick, -write and -lanes are of experiments, which have a base; %s has none\n", *path)
+		return 2
 	}
 	config, err := config.Load(*path, set...)
 	if err != nil {

@@ -34,41 +34,50 @@ const place = "{question}"
 
 // Load reads the tokenizers of a checkpoint folder. Without a template the checkpoint's own counts, where it has one.
 func Load(folder string, c *model.Config, template string) (v Words, err error) {
-	v.Template, v.EncoderDecoder, v.image = template, c.Text.EncoderDecoder(), c.ImageToken
 	if template == "" {
-		v.Template = c.Prompt
+		template = c.Prompt
 	}
-	if v.Template != "" && !strings.Contains(v.Template, place) {
-		return v, fmt.Errorf("%s: the prompt %q has no %s, the place of the question; write it where the question goes", folder, v.Template, place)
+	if template != "" && !strings.Contains(template, place) {
+		return v, fmt.Errorf("%s: the prompt %q has no %s, the place of the question; write it where the question goes", folder, template, place)
 	}
-	if v.Answers, err = tokenizer.Load(folder); err != nil {
+	answers, err := tokenizer.Load(folder)
+	if err != nil {
 		return v, err
 	}
-	own := v.Answers.EOS()
-	if slices.Contains(c.Text.Ends, own) {
-		v.ends = c.Text.Ends
-	}
-	if s, ok := v.Answers.(*tokenizer.Subword); ok { // a word list has an end of its own, whatever the config's default is
+	if s, ok := answers.(*tokenizer.Subword); ok { // a word list has an end of its own, whatever the config's default is
 		eos := c.Text.EOS
-		if v.ends != nil { // of several, the tokenizer's own is what its answers are trained to end with
+		if own := answers.EOS(); slices.Contains(c.Text.Ends, own) { // of several, the tokenizer's own is what its answers are trained to end with
 			eos = own
 		}
 		s.SetSpecial(eos, c.Text.Pad)
-		v.ends = c.Text.Ends
 	}
-	if !c.Instruct() {
+	v = New(answers, c)
+	v.Template = template
+	if v.Instruction == nil {
 		return v, nil
 	}
 	inner := filepath.Join(folder, InstructionFolder)
-	if _, err := os.Stat(inner); errors.Is(err, fs.ErrNotExist) { // one vocabulary for both, as networks made for a trial have
-		v.Instruction = v.Answers
-	} else if v.Instruction, err = tokenizer.Load(inner); err != nil {
-		return v, err
+	if _, err := os.Stat(inner); !errors.Is(err, fs.ErrNotExist) {
+		if v.Instruction, err = tokenizer.Load(inner); err != nil {
+			return v, err
+		}
 	}
 	if n := v.Instruction.Size(); n > c.QFormer.Vocabulary {
 		return v, fmt.Errorf("%s: the Q-Former reads %d words, its tokenizer has %d; put its own into the folder %s", folder, c.QFormer.Vocabulary, n, InstructionFolder)
 	}
 	return v, nil
+}
+
+// New are the words of a network with one vocabulary for all that it reads and says, as networks made for a trial have.
+func New(answers tokenizer.Tokenizer, c *model.Config) Words {
+	v := Words{Answers: answers, Template: c.Prompt, EncoderDecoder: c.Text.EncoderDecoder(), image: c.ImageToken}
+	if _, list := answers.(*tokenizer.WordLevel); !list || slices.Contains(c.Text.Ends, answers.EOS()) {
+		v.ends = c.Text.Ends
+	}
+	if c.Instruct() {
+		v.Instruction = answers
+	}
+	return v
 }
 
 // Ends are the ids that end an answer. The first is the one that answers are learnt with.

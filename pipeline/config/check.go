@@ -23,13 +23,15 @@ func (c *Config) check(t *table) {
 		t.fault("importance.batch", "%d is more than the %d importance.pictures", m.Batch, m.Pictures)
 	case c.Data.Train > 0 && m.Pictures > c.Data.Train:
 		t.fault("importance.pictures", "%d is more than the %d pictures of data.train", m.Pictures, c.Data.Train)
+	case c.Data.Stages > 0 && m.Pictures > c.Data.Stages:
+		t.fault("importance.pictures", "%d is more than the %d pictures of data.stages", m.Pictures, c.Data.Stages)
 	}
 	switch k := c.Teacher; {
 	case k.Checkpoint != "" && k.Train != nil:
 		t.fault("teacher.checkpoint", "the teacher is both loaded and trained: leave out checkpoint or [teacher.train]")
 	case k.Checkpoint == "" && k.Train == nil:
 		t.fault("teacher.checkpoint", "there is no teacher: give checkpoint, or a table [teacher.train]")
-	case k.Train != nil && k.Train.Towers && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
+	case k.Train != nil && k.Train.Config == "" && k.Train.Towers && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
 		t.fault("teacher.train.vision.patch", "%d does not divide data.size = %d", k.Train.Vision.Patch, c.Data.Size)
 	}
 	if c.Teacher.TopK == 1 {

@@ -8,8 +8,8 @@ import (
 	"espalier/pipeline/fault"
 )
 
-// check makes [teacher.train] with language alone a decoder without towers, which has nothing to train beforehand.
-func (t *TrainConfig) check(in *table) {
+// checkTowers makes [teacher.train] with language alone a decoder without towers, which has nothing to train beforehand.
+func (t *TrainConfig) checkTowers(in *table) {
 	given := func(key string) bool { _, there := in.in[key]; return there }
 	if given("language") && !given("vision") && !given("qformer") && !given("towers") {
 		t.Towers = false

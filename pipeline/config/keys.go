@@ -39,6 +39,8 @@ type Config struct {
 	Stages     Stages           `toml:"stage" range:"[1,100]" doc:"the stages, in the order that they run: what is cut, how it is chosen, how the student recovers"`
 	Eval       EvalConfig       `toml:"eval" doc:"how a model is measured"`
 	Export     ExportConfig     `toml:"export" doc:"what the student is written as"`
+
+	Energy *EnergyConfig `toml:"energy" doc:"joules of an answer of teacher and student, and what a year of them saves; only where the table stands in the file; it takes about a minute and a half"`
 }
 
 // DataConfig names the pictures and questions: either a built-in source or the folder of a data set.
@@ -52,10 +54,11 @@ type DataConfig struct {
 	Validation int    `toml:"validation" default:"0" drawn:"400" range:"[0,1000000000]" doc:"pictures that the gates look at; 0 takes all"`
 	Test       int    `toml:"test" default:"0" drawn:"1000" range:"[0,1000000000]" doc:"pictures that tables and claims come from; 0 takes all"`
 	OOD        int    `toml:"ood" default:"0" drawn:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
+	Stages     int    `toml:"stages" default:"0" range:"[0,1000000000]" doc:"training pictures that the stages see, from the first on, for scores and distillation: the teacher's training sees all; 0 takes all"`
 	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read, also in the middle of a run: end the run, or leave the row out and list it in the report"`
 
 	Sequences *SequencesConfig `toml:"sequences" doc:"what the source of that name draws; other sources do not read it"`
-	Vary *VaryConfig `toml:"vary" doc:"changes of the training pictures, drawn by lot each time that one is seen; on for your own pictures, and for ads where the table stands in the file"`
+	Vary      *VaryConfig      `toml:"vary" doc:"changes of the training pictures, drawn by lot each time that one is seen; on for your own pictures, and for ads where the table stands in the file"`
 }
 
 // SequencesConfig is what the source "sequences" draws.
@@ -94,7 +97,7 @@ type TeacherConfig struct {
 	Train      *TrainConfig `toml:"train" doc:"a teacher that is trained first: its sizes and its training"`
 }
 
-// TrainConfig is a teacher trained from scratch: its architecture and its training.
+// TrainConfig is a teacher trained from scratch: its training, and its architecture as a file or as the sizes of three towers.
 type TrainConfig struct {
 	PretrainSteps int      `toml:"pretrain_steps" default:"300" range:"[0,100000000]" doc:"steps of the vision tower and the Q-Former, with temporary heads"`
 	Steps         int      `toml:"steps" default:"600" range:"[1,100000000]" doc:"steps of the whole network"`
@@ -106,6 +109,9 @@ type TrainConfig struct {
 	Clip          float64  `toml:"clip" default:"1" range:"[0,)" doc:"largest norm of the gradient; 0 does not clip"`
 	Precision     string   `toml:"precision" inherit:"precision" choices:"fp32,bf16" doc:"what the training computes in"`
 	Accept        *float64 `toml:"accept" range:"[0,1]" example:"#0.93" doc:"the run stops when the teacher's validation accuracy is lower, a fraction; without it any teacher will do"`
+
+	Config    string `toml:"config" default:"" form:"folder" example:"#config.json" doc:"a file of transformers' form that says what to train (BLIP-2 with OPT, T5 or LLaMA, InstructBLIP, or OPT or LLaMA alone), in place of vision, qformer and language; without tokenizer files the network reads the words of the data, and vocab_size may be left out"`
+	Tokenizer string `toml:"tokenizer" default:"" form:"folder" example:"#tokenizer" doc:"folder with the tokenizer files of config, and preprocessor_config.json if it has one; without it, those beside config"`
 
 	Towers   bool           `toml:"towers" default:"true" doc:"a vision tower and a Q-Former before the language model; false, which is what language without vision and qformer means, is a decoder alone, for data without pictures"`
 	Vision   VisionConfig   `toml:"vision" doc:"sizes of the vision tower; its width may differ from heads × head_size"`
@@ -215,4 +221,21 @@ type EvalConfig struct {
 type ExportConfig struct {
 	Format string `toml:"format" default:"espalier" choices:"espalier,transformers" doc:"transformers fits the sizes to what plain transformers can load"`
 	DType  string `toml:"dtype" default:"teacher" choices:"teacher,float32,bfloat16,float16,float64" doc:"dtype of the student's weights; teacher is that of each of the teacher's"`
+}
+
+// EnergyConfig says how the joules of an answer are measured, and what a year is made of. An input that is not given has a value of
+// Espalier's own, which the report shows with its source.
+type EnergyConfig struct {
+	Trials        int           `toml:"trials" default:"5" range:"[1,1000]" doc:"turns of teacher, student and idle machine"`
+	Window        time.Duration `toml:"window" default:"5s" range:"[5s,1m]" doc:"how long each works in a turn, at least"`
+	Batch         int           `toml:"batch" default:"64" range:"[1,65536]" doc:"pictures that answer together, each with all its questions"`
+	ClaimKWh      float64       `toml:"claim_kwh" default:"75e6" range:"[1e-15,1e15]" doc:"kWh a year that the saving is held against; the paper's claim"`
+	Models        *Estimate     `toml:"models" range:"[1e-15,1e15]" example:"#1" doc:"models deployed"`
+	RequestsPerS  *Estimate     `toml:"requests_per_s" range:"[1e-15,1e15]" example:"#1000" doc:"answers a second that each of them gives, mean over the year"`
+	TeacherJoules *Estimate     `toml:"teacher_joules" range:"[1e-15,1e15]" example:"#280" doc:"joules of an answer of the teacher in the year, in place of what this run finds; with student_joules"`
+	StudentJoules *Estimate     `toml:"student_joules" range:"[1e-15,1e15]" example:"#36" doc:"the same of the student"`
+	CoreWatts     *Estimate     `toml:"core_watts" range:"[1e-15,1e15]" example:"#4" doc:"watts of a busy core, for the estimate where no counter can be read"`
+	Hardware      *Estimate     `toml:"hardware" range:"[1e-15,1e15]" example:"#1" doc:"joules of an answer on the hardware in service over those on this one"`
+	Server        *Estimate     `toml:"server" range:"[1e-15,1e15]" example:"#1.5" doc:"watts of the whole server over those of what is measured"`
+	PUE           *Estimate     `toml:"pue" range:"[1e-15,1e15]" example:"#1.3" doc:"watts of the data centre over those of its servers"`
 }

@@ -18,7 +18,11 @@ func (c *Config) checkNetwork(t *table) {
 	}
 	n, err := c.Teacher.Train.Declared(c.Data.Size)
 	if err != nil {
-		t.fault("teacher.train", "%v", err)
+		at := "teacher.train"
+		if c.Teacher.Train.Config != "" {
+			at = "teacher.train.config"
+		}
+		t.fault(at, "%v", err)
 		return
 	}
 	defer n.Store().Free()
@@ -47,14 +51,31 @@ func (t *TrainConfig) Declared(pictureSize int) (model.Network, error) {
 	return model.New(c)
 }
 
-// ModelConfig is the configuration of the network to train, in BLIP-2's form or, without towers, in OPT's.
-func (t *TrainConfig) ModelConfig(pictureSize int, tokens tokenizer.Tokenizer) (*model.Config, error) {
-	if !t.Towers {
-		return t.decoder(tokens)
+// ModelConfig is the configuration of the network to train. words are those of the data, which it reads where it has no tokenizer of
+// its own.
+func (t *TrainConfig) ModelConfig(pictureSize int, words tokenizer.Tokenizer) (*model.Config, error) {
+	if t.Config != "" {
+		return t.fromFile(pictureSize, words)
 	}
+	if !t.Towers {
+		return t.decoder(words)
+	}
+	text, err := t.sized(pictureSize, words)
+	if err != nil {
+		return nil, err
+	}
+	c, err := model.ParseConfig(text)
+	if err != nil {
+		return nil, fault.Inputf("teacher.train: %w", err)
+	}
+	return c, nil
+}
+
+// sized is the config.json of a BLIP-2 with the sizes of the tables.
+func (t *TrainConfig) sized(pictureSize int, tokens tokenizer.Tokenizer) ([]byte, error) {
 	const eps = 1e-5
 	v, q := t.Vision, t.QFormer
-	text, err := json.Marshal(map[string]any{
+	return json.Marshal(map[string]any{
 		"model_type": "blip-2", "num_query_tokens": q.Queries, "image_token_index": -1, "use_decoder_only_language_model": true,
 		"vision_config": map[string]any{"model_type": "blip_2_vision_model", "hidden_size": v.Width, "intermediate_size": v.FFN,
 			"num_hidden_layers": v.Layers, "num_attention_heads": v.Heads, "head_dim": v.HeadSize, "image_size": pictureSize,
@@ -64,12 +85,4 @@ func (t *TrainConfig) ModelConfig(pictureSize int, tokens tokenizer.Tokenizer) (
 			"cross_attention_frequency": q.CrossEvery, "hidden_act": "gelu", "layer_norm_eps": eps},
 		"text_config": t.Language.keys(tokens),
 	})
-	if err != nil {
-		return nil, err
-	}
-	c, err := model.ParseConfig(text)
-	if err != nil {
-		return nil, fault.Inputf("teacher.train: %w", err)
-	}
-	return c, nil
 }

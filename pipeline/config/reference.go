@@ -55,6 +55,8 @@ func (s *section) list(table string, rows bool) (all []Key) {
 
 func (k *key) typeName() string {
 	switch {
+	case k.of == estimateType:
+		return "number or table"
 	case k.isCustom():
 		return "count or share"
 	case k.of.Kind() == reflect.Bool:
@@ -90,6 +92,8 @@ func (k *key) defaultText() string {
 // allowed is what a value may be, beyond its type.
 func (k *key) allowed() string {
 	switch {
+	case k.of == estimateType:
+		return estimateAllowed(k)
 	case k.isCustom():
 		values := k.within.String() + ` or "0.1%" … "100%"`
 		if k.choices != nil {

@@ -110,23 +110,21 @@ func TestExample(t *testing.T) {
 
 // The project's own files, and the parts of such files in its documents, are read as they stand.
 func TestFilesOfTheProject(t *testing.T) {
-	root := filepath.Join("..", "..")
-	files, err := filepath.Glob(filepath.Join(root, "examples", "*", "*.toml"))
-	require.NoError(t, err)
-	measures, err := filepath.Glob(filepath.Join(root, "bench", "*", "*.toml"))
-	require.NoError(t, err)
-	files = append(files, measures...)
-	require.NotEmpty(t, files)
-	for _, file := range append(files, filepath.Join(root, "run.toml")) {
+	t.Chdir(filepath.Join("..", "..")) // paths in them count from there
+	found := func(patterns ...string) (files []string) {
+		for _, pattern := range patterns {
+			more, err := filepath.Glob(pattern)
+			require.NoError(t, err)
+			require.NotEmpty(t, more, pattern)
+			files = append(files, more...)
+		}
+		return files
+	}
+	for _, file := range found("run.toml", "examples/*/*.toml", "examples/*/*/*.toml", "bench/*/*.toml") {
 		_, err := Load(file)
 		assert.NoError(t, err, file)
 	}
-	documents := []string{filepath.Join(root, "README.md")}
-	for _, pattern := range []string{"docs/*.md", "examples/*/*.md"} {
-		more, err := filepath.Glob(filepath.Join(root, pattern))
-		require.NoError(t, err)
-		documents = append(documents, more...)
-	}
+	documents := found("README.md", "docs/*.md", "examples/*/*.md")
 	blocks := 0
 	for _, file := range documents {
 		text, err := os.ReadFile(file)

@@ -30,7 +30,7 @@ func unitOf(of reflect.Type) unit {
 		return sizes
 	case of == reflect.TypeFor[time.Duration]():
 		return times
-	case of.Kind() == reflect.Float64:
+	case of.Kind() == reflect.Float64, of == estimateType:
 		return floats
 	}
 	return wholes

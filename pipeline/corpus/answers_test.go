@@ -3,6 +3,7 @@ package corpus
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,19 +15,25 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// reader says of each picture its brightness and the question's length, in too little memory for more than so many pictures.
+// reader says of each picture its brightness and the question's length, the longer the less surely, in too little memory for more than so many pictures.
 type reader struct {
 	model.Network
 	fits int
 }
 
-func (r reader) Generate(pictures *torch.Tensor, questions [][]model.Question, _ model.GenerateOptions) (out [][][]int, err error) {
+func (r reader) Generate(pictures *torch.Tensor, questions [][]model.Question, o model.GenerateOptions) (out [][][]int, err error) {
 	if n := pictures.Size(0); n > r.fits {
 		panic(&torch.Error{Op: "matmul", Kind: torch.KindMemory, Message: fmt.Sprintf("no room for %d pictures", n)})
 	}
 	for i, qs := range questions {
 		out = append(out, nil)
+		if o.LogProbs != nil {
+			*o.LogProbs = append(*o.LogProbs, nil)
+		}
 		for _, q := range qs {
+			if o.LogProbs != nil {
+				(*o.LogProbs)[i] = append((*o.LogProbs)[i], []float64{math.Log(.5), -math.Log(float64(len(q.Prompt)))})
+			}
 			out[i] = append(out[i], []int{int(1000 * pictures.Slice(0, i, i+1).Mean().Item()), len(q.Prompt)})
 		}
 	}
@@ -58,4 +65,25 @@ func TestAnswersInPieces(t *testing.T) {
 	var short *torch.OutOfMemory
 	require.ErrorAs(t, err, &short)
 	assert.ErrorContains(t, err, "answer the train split: there is not enough memory for answers, a batch in 3 pieces: torch: matmul: no room for 1 pictures")
+}
+
+// Confidences stay with their answers however a batch is divided, and are products of probabilities.
+func TestConfidenceInPieces(t *testing.T) {
+	torchtest.Setup(t)
+	c := adsCorpus(t, model.Form{}, ownWords)
+	b, err := data.ReadBatch(c.Split, []int{0, 1, 2})
+	require.NoError(t, err)
+	want, err := c.Answers(reader{fits: 3}, nil, b, 4)
+	require.NoError(t, err)
+	answers, confidence, err := c.AnswersWithConfidence(reader{fits: 1}, &torch.Pieces{Most: 3, What: "answers"}, b, 4)
+	require.NoError(t, err)
+	assert.Equal(t, want, answers)
+	require.Len(t, confidence, 3)
+	for p, questions := range c.Asked.Questions {
+		require.Len(t, confidence[p], len(questions))
+		for j, q := range questions {
+			assert.InDelta(t, .5/float64(len(q.Prompt)), confidence[p][j], 1e-12)
+		}
+	}
+	assert.Equal(t, [][]float64{{0, 1}}, products([][][]float64{{{0, math.NaN()}, nil}}), "logits that are no numbers are sure of nothing")
 }

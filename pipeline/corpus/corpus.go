@@ -4,7 +4,6 @@ package corpus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 
@@ -12,7 +11,6 @@ import (
 	"espalier/pipeline/chain"
 	"espalier/pipeline/data"
 	"espalier/pipeline/fault"
-	"espalier/torch"
 )
 
 // Corpus is a split as a network reads it.
@@ -94,33 +92,4 @@ func (c *Corpus) Read(pictures []int) (*model.Batch, error) {
 		return nil, err
 	}
 	return c.Batch(b.Index, b.Pixels)
-}
-
-// Answers are a network's token ids for every question of a batch, which is known by its first picture. Where memory is short
-// pieces divides it; nil never does.
-func (c *Corpus) Answers(n model.Network, pieces *torch.Pieces, b *data.Batch, maxTokens int) (out [][][]int, err error) {
-	size := 3 * c.Pre.Size * c.Pre.Size
-	questions := make([][]model.Question, len(b.Index))
-	for i, p := range b.Index {
-		questions[i] = c.Asked.Questions[p]
-	}
-	err = pieces.Do(b.Index[0], func(pieces int) error {
-		out = nil
-		for i := range pieces {
-			from, to := i*len(b.Index)/pieces, (i+1)*len(b.Index)/pieces
-			if from == to {
-				continue
-			}
-			part, err := c.generate(n, b.Pixels[from*size:to*size], questions[from:to], maxTokens)
-			if err != nil {
-				return err
-			}
-			out = append(out, part...)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("answer the %s split: %w", c.Split.Name, err)
-	}
-	return out, nil
 }

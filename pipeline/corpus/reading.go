@@ -31,17 +31,18 @@ func (r Reading) Answer(n model.Network, pixels []uint8, question string, maxTok
 	if err != nil {
 		return "", err
 	}
-	ids, err := r.generate(n, pixels, [][]model.Question{{q}}, maxTokens)
+	ids, err := r.generate(n, pixels, [][]model.Question{{q}}, model.GenerateOptions{MaxTokens: maxTokens})
 	if err != nil {
 		return "", err
 	}
 	return r.Words.Answers.Decode(ids[0][0]), nil
 }
 
-// generate gives the token ids of a network's answers to some questions about each picture.
-func (r Reading) generate(n model.Network, pixels []uint8, questions [][]model.Question, maxTokens int) (ids [][][]int, err error) {
+// generate gives the token ids of a network's answers to some questions about each picture. Answers end as the words say.
+func (r Reading) generate(n model.Network, pixels []uint8, questions [][]model.Question, o model.GenerateOptions) (ids [][][]int, err error) {
+	o.Ends = r.Words.Ends()
 	err = torch.Run(func(*torch.Scope) error {
-		ids, err = n.Generate(r.Pictures(pixels, len(questions)), questions, model.GenerateOptions{MaxTokens: maxTokens, Ends: r.Words.Ends()})
+		ids, err = n.Generate(r.Pictures(pixels, len(questions)), questions, o)
 		return err
 	})
 	return ids, err

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
@@ -94,6 +95,17 @@ func (s *Split) prepare(inMemory bool, bad *faults) {
 		s.questions = slices.DeleteFunc(slices.Clone(s.questions), func([]Question) bool { at++; return broken[at] })
 		s.parts = whole(s.questions)
 	}
+}
+
+// First is a split of the first n pictures. Pixels are shared with s, which has not been divided.
+func (s *Split) First(n int) *Split {
+	if n >= s.Len() {
+		return s
+	}
+	first := *s
+	first.questions, first.parts = s.questions[:n], s.parts[:n]
+	first.hash = fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s, the first %d", s.hash, n)))
+	return &first
 }
 
 // writeTo adds to a hash what determines the split. Every text goes in with its length, so that different

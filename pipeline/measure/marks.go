@@ -15,8 +15,9 @@ import (
 
 // Marks are a network's answers to a split, right or wrong, and what their form tells.
 type Marks struct {
-	Right []string // a picture's questions in their order, "1" for each right answer and "0" for each wrong one; empty where it was not asked
-	Form  Form
+	Right      []string    // a picture's questions in their order, "1" for each right answer and "0" for each wrong one; empty where it was not asked
+	Confidence [][]float64 // of the answers, likewise
+	Form       Form
 	// Tokens are those of the answers of each picture's questions, as tokenMarks writes them, with a blank behind each.
 	Tokens []string
 }
@@ -51,18 +52,19 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 	pieces := w.Pieces("answers", in.Batch)
 	m := part.Value
 	if part.Done == 0 {
-		m.Right, m.Tokens = make([]string, c.Split.Len()), make([]string, c.Split.Len())
+		m.Right, m.Tokens, m.Confidence = make([]string, c.Split.Len()), make([]string, c.Split.Len()), make([][]float64, c.Split.Len())
 	}
 	pictures := data.Sequence(part.Done, c.Split.Len())
 	if in.Some != nil {
 		pictures = slices.Values(slices.DeleteFunc(slices.Clone(in.Some), func(p int) bool { return p < part.Done }))
 	}
 	err = c.EachOf(ctx, pictures, in.Batch, func(b *data.Batch) error {
-		answers, err := c.Answers(n, pieces, b, in.MaxTokens)
+		answers, confidence, err := c.AnswersWithConfidence(n, pieces, b, in.MaxTokens)
 		if err != nil {
 			return err
 		}
 		for i, p := range b.Index {
+			m.Confidence[p] = confidence[i]
 			for j, q := range c.Split.Questions(p) {
 				mark, accepted := "0", data.Correct(c.Words.Answers.Decode(answers[i][j]), q.Answers)
 				if accepted {
@@ -115,59 +117,6 @@ func (f Form) Note(c *corpus.Corpus) string {
 }
 
 func (m Marks) right(p, j int) bool { return m.Right[p][j] == '1' }
-
-// Accuracy sums marks up by task, over all categories and for each.
-func (m Marks) Accuracy(split *data.Split) (all report.Accuracy, byCategory map[string]report.Accuracy) {
-	type tally struct{ right, asked float64 }
-	sums := map[string]map[string]*tally{}
-	count := func(category, task string, right bool) {
-		if sums[category] == nil {
-			sums[category] = map[string]*tally{}
-		}
-		t := sums[category][task]
-		if t == nil {
-			t = &tally{}
-			sums[category][task] = t
-		}
-		t.asked++
-		if right {
-			t.right++
-		}
-	}
-	for p, asked := range m.Right {
-		if asked == "" {
-			continue
-		}
-		for j, q := range split.Questions(p) {
-			for _, task := range taskKeys(q.Task) {
-				count("", task, m.right(p, j))
-				if q.Category != "" {
-					count(q.Category, task, m.right(p, j))
-				}
-			}
-		}
-	}
-	byCategory = map[string]report.Accuracy{}
-	for category, tasks := range sums {
-		a := report.Accuracy{}
-		for task, t := range tasks {
-			a[task] = t.right / t.asked
-		}
-		if category == "" {
-			all = a
-		} else {
-			byCategory[category] = a
-		}
-	}
-	return all, byCategory
-}
-
-func taskKeys(task string) []string {
-	if task == "" || task == report.Overall {
-		return []string{report.Overall}
-	}
-	return []string{report.Overall, task}
-}
 
 // Pairs joins the marks of teacher and student for the gate.
 func Pairs(split *data.Split, teacher, student Marks) []report.Answer {

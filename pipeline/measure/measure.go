@@ -24,6 +24,17 @@ type Subject struct {
 	Network   *network.Held
 	Stage, At string
 	When      event.When
+
+	Validation *Marks // its marks on the validation split, for the threshold of its confidence; nil: without one
+	Teacher    *Marks // the teacher's on the test split, which its answers are compared with; nil: with nobody's
+}
+
+// Measured are a network's figures, and the marks on the test split behind them. Seconds are what all of it took when it was
+// computed.
+type Measured struct {
+	report.Model
+	Test    Marks
+	Seconds float64
 }
 
 func (s Subject) place(at, what string) chain.Place {
@@ -41,37 +52,41 @@ func MarksOfSome(ctx context.Context, c *chain.Chain, s Subject, on *corpus.Corp
 		markInput{Network: s.Network, Questions: on, Some: some, Batch: eval.Batch, MaxTokens: eval.MaxAnswerTokens})
 }
 
-// Of gives a network's sizes and its accuracies on the test and ood splits, and, unless it was just cut, latency and
-// throughput. Seconds are what all of it took when it was computed.
-func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.EvalConfig) (m report.Model, seconds float64, err error) {
+// Of gives a network's sizes, its accuracies on the test and ood splits and what single answers to the test split are worth, and, unless
+// it was just cut, latency and throughput.
+func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.EvalConfig) (m Measured, err error) {
 	sized, err := chain.Do(ctx, c, chain.Place{At: s.At + " sizes"}, sizeStep, sizeInput{s.Network})
 	if err != nil {
-		return m, 0, err
+		return m, err
 	}
-	m = sized.Value
 	test, err := MarksOf(ctx, c, s, on.Test, eval, "on test")
 	if err != nil {
-		return m, 0, err
+		return m, err
 	}
-	seconds = sized.Seconds + test.Seconds
-	m.Accuracy, m.AccuracyByCategory = test.Value.Accuracy(on.Test.Split)
-	m.Positions = test.Value.Positions()
+	m = Measured{Model: sized.Value, Test: test.Value, Seconds: sized.Seconds + test.Seconds}
+	m.Accuracy, m.AccuracyByCategory = m.Test.Accuracy(on.Test.Split)
+	m.AccuracyByLength, m.Confidence = m.Test.byLength(on.Test), confidenceOf(s.Validation, m.Test)
+	if s.Teacher != nil {
+		m.Flips, m.FlipsByCategory = flips(on.Test.Split, *s.Teacher, m.Test)
+	}
+	m.Positions = m.Test.Positions()
 	if on.OOD != nil {
 		ood, err := MarksOf(ctx, c, s, on.OOD, eval, "on ood")
 		if err != nil {
-			return m, 0, err
+			return m, err
 		}
 		m.OOD, _ = ood.Value.Accuracy(on.OOD.Split)
 		m.OODPositions = ood.Value.Positions()
-		seconds += ood.Seconds
+		m.Seconds += ood.Seconds
 	}
 	if s.When == event.Pruned {
-		return m, seconds, nil
+		return m, nil
 	}
 	fast, err := chain.Do(ctx, c, s.place("speed", "speed"), speedStep, speedInput{Network: s.Network, Questions: on.Test, Runs: eval.LatencyRuns,
 		Warmup: eval.LatencyWarmup, Batch: eval.ThroughputBatch, MaxTokens: eval.MaxAnswerTokens})
 	m.LatencyMS, m.Throughput = fast.Value.Latency, fast.Value.Throughput
-	return m, seconds + fast.Seconds, err
+	m.Seconds += fast.Seconds
+	return m, err
 }
 
 type sizeInput struct{ Network *network.Held }

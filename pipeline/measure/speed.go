@@ -130,17 +130,44 @@ const (
 	longestSpan    = 30 * time.Second // of a network that takes seconds for a batch
 )
 
-// throughput times pictures with all their questions, answered together with the run's threads: on the CPU each thread
-// answers a share of the pictures by itself, since threads that share one small operation mostly wait for each other.
-func throughput(ctx context.Context, n model.Network, in speedInput, pictures, threads int) (report.Throughput, error) {
-	c := in.Questions
-	pictures = min(pictures, c.Split.Parts().Pictures())
+// together answers a split's first pictures with all their questions at once, with the run's threads: on the CPU each thread answers a share of
+// the pictures by itself, since threads that share one small operation mostly wait for each other.
+type together struct {
+	n         model.Network
+	c         *corpus.Corpus
+	maxTokens int
+	shares    []*data.Batch
+	asked     int // questions
+}
+
+// newTogether leaves the operations of the CPU with one thread each.
+func newTogether(n model.Network, c *corpus.Corpus, maxTokens, pictures, threads int) (t together, err error) {
 	workers := 1
 	if !c.On.IsCUDA() {
 		workers = min(threads, pictures)
 		torch.SetNumThreads(1)
 	}
-	shares, asked, err := data.Shares(c.Split, pictures, workers)
+	t = together{n: n, c: c, maxTokens: maxTokens}
+	t.shares, t.asked, err = data.Shares(c.Split, pictures, workers)
+	return t, err
+}
+
+func (t together) answer() error {
+	var group errgroup.Group
+	for _, share := range t.shares {
+		group.Go(func() (err error) {
+			defer fault.Caught(&err)
+			_, err = t.c.Answers(t.n, nil, share, t.maxTokens)
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// throughput times pictures with all their questions, answered together.
+func throughput(ctx context.Context, n model.Network, in speedInput, pictures, threads int) (report.Throughput, error) {
+	pictures = min(pictures, in.Questions.Split.Parts().Pictures())
+	all, err := newTogether(n, in.Questions, in.MaxTokens, pictures, threads)
 	if err != nil {
 		return report.Throughput{}, err
 	}
@@ -153,19 +180,11 @@ func throughput(ctx context.Context, n model.Network, in speedInput, pictures, t
 			return report.Throughput{}, context.Cause(ctx)
 		}
 		start := time.Now()
-		var group errgroup.Group
-		for _, share := range shares {
-			group.Go(func() (err error) {
-				defer fault.Caught(&err)
-				_, err = c.Answers(n, nil, share, in.MaxTokens)
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
+		if err := all.answer(); err != nil {
 			return report.Throughput{}, err
 		}
 		if warm {
-			rates = append(rates, float64(asked)/time.Since(start).Seconds())
+			rates = append(rates, float64(all.asked)/time.Since(start).Seconds())
 		}
 		warm = true
 	}

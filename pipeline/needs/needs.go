@@ -93,7 +93,11 @@ func (in Input) checkInstructions(c *model.Config) error {
 			}
 		}
 	}
-	return listed(long, "shorten it or leave it out")
+	remedy := "shorten it or leave it out"
+	if t := in.Config.Teacher.Train; t != nil {
+		remedy = fmt.Sprintf("%s, or raise qformer_config.max_position_embeddings of %s to %d", remedy, t.Config, mostPositions(long))
+	}
+	return listed(long, remedy)
 }
 
 // checkPositions finds the questions that are too long for the language model's table of positions, with their answers or
@@ -166,8 +170,12 @@ func (in Input) framed() string {
 
 // raise adds to a remedy what helps where the network is made by this run; the table of a checkpoint is as long as it is.
 func (in Input) raise(remedy string, positions int) string {
-	if in.Config.Teacher.Train == nil {
+	key := "teacher.train.language.positions"
+	switch t := in.Config.Teacher.Train; {
+	case t == nil:
 		return remedy
+	case t.Config != "":
+		key = "text_config.max_position_embeddings of " + t.Config
 	}
-	return fmt.Sprintf("%s, or raise teacher.train.language.positions to %d", remedy, positions)
+	return fmt.Sprintf("%s, or raise %s to %d", remedy, key, positions)
 }

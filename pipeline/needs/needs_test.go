@@ -20,7 +20,7 @@ func TestQuestionsLongerThanTheQFormers(t *testing.T) {
 		rows = append(rows, slices.Repeat([]datatest.Row{{Picture: name, Question: "q", Answer: "a"}}, 2)...)
 	}
 	set := datatest.Black(t, rows...)
-	in := Input{Set: set, Train: &corpus.Corpus{Split: set.Train}}
+	in := Input{Config: &config.Config{}, Set: set, Train: &corpus.Corpus{Split: set.Train}}
 	for range set.Train.Len() {
 		in.Train.Asked.Questions = append(in.Train.Asked.Questions, []model.Question{{Instruction: make([]int, 16)}, {Instruction: make([]int, 5)}})
 	}
@@ -28,6 +28,11 @@ func TestQuestionsLongerThanTheQFormers(t *testing.T) {
 	require.NoError(t, in.checkInstructions(c))
 	in.Train.Asked.Questions[2][1].Instruction = make([]int, 17)
 	assert.Regexp(t, "train/metadata.jsonl:6: the question has 17 tokens, the Q-Former has 16 positions; shorten it or leave it out$", in.checkInstructions(c).Error())
+	in.Config.Teacher.Train = &config.TrainConfig{Config: "c.json"}
+	assert.Regexp(t, "leave it out, or raise qformer_config.max_position_embeddings of c.json to 17$", in.checkInstructions(c).Error())
+	c.Queries, c.Text = 4, model.TextConfig{ModelType: "opt", Positions: 8}
+	in.Train.Asked.Questions[0][0].Prompt = make([]int, 9)
+	assert.Regexp(t, "or raise text_config.max_position_embeddings of c.json to 13$", in.checkPositions(c, 1).Error())
 }
 
 // Some of the teacher's logits are fewer than all.

@@ -17,11 +17,15 @@ func (r *Report) Check() error {
 	}
 	c.model("teacher", r.Teacher, true)
 	c.model("student", r.Student, true)
+	c.flips("student", r.Teacher, r.Student)
 	if len(r.Stages) == 0 {
 		c.add("stages: there are none")
 	}
 	for i, s := range r.Stages {
-		c.stage(fmt.Sprintf("stages[%d] %q", i, s.Name), s)
+		name := fmt.Sprintf("stages[%d] %q", i, s.Name)
+		c.stage(name, s)
+		c.flips(name+".pruned", r.Teacher, s.Pruned)
+		c.flips(name+".distilled", r.Teacher, s.Distilled)
 	}
 	left, who := r.Teacher.Parameters, "the teacher, since no stage was accepted, has"
 	if s := r.Accepted(); s != nil {
@@ -35,6 +39,10 @@ func (r *Report) Check() error {
 	c.equal("ratio.language_blocks", r.Ratio.LanguageBlocks, want.LanguageBlocks)
 	c.equal("ratio.latency_p50", r.Ratio.LatencyP50, want.LatencyP50)
 	c.equal("ratio.throughput", r.Ratio.Throughput, want.Throughput)
+	if e := r.Energy; e != nil {
+		c.joules("energy.measured", e.Measured, Measured)
+		c.joules("energy.modelled.joules", e.Modelled.Joules, Estimated)
+	}
 	c.positive("threads", float64(r.Threads))
 	c.positive("seconds", r.Seconds)
 	c.positive("peak_rss_bytes", float64(r.PeakRSSBytes))
@@ -82,6 +90,7 @@ func (c *checker) model(name string, m Model, timed bool) {
 	if m.OOD != nil {
 		c.accuracy(name+".ood", m.OOD)
 	}
+	c.audit(name, m)
 	if timed || m.LatencyMS != (Latency{}) {
 		c.positive(name+".latency_ms.p50", m.LatencyMS.P50)
 		c.positive(name+".latency_ms.batch", float64(m.LatencyMS.Batch))
@@ -95,14 +104,31 @@ func (c *checker) model(name string, m Model, timed bool) {
 	}
 }
 
+// joules checks that what is estimated does not stand among what is measured.
+func (c *checker) joules(name string, j *Joules, basis Basis) {
+	if j == nil {
+		return
+	}
+	if j.Basis != basis {
+		c.add("%s is %q, not %q", name, j.Basis, basis)
+	}
+	for _, n := range j.Networks {
+		c.positive(name+"."+n.Name+".gross_j", n.Gross.Low)
+	}
+}
+
 func (c *checker) accuracy(name string, a Accuracy) {
 	if _, ok := a[Overall]; !ok {
 		c.add("%s has no %q", name, Overall)
 	}
 	for _, task := range slices.Sorted(maps.Keys(a)) {
-		if !(a[task] >= 0 && a[task] <= 1) {
-			c.add("%s.%s is %g, not in [0, 1]", name, task, a[task])
-		}
+		c.share(name+"."+task, a[task])
+	}
+}
+
+func (c *checker) share(name string, v float64) {
+	if !(v >= 0 && v <= 1) {
+		c.add("%s is %g, not in [0, 1]", name, v)
 	}
 }
 

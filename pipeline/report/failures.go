@@ -7,10 +7,11 @@ const (
 	DropAboveAlpha   = "drop above alpha"
 	NoRecovery       = "no recovery by distillation"
 	SmallerNotFaster = "smaller but not faster"
+	TaskCollapsed    = "task collapsed" // and its name behind it
 )
 
 // FailuresAfter names what went wrong in a stage that began with a model: the gate says lost; the cut cost accuracy, more than alpha,
-// of which the distillation won back less than a tenth.
+// of which the distillation won back less than a tenth; a task collapsed.
 func (s Stage) FailuresAfter(before Model) (names []string) {
 	if s.Gate.Verdict == Lost {
 		names = append(names, DropAboveAlpha)
@@ -18,6 +19,9 @@ func (s Stage) FailuresAfter(before Model) (names []string) {
 	cost := before.Accuracy[Overall] - s.Pruned.Accuracy[Overall]
 	if won := s.Distilled.Accuracy[Overall] - s.Pruned.Accuracy[Overall]; cost > s.Gate.Alpha && won < cost/10 {
 		names = append(names, NoRecovery)
+	}
+	for _, task := range s.Gate.Collapsed {
+		names = append(names, TaskCollapsed+": "+task)
 	}
 	return names
 }

@@ -109,3 +109,25 @@ func TestGateGroupsAnswersByPicture(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, b, shuffled)
 }
+
+// A task that lost most of what the teacher answers right has collapsed, also under a gate that holds; one that the teacher itself
+// does not answer has nothing to lose.
+func TestCollapsedTasks(t *testing.T) {
+	of := func(every int) Gate {
+		g, err := NewGate(answers(400, func(p, k int) bool { return k != 0 || p%every != 0 }), Limits{.6, nil, NeedNotLost}, "validation")
+		require.NoError(t, err)
+		assert.Equal(t, Held, g.Verdict)
+		return g
+	}
+	assert.Equal(t, []string{"color"}, of(2).Collapsed)
+	assert.Empty(t, of(4).Collapsed)
+	assert.Equal(t, []string{TaskCollapsed + ": color"}, Stage{Gate: of(2)}.FailuresAfter(Model{}))
+
+	none := answers(400, func(p, k int) bool { return false })
+	for i := range none {
+		none[i].Teacher = none[i].Task == "style"
+	}
+	g, err := NewGate(none, Limits{.6, nil, NeedNotLost}, "validation")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"style"}, g.Collapsed)
+}

@@ -83,7 +83,11 @@ func (r *Report) WritePlot(path string) error {
 	p.Add(names)
 	p.Y.Max = 1.05
 	p.X.Min *= .92 // room for the last name
+	return writePNG(p, path)
+}
 
+// writePNG draws a plot into a file.
+func writePNG(p *plot.Plot, path string) error {
 	img := vgimg.NewWith(vgimg.UseWH(7.5*vg.Inch, 4.2*vg.Inch), vgimg.UseDPI(144))
 	p.Draw(draw.New(img))
 	var out bytes.Buffer

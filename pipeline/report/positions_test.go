@@ -64,7 +64,9 @@ func TestPositionsFindTheRates(t *testing.T) {
 }
 
 func TestPositionTable(t *testing.T) {
-	model := func(answers ...string) Model { return Model{Accuracy: Accuracy{Overall: 1}, Positions: PositionsOf(answers)} }
+	model := func(answers ...string) Model {
+		return Model{Accuracy: Accuracy{Overall: 1}, Positions: PositionsOf(answers)}
+	}
 	r := &Report{Teacher: model("111", "111"), Stages: []Stage{{Name: "blocks", Distilled: model("100", "111")}}}
 	r.Student = r.Stages[0].Distilled
 	var titles []string

@@ -12,6 +12,7 @@ type Report struct {
 	Ratio          Ratio             `json:"ratio"`
 	Target         *Target           `json:"target,omitempty"`
 	Students       []Student         `json:"students,omitempty"` // of several targets; student and stages are the first one's
+	Energy         *Energy           `json:"energy,omitempty"`   // with [energy] alone
 	Seed           int               `json:"seed"`
 	Threads        int               `json:"threads"`
 	Seconds        float64           `json:"seconds"`         // of all the work behind the report, whenever it was done
@@ -41,6 +42,11 @@ type Model struct {
 	OODPositions       *Positions          `json:"ood_positions,omitempty"`
 	LatencyMS          Latency             `json:"latency_ms,omitzero"`
 	Throughput         Throughput          `json:"throughput,omitzero"`
+	AccuracyByLength   []LengthAccuracy    `json:"accuracy_by_length,omitempty"`
+	Confidence         *Confidence         `json:"confidence,omitempty"`
+	Flips              map[string]Flips    `json:"flips,omitempty"` // of a student, with the keys of Accuracy
+
+	FlipsByCategory map[string]map[string]Flips `json:"flips_by_category,omitempty"`
 }
 
 // Parts shares the parameters out: query tokens belong to qformer; patch, class and position embeddings to vision;

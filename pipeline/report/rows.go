@@ -22,7 +22,8 @@ type Column struct {
 	Group string
 }
 
-// Tables are a run's tables in the order of reading: each stage, its gate, what it tried, the categories, the summary.
+// Tables are a run's tables in the order of reading: each stage, its gate, what it tried, the categories, single
+// answers, the summary.
 func (r *Report) Tables() []Table {
 	var tables []Table
 	if r.Target != nil {
@@ -43,6 +44,12 @@ func (r *Report) Tables() []Table {
 	}
 	if r.Teacher.Positions != nil {
 		tables = append(tables, r.positionTable())
+	}
+	if r.Teacher.Confidence != nil {
+		tables = append(tables, r.auditTable())
+	}
+	if r.Energy != nil {
+		tables = append(tables, r.Energy.Tables()...)
 	}
 	return append(tables, r.summaryTable())
 }
@@ -209,6 +216,9 @@ func (r *Report) Facts() []string {
 	}
 	for _, s := range r.Students[min(1, len(r.Students)):] {
 		facts = append(facts, fmt.Sprintf("%s: %s; %s", s.Folder, s.Measured.Line(), s.Target.Line()))
+	}
+	if r.Energy != nil {
+		facts = append(facts, r.Energy.Facts()...)
 	}
 	return append(facts,
 		fmt.Sprintf("time: %s, of which the teacher took %s", Duration(r.Seconds), Duration(r.TeacherSeconds)),

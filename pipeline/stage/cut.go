@@ -50,7 +50,7 @@ func (s *one) score(ctx context.Context, c *chain.Chain, at chain.Place, by conf
 		Order:  random.Stream(s.Config.Seed, "importance", s.index, cut),
 		Random: random.Stream(s.Config.Seed, "random scores", s.index, cut)}
 	if in.Loss == "distillation" {
-		loss := lossOf(s.cfg.Distil)
+		loss := LossOf(s.cfg.Distil)
 		in.Distil, in.Outputs = &loss, s.Outputs
 	}
 	return chain.Do(ctx, c, at, scoreStep, in)

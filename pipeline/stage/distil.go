@@ -179,12 +179,13 @@ func lossAt(in distilInput, student model.Network, says heard, hidden *hiddenSta
 		if in.Distil.KL != 0 {
 			said = says(b.Index, packed)
 		}
-		loss := lossOf(in.Distil).OfPiece(logits, said, packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows)
+		loss := LossOf(in.Distil).OfPiece(logits, said, packed.Targets, in.Train.Asked.Labelled(b.Index, in.Train.On), rows)
 		return hidden.add(loss, states, packed, whole), nil
 	}
 }
 
-func lossOf(d config.DistilConfig) distillation.Loss {
+// LossOf is the loss of a distillation, but for the hidden states'.
+func LossOf(d config.DistilConfig) distillation.Loss {
 	return distillation.Loss{KL: d.KL, Form: d.KLForm, Temperature: d.Temperature, Correct: d.Correct, Pair: d.Pair, PairForm: d.PairForm, Margin: d.Margin, CE: d.CE}
 }
 

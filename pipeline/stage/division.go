@@ -17,6 +17,7 @@ import (
 type Division struct {
 	Config *config.Config
 	Report report.Division
+	Depth  int // blocks of all towers, as a measure of time that no machine changes; 0 where the target is a time
 }
 
 // TryDivisions runs the stages of each division in short, one cut each and some steps of distillation in all, and measures the student
@@ -31,21 +32,22 @@ func TryDivisions(ctx context.Context, c *chain.Chain, in Input, name string, di
 	return bestDivision(divisions), nil
 }
 
-// A division is better than the one before it by so much, twice that if it takes more time, or it is as good and takes so much less time.
-// Less would be chance: the pictures are few, the training is short, and the first division is the one that did best elsewhere.
+// A division is better than the one before it by so much, twice that if it is deeper and so takes more time, or it is as good and so much
+// less deep. Less would be chance: the pictures are few, the training is short, and the first division is the one that did best elsewhere. Latencies have
+// no say: no two measurements are alike, and equal runs must make equal students.
 const (
-	clearlyBetter = .02
-	clearlyFaster = .9
+	clearlyBetter  = .02
+	clearlyShorter = .9
 )
 
 func bestDivision(divisions []*Division) (best int) {
 	for i, d := range divisions {
-		a, b := d.Report, divisions[best].Report
-		more, enough := *a.AccuracyShort-*b.AccuracyShort, clearlyBetter
+		a, b := d, divisions[best]
+		more, enough := *a.Report.AccuracyShort-*b.Report.AccuracyShort, clearlyBetter
 		switch {
-		case a.LatencyMS <= clearlyFaster*b.LatencyMS:
+		case float64(a.Depth) < clearlyShorter*float64(b.Depth):
 			enough = 0
-		case clearlyFaster*a.LatencyMS >= b.LatencyMS:
+		case clearlyShorter*float64(a.Depth) > float64(b.Depth):
 			enough = 2 * clearlyBetter
 		}
 		if more >= enough {

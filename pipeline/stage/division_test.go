@@ -8,26 +8,30 @@ import (
 	"espalier/pipeline/report"
 )
 
-// Chance chooses nothing: the first division goes on unless another is clearly better, or as good and clearly faster.
+// Chance chooses nothing: the first division goes on unless another is clearly better, or as good and clearly less deep.
 func TestBestDivision(t *testing.T) {
-	type tried struct{ accuracy, ms float64 }
+	type tried struct {
+		accuracy float64
+		depth    int
+	}
 	for _, c := range []struct {
 		what string
 		all  []tried
 		want int
 	}{
-		{"a little better", []tried{{.30, 1}, {.31, 1}}, 0},
-		{"clearly better", []tried{{.30, 1}, {.33, 1.05}}, 1},
-		{"better and slower", []tried{{.30, 1}, {.33, 2}}, 0},
-		{"far better and slower", []tried{{.30, 1}, {.35, 2}}, 1},
-		{"as good and faster", []tried{{.30, 1}, {.30, .8}}, 1},
-		{"as good and hardly faster", []tried{{.30, 1}, {.305, .95}}, 0},
-		{"faster and worse", []tried{{.30, 1}, {.29, .5}}, 0},
-		{"better each time", []tried{{.30, 1}, {.33, 1}, {.36, 1}}, 2},
+		{"a little better", []tried{{.30, 6}, {.31, 6}}, 0},
+		{"clearly better", []tried{{.30, 6}, {.33, 6}}, 1},
+		{"better and deeper", []tried{{.30, 6}, {.33, 9}}, 0},
+		{"far better and deeper", []tried{{.30, 6}, {.35, 9}}, 1},
+		{"as good and less deep", []tried{{.30, 6}, {.30, 4}}, 1},
+		{"as good and hardly less deep", []tried{{.30, 20}, {.305, 19}}, 0},
+		{"less deep and worse", []tried{{.30, 6}, {.29, 3}}, 0},
+		{"better each time", []tried{{.30, 6}, {.33, 6}, {.36, 6}}, 2},
+		{"where the target is a time, depth is none", []tried{{.30, 0}, {.31, 0}}, 0},
 	} {
 		var all []*Division
 		for _, a := range c.all {
-			all = append(all, &Division{Report: report.Division{AccuracyShort: &a.accuracy, LatencyMS: a.ms}})
+			all = append(all, &Division{Report: report.Division{AccuracyShort: &a.accuracy}, Depth: a.depth})
 		}
 		assert.Equal(t, c.want, bestDivision(all), c.what)
 	}

@@ -65,7 +65,7 @@ func peakOf(c *config.Config, first model.Network, dtypes model.Dtypes, train *c
 		}
 	}
 	if c.Teacher.Train != nil {
-		take(p.training("training of the teacher", first, tasksOf(train)))
+		take(p.training("training of the teacher", first, train))
 	}
 	take(p.answering("measuring the teacher", first, 0))
 	p.teacher, p.heard = first, p.weights(first)
@@ -228,9 +228,9 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 }
 
 // training has all weights in float32, and throw-away heads beside them.
-func (p *planned) training(what string, n model.Network, tasks int) estimate {
+func (p *planned) training(what string, n model.Network, train *corpus.Corpus) estimate {
 	t := p.cfg.Teacher.Train
-	bytes := 4 * (int64(n.Store().Count()) + teacher.HeadElements(n.Config(), tasks))
+	bytes := 4 * (int64(n.Store().Count()) + teacher.HeadElements(n, train, tasksOf(train)))
 	e := estimate{What: what, Weights: bytes, Gradients: bytes, Optimizer: 2 * bytes}
 	element := 4
 	if t.Precision == "bf16" {

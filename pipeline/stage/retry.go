@@ -3,12 +3,15 @@ package stage
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
+	"espalier/pipeline/report"
 )
 
 // again is one more way to make a stage that was not accepted.
@@ -18,7 +21,8 @@ type again struct {
 	goesOn   int // steps that the student as it is takes in place of new cuts; 0: the stage is made again from its beginning
 }
 
-// triesOf are the further tries of a stage, in their order.
+// triesOf are the further tries of a stage, in their order. Where a task collapsed more cuts come first: more steps have not brought one back
+// (docs/decisions.md).
 func triesOf(s *one, start *network.Held) (all []again) {
 	last := s.cfg.StepsOf(s.cfg.Cuts)
 	if more := s.cfg.Retry.More(last) - last; more > 0 {
@@ -33,6 +37,10 @@ func triesOf(s *one, start *network.Held) (all []again) {
 	}
 	gentler := chosen(*s.cfg)
 	all = append(all, again{fmt.Sprintf("the same size in %d cuts", gentler.Cuts), "more cuts", gentler, 0})
+	if s.report.Accepted {
+		slices.Reverse(all)
+		return all // a larger student would not be what the stage asks for
+	}
 	if len(s.Config.Targets) > 0 {
 		return all // a larger student would miss its target
 	}
@@ -43,11 +51,23 @@ func triesOf(s *one, start *network.Held) (all []again) {
 	return all
 }
 
-// retry makes the stage in other ways until one is accepted. made is the student that was not; start is the one that the stage began
-// with. The student that it gives is nil where none is accepted.
+// attempt is a student that the gate accepted, and the report of it.
+type attempt struct {
+	student *network.Held
+	report  report.Stage
+}
+
+// retry makes the stage in other ways until one is settled. made is the student that was not; start is the one that the stage began
+// with. Where tasks collapse in each try it gives the accepted student that lost least, and where none is accepted nil.
 func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.Held) (*network.Held, error) {
+	var best *attempt
 	for _, a := range triesOf(s, start) {
-		s.Events.Note("stage %s was not accepted; it tries again: %s", s.name, a.what)
+		why := "was not accepted"
+		if s.report.Accepted {
+			why = "was accepted, but a task collapsed (" + strings.Join(s.report.Gate.Collapsed, ", ") + ")"
+			best = better(best, &attempt{made, s.report})
+		}
+		s.Events.Note("stage %s %s; it tries again: %s", s.name, why, a.what)
 		s.at, s.what, s.cfg = s.name+"/"+a.at, a.what, &a.cfg
 		var student *network.Held
 		var err error
@@ -67,10 +87,26 @@ func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.He
 			made.Free()
 			return nil, err
 		}
-		if s.report.Accepted {
+		if s.settled() {
 			return made, nil
 		}
 	}
+	if s.report.Accepted {
+		best = better(best, &attempt{made, s.report})
+	}
 	made.Free()
-	return nil, nil
+	if best == nil {
+		return nil, nil
+	}
+	best.report.Tried, best.report.Attempts, best.report.Seconds = s.report.Tried, s.report.Attempts, s.report.Seconds
+	s.report = best.report
+	return best.student, nil
+}
+
+// better is the attempt that lost less; a is nil where there was none before.
+func better(a, b *attempt) *attempt {
+	if a == nil || b.report.Gate.Drop < a.report.Gate.Drop {
+		return b
+	}
+	return a
 }

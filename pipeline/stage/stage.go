@@ -27,6 +27,7 @@ type Input struct {
 	Train   *corpus.Corpus
 	Splits  measure.Splits
 	Marks   measure.Marks // the teacher's, on the validation split
+	Test    measure.Marks // and on the test split
 }
 
 // one is a stage at work.
@@ -46,8 +47,8 @@ type one struct {
 // firstTry is what the report calls the stage as its configuration has it.
 const firstTry = "as configured"
 
-// Run makes the cuts of a stage, measures the student, asks the gate, and tries other ways where it does not pass. It takes over the
-// student of the stage before; where no try is accepted it gives that one back, with a *GateError. The report is whole when err is
+// Run makes the cuts of a stage, measures the student, asks the gate, and tries other ways where it does not pass or a task has collapsed. It
+// takes over the student of the stage before; where no try is accepted it gives that one back, with a *GateError. The report is whole when err is
 // nil or a *GateError.
 func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *network.Held) (*network.Held, report.Stage, error) {
 	s, err := newStage(in, index, start)
@@ -67,7 +68,7 @@ func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *networ
 		student.Free()
 		return nil, s.report, err
 	}
-	if s.report.Accepted {
+	if s.settled() {
 		s.report.Tried = nil // there is no other to tell it from
 		return student, s.report, nil
 	}
@@ -134,13 +135,13 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *
 		Kept: keptText(plan, after.Declared())})
 	if cut == s.cfg.Cuts {
 		subject := s.subject(after, event.Pruned)
-		m, seconds, err := s.measure(ctx, c, subject)
+		m, err := s.measure(ctx, c, subject)
 		subject.Network.Free()
 		if err != nil {
 			return nil, err
 		}
-		s.report.Pruned = m
-		s.report.Seconds.Evaluate += seconds
+		s.report.Pruned = m.Model
+		s.report.Seconds.Evaluate += m.Seconds
 	}
 	if begun != nil {
 		after.Free()
@@ -151,31 +152,32 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *
 
 // subject is a student to measure, in the form of its checkpoint: what is measured is what is written.
 func (s *one) subject(student *network.Held, when event.When) measure.Subject {
-	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.at + "/" + string(when), When: when}
+	return measure.Subject{Network: Stored(s.Config, s.Teacher, student), Stage: s.name, At: s.at + "/" + string(when), When: when, Teacher: &s.Test}
 }
 
-func (s *one) measure(ctx context.Context, c *chain.Chain, subject measure.Subject) (report.Model, float64, error) {
-	m, seconds, err := measure.Of(ctx, c, subject, s.Splits, s.Config.Eval)
+func (s *one) measure(ctx context.Context, c *chain.Chain, subject measure.Subject) (measure.Measured, error) {
+	m, err := measure.Of(ctx, c, subject, s.Splits, s.Config.Eval)
 	if err == nil {
-		s.Events.Emit(event.StageMeasured{Stage: s.name, When: subject.When, Model: m})
+		s.Events.Emit(event.StageMeasured{Stage: s.name, When: subject.When, Model: m.Model})
 	}
-	return m, seconds, err
+	return m, err
 }
 
 // judge measures the stage's student and lets the gate decide on the validation split.
 func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) error {
 	subject := s.subject(student, event.Distilled)
 	defer subject.Network.Free()
-	m, seconds, err := s.measure(ctx, c, subject)
-	if err != nil {
-		return err
-	}
 	marks, err := measure.MarksOf(ctx, c, subject, s.Splits.Validation, s.Config.Eval, "the gate's validation split")
 	if err != nil {
 		return err
 	}
-	s.report.Distilled = m
-	s.report.Seconds.Evaluate += seconds + marks.Seconds
+	subject.Validation = &marks.Value
+	m, err := s.measure(ctx, c, subject)
+	if err != nil {
+		return err
+	}
+	s.report.Distilled = m.Model
+	s.report.Seconds.Evaluate += m.Seconds + marks.Seconds
 	own := &s.Config.Stages[s.index] // no try changes what may be lost
 	limits := report.Limits{Alpha: own.Alpha, AlphaTask: own.AlphaTask, Need: own.Gate}
 	s.report.Gate, err = report.NewGate(measure.Pairs(s.Splits.Validation.Split, s.Marks, marks.Value), limits, "validation")
@@ -187,6 +189,12 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 	s.report.Tried = append(s.report.Tried, report.Try{What: s.what, Gate: s.report.Gate, Accepted: s.report.Accepted})
 	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: s.report.Accepted})
 	return nil
+}
+
+// settled tells whether the student can stand: the gate passed, and no task collapsed, which later stages seldom win back. A gate that may lose
+// everything asks for nothing.
+func (s *one) settled() bool {
+	return s.report.Accepted && (len(s.report.Gate.Collapsed) == 0 || s.report.Gate.Alpha >= 1)
 }
 
 // Stored is a student as its checkpoint holds it, in the dtypes of export.dtype. What has its dtype already shares the

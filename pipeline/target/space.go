@@ -239,6 +239,14 @@ func (s *space) count(left map[*nn.Axis]int) *Point {
 	return p
 }
 
+// depth is the number of blocks of all towers.
+func (p *Point) depth() (n int) {
+	for _, blocks := range p.blocks {
+		n += blocks
+	}
+	return n
+}
+
 // left is how many units of each axis a division leaves.
 func (s *space) left(units []int) map[*nn.Axis]int {
 	return s.config(units).Stages.Left(s.teacher)

@@ -38,6 +38,7 @@ type Division struct {
 	Point
 	Config *config.Config
 	Keeps  string // in words: "vision 2 blocks, 3 heads, FFN 168, width 24; …"
+	Depth  int    // blocks of all towers
 }
 
 // profiled is how many networks are timed for the cost model, and corrections how many are timed for a latency, of each division.
@@ -113,7 +114,7 @@ func (s *Solver) Solve(t config.TargetConfig) (*Solution, error) {
 		if _, err := cfg.FitExport(s.space.teacher); err != nil {
 			return nil, err
 		}
-		solution.Divisions = append(solution.Divisions, &Division{*p, cfg, s.space.words(p)})
+		solution.Divisions = append(solution.Divisions, &Division{*p, cfg, s.space.words(p), p.depth()})
 	}
 	return solution, nil
 }
@@ -241,7 +242,7 @@ func (t *timer) correct(name string, p *Point, c *clock, want float64) (best *Po
 		}
 		got := ms[0]
 		fastest = min(fastest, got)
-		if got <= highest*want && (best == nil || got > best.LatencyMS) {
+		if off := func(ms float64) float64 { return math.Abs(math.Log(ms / (aim * want))) }; got <= want && (best == nil || off(got) < off(best.LatencyMS)) {
 			found := *p
 			best, found.LatencyMS = &found, got
 		}

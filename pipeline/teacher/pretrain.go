@@ -18,6 +18,8 @@ type pretraining struct {
 	store           *nn.Store
 	vision, qformer *nn.Linear
 	tasks           map[string]int
+	words           headWords
+	instruct        bool // the Q-Former has a row for each question
 }
 
 const (
@@ -26,17 +28,53 @@ const (
 	qformerShrink = 3  // steps far too long
 	pretrainGain  = 3  // weight of the heads' losses while the language model rests
 	pretrainEnd   = .7 // share of the steps after which the heads have faded out
+
+	// A head has an output for each token of a vocabulary up to this size. Of a larger one, which comes with tokenizer files, it
+	// has those of answers alone.
+	mostHeadWords = 1000
 )
 
+// headWords are the tokens that a head has outputs for.
+type headWords struct {
+	count int
+	place map[int]int // of each; nil where they are the whole vocabulary
+}
+
+func headWordsOf(train *corpus.Corpus, vocabulary int) headWords {
+	if vocabulary <= mostHeadWords {
+		return headWords{count: vocabulary}
+	}
+	w := headWords{place: map[int]int{}}
+	for _, questions := range train.Asked.Questions {
+		for _, q := range questions {
+			for _, id := range q.Answer[:min(pretrainWords, len(q.Answer))] {
+				if _, known := w.place[id]; !known {
+					w.place[id] = len(w.place)
+				}
+			}
+		}
+	}
+	w.count = max(1, len(w.place))
+	return w
+}
+
+func (w headWords) of(token int) int {
+	if w.place == nil {
+		return token
+	}
+	return w.place[token]
+}
+
 func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pretraining, error) {
-	p := &pretraining{train: train, m: m, tasks: map[string]int{}}
+	p := &pretraining{train: train, m: m, tasks: map[string]int{}, instruct: m.Form().Instruct}
 	for i, task := range tasks {
 		p.tasks[task] = i
 	}
 	if len(p.tasks) > 0 && train.Split.Count(func(q data.Question) bool { return q.Task == "" }) > 0 { // else they would be taken for the first task's
 		p.tasks[""] = len(tasks)
 	}
-	slots, vision, qformer := headSizes(m.Config(), len(p.tasks))
+	p.words = headWordsOf(train, m.Config().Text.Vocabulary)
+	slots, vision, qformer := headSizes(m, len(p.tasks), p.words)
 	store, err := nn.Declare(nil, func(b *nn.Builder) {
 		p.vision = b.Linear("vision", nn.Fixed(slots), nn.Fixed(vision), nn.Zeros)
 		p.qformer = b.Linear("qformer", nn.Fixed(slots), nn.Fixed(qformer), nn.Zeros)
@@ -48,18 +86,29 @@ func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pret
 	return p, store.Init(0, train.On)
 }
 
-// headSizes are the outputs of both heads, and the inputs of each.
-func headSizes(c *model.Config, tasks int) (slots, vision, qformer int) {
+// headSizes are the outputs of both heads, and the inputs of each: of a network with the structure of a student, not what its config
+// says of the one that it was cut from.
+func headSizes(n model.Network, tasks int, words headWords) (slots, vision, qformer int) {
+	c := n.Config()
 	side := c.Vision.Image / c.Vision.Patch
-	return max(1, tasks) * pretrainWords * c.Text.Vocabulary, c.Vision.Hidden * (1 + side*side), c.QFormer.Hidden * c.Queries
+	hidden, queries := map[string]int{}, 0
+	for _, a := range n.Store().Axes() {
+		switch a.Kind {
+		case nn.Hidden:
+			hidden[a.Tower] = a.Units()
+		case nn.Queries:
+			queries = a.Units()
+		}
+	}
+	return max(1, tasks) * pretrainWords * words.count, hidden["vision"] * (1 + side*side), hidden["qformer"] * queries
 }
 
 // HeadElements is how many numbers the throw-away heads hold, for the memory that a training needs.
-func HeadElements(c *model.Config, tasks int) int64 {
-	if !c.Towers() {
+func HeadElements(n model.Network, train *corpus.Corpus, tasks int) int64 {
+	if !n.Config().Towers() {
 		return 0
 	}
-	slots, vision, qformer := headSizes(c, tasks)
+	slots, vision, qformer := headSizes(n, tasks, headWordsOf(train, n.Config().Text.Vocabulary))
 	return int64(slots) * int64(vision+qformer+2)
 }
 
@@ -70,7 +119,7 @@ func (p *pretraining) loss(step, rest, steps int, b, whole *data.Batch, cast fun
 	if err != nil {
 		return nil, err
 	}
-	at, words := p.slots(b.Index)
+	at, asked, words := p.slots(b.Index)
 	fading := len(at) > 0 && float64(step) < pretrainEnd*float64(steps)
 	resting := step < rest
 	if resting && !fading {
@@ -79,9 +128,9 @@ func (p *pretraining) loss(step, rest, steps int, b, whole *data.Batch, cast fun
 	var vision, qformer, logits *torch.Tensor
 	cast(func() {
 		x := p.m.Vision(packed.Pictures)
-		q := p.m.QFormer(x)
+		q := p.m.Queried(x, packed)
 		if !resting {
-			logits = p.m.Head(p.m.HiddenAfter(p.m.Project(q), packed))
+			logits = p.m.Head(p.m.HiddenAfter(p.m.PrefixOf(q, packed), packed))
 		}
 		if fading {
 			vision = p.vision.Forward(x.Flatten(1, 2).MulScalar(1. / visionShrink))
@@ -97,37 +146,46 @@ func (p *pretraining) loss(step, rest, steps int, b, whole *data.Batch, cast fun
 		if !resting {
 			weight = 1 - float64(step)/(pretrainEnd*float64(steps))
 		}
-		all, _ := p.slots(whole.Index)
+		all, _, _ := p.slots(whole.Index)
 		weight *= float64(len(at)) / float64(len(all))
-		rows, targets := torch.FromInts(at, p.train.On), torch.FromInts(words, p.train.On)
-		both := p.words(vision, rows, targets).Add(p.words(qformer, rows, targets))
+		targets := torch.FromInts(words, p.train.On)
+		both := p.entropy(vision, torch.FromInts(at, p.train.On), targets).Add(p.entropy(qformer, torch.FromInts(asked, p.train.On), targets))
 		loss = loss.Add(both.MulScalar(weight))
 	}
 	return loss, nil
 }
 
-// words is the cross entropy of a head's output [batch, tasks·words·vocabulary] at the asked slots.
-func (p *pretraining) words(out, rows, targets *torch.Tensor) *torch.Tensor {
-	logits := out.Reshape(-1, p.m.Config().Text.Vocabulary).IndexSelect(0, rows)
+// entropy is the cross entropy of a head's output [rows, tasks·places·words] at the asked slots.
+func (p *pretraining) entropy(out, rows, targets *torch.Tensor) *torch.Tensor {
+	logits := out.Reshape(-1, p.words.count).IndexSelect(0, rows)
 	return distillation.CrossEntropy(logits, targets)
 }
 
 // slots are those of the first words of each picture's answers, and the words. Of two questions of one task the first counts.
-func (p *pretraining) slots(pictures []int) (at, words []int) {
+// asked are the slots where the rows are those of the Q-Former, which has one for each question if it reads them.
+func (p *pretraining) slots(pictures []int) (at, asked, words []int) {
 	slots := max(1, len(p.tasks)) * pretrainWords
+	rows := 0 // questions that have an answer so far
 	for i, picture := range pictures {
 		seen := map[int]bool{}
 		for j, q := range p.train.Split.Questions(picture) {
-			task := p.tasks[q.Task]
+			answer, task := p.train.Asked.Questions[picture][j].Answer, p.tasks[q.Task]
+			row := i
+			if p.instruct {
+				row = rows
+			}
+			if answer != nil {
+				rows++
+			}
 			if seen[task] {
 				continue
 			}
 			seen[task] = true
-			answer := p.train.Asked.Questions[picture][j].Answer
 			for k := range min(pretrainWords, len(answer)) {
-				at, words = append(at, i*slots+task*pretrainWords+k), append(words, answer[k])
+				slot := task*pretrainWords + k
+				at, asked, words = append(at, i*slots+slot), append(asked, row*slots+slot), append(words, p.words.of(answer[k]))
 			}
 		}
 	}
-	return at, words
+	return at, asked, words
 }

@@ -3,6 +3,9 @@ package teacher
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,7 +42,7 @@ func TestPretrainingOfQuestionsWithoutATask(t *testing.T) {
 			require.NoError(t, err)
 			p, err := newPretraining(m, train, set.Tasks)
 			require.NoError(t, err)
-			at, _ := p.slots([]int{0})
+			at, _, _ := p.slots([]int{0})
 			var first []int // of the two tokens of each answer
 			for i, row := range at {
 				if i%2 == 0 {
@@ -52,20 +55,64 @@ func TestPretrainingOfQuestionsWithoutATask(t *testing.T) {
 	})
 }
 
+// Where the Q-Former reads the question, its rows are the questions that have answers; the vision tower's stay the pictures.
+func TestSlotsOfAQFormerThatReadsTheQuestion(t *testing.T) {
+	torchtest.Setup(t)
+	ask := func(picture, task, answer string) datatest.Row {
+		return datatest.Row{Picture: picture, Question: "q " + task, Answer: answer, Task: task}
+	}
+	set := datatest.Black(t, ask("1.png", "t", "a"), ask("1.png", "u", "b"), ask("2.png", "t", "b"), ask("2.png", "t", "a"), ask("2.png", "u", "a"))
+	p := &pretraining{tasks: map[string]int{"t": 0, "u": 1}}
+	var err error
+	p.train, err = corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, On: torch.CPU})
+	require.NoError(t, err)
+	p.train.Asked.Questions[0][0].Answer = nil
+	for vocabulary, want := range map[int][]int{
+		100:  {p.train.Asked.Questions[0][1].Answer[0], 1, p.train.Asked.Questions[1][0].Answer[0], 1, p.train.Asked.Questions[1][2].Answer[0], 1},
+		5000: {0, 1, 0, 1, 2, 1}, // the tokens of answers, as they come: b, the end, a
+	} {
+		p.words = headWordsOf(p.train, vocabulary)
+		p.instruct = false
+		at, asked, words := p.slots([]int{0, 1})
+		assert.Equal(t, []int{3, 4, 6, 7, 9, 10}, at, "two tasks of three words")
+		assert.Equal(t, at, asked)
+		assert.Equal(t, want, words)
+		p.instruct = true
+		again, asked, words := p.slots([]int{0, 1})
+		assert.Equal(t, at, again)
+		assert.Equal(t, []int{3, 4, 6, 7, 21, 22}, asked, "rows 0, 1 and 3: the second question of a task has a row of its own")
+		assert.Equal(t, want, words)
+	}
+	assert.Equal(t, 3, headWordsOf(p.train, 5000).count)
+}
+
 // The pieces of a batch have the loss and the gradients of the whole in every phase of pre-training, also where a picture has
-// fewer answers than others.
+// fewer answers than others, and a row for each question.
 func TestPiecesOfPretraining(t *testing.T) {
+	for name, language := range map[string]string{
+		"blip-2 opt":         `{"model_type": "opt", "hidden_size": 24, "ffn_dim": 40, "num_hidden_layers": 1, "num_attention_heads": 3, "max_position_embeddings": 60}`,
+		"blip-2 t5":          `{"model_type": "t5", "d_model": 24, "d_kv": 8, "d_ff": 40, "num_layers": 1, "num_heads": 3}`,
+		"instructblip llama": `{"model_type": "llama", "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 1, "num_attention_heads": 3, "vocab_size": 1200}`,
+	} {
+		t.Run(name, func(t *testing.T) { piecesOfPretraining(t, strings.Fields(name)[0], language) })
+	}
+}
+
+func piecesOfPretraining(t *testing.T, kind, language string) {
 	torchtest.Setup(t)
 	set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 3, Validation: 1, Test: 1, OOD: 1})
 	require.NoError(t, err)
-	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(48), On: torch.CPU})
+	path := filepath.Join(t.TempDir(), "config.json")
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `{"model_type": %q, "num_query_tokens": 4,
+		"vision_config": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4, "image_size": 48, "patch_size": 12},
+		"qformer_config": {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 1, "num_attention_heads": 4, "encoder_hidden_size": 32},
+		"text_config": %s}`, kind, language), 0o644))
+	c, err := (&config.TrainConfig{Config: path}).ModelConfig(48, set.Tokenizer)
+	require.NoError(t, err)
+	train, err := corpus.New(set.Train, corpus.Reading{Words: prompt.New(set.Tokenizer, c), Pre: model.AdsPreprocessor(48), Form: c.Form(), On: torch.CPU})
 	require.NoError(t, err)
 	train.Asked.Questions[1][0].Answer = nil
 	train.Asked.Questions[2][3].Answer = nil
-	sizes := config.DefaultTrain()
-	sizes.Vision.Layers, sizes.QFormer.Layers, sizes.Language.Layers = 1, 1, 1
-	c, err := sizes.ModelConfig(48, set.Tokenizer)
-	require.NoError(t, err)
 	m, err := model.New(c)
 	require.NoError(t, err)
 	require.NoError(t, m.Store().Init(1, torch.CPU))

@@ -3,15 +3,9 @@ package teacher
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"espalier/model"
-	"espalier/model/prompt"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
@@ -97,8 +91,7 @@ func Open(o Options) (*Teacher, error) {
 
 // declare is the network of [teacher.train]; [Train] gives it its weights.
 func declare(o Options) (*Teacher, error) {
-	words := o.Set.Tokenizer
-	c, err := o.Config.Teacher.Train.ModelConfig(o.Set.Size, words)
+	c, err := o.Config.Teacher.Train.ModelConfig(o.Set.Size, o.Set.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
@@ -109,16 +102,9 @@ func declare(o Options) (*Teacher, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pre model.Preprocessor
-	if c.Towers() {
-		pre = model.AdsPreprocessor(o.Set.Size)
-	}
-	return &Teacher{
-		Held: network.New("", m, nil, nil),
-		Reading: corpus.Reading{Words: prompt.Words{Answers: words, Template: o.Config.Data.Prompt}, Pre: pre,
-			Form: c.Form(), On: o.Device, Files: chain.Of(words.Words())},
-		Dtypes: model.DtypesBy(m, func(*nn.Param) torch.DType { return torch.Float32 }),
-	}, nil
+	t := &Teacher{Held: network.New("", m, nil, nil), Dtypes: model.DtypesBy(m, func(*nn.Param) torch.DType { return torch.Float32 })}
+	t.Reading, err = newReading(o, c)
+	return t, err
 }
 
 // load takes a checkpoint folder with its own vocabulary.
@@ -135,13 +121,10 @@ func load(o Options, folder string) (*Teacher, error) {
 		info, _ := files.Info(p.Name)
 		return info.DType
 	})}
-	if t.Reading, err = reading(o, folder, m.Config()); err != nil {
+	if t.Reading, err = keptReading(o, folder, m.Config()); err != nil {
 		return nil, err
 	}
 	m.Config().Prompt = t.Reading.Words.Template // students take it over
-	if t.Reading.Files, err = print(folder, o.Sum); err != nil {
-		return nil, &fault.InputError{Err: err}
-	}
 	template := m.Config().Prompt
 	open := func() (model.Network, error) {
 		n, err := model.Load(folder, o.Device)
@@ -154,60 +137,6 @@ func load(o Options, folder string) (*Teacher, error) {
 	}
 	t.Held = network.New(chain.Of([]any{t.Reading.Files, template}), m, nil, open)
 	return t, t.takeHubForm(o)
-}
-
-// reading are the tokenizers and the preprocessing of a checkpoint, held against the data.
-func reading(o Options, folder string, c *model.Config) (r corpus.Reading, err error) {
-	r.On, r.Form = o.Device, c.Form()
-	if err := checkPictures(o, c, "the checkpoint "+folder); err != nil {
-		return r, err
-	}
-	if r.Words, err = prompt.Load(folder, c, o.Config.Data.Prompt); err != nil {
-		return r, &fault.InputError{Err: err}
-	}
-	// Published checkpoints round their vocabulary up.
-	if n := r.Words.Answers.Size(); n > c.Text.Vocabulary {
-		return r, fault.Inputf("%s: tokenizer.json has %d words, the language model %d; they are not of one checkpoint", folder, n, c.Text.Vocabulary)
-	}
-	if err := data.CheckVocabulary(r.Words.Answers, o.Set); err != nil {
-		return r, &fault.InputError{Err: err}
-	}
-	if r.Words.Template != o.Config.Data.Prompt {
-		o.Events.Note("questions are framed as %q, the checkpoint's espalier.prompt; data.prompt would say otherwise", r.Words.Template)
-	}
-	if r.Pre, err = model.LoadPreprocessorFor(folder, c); err != nil {
-		return r, &fault.InputError{Err: err}
-	}
-	if r.Pre.Crops() {
-		return r, fault.Inputf("%s: the preprocessor cuts out the middle of pictures (do_center_crop), which a run does not do: crop the pictures of the data "+
-			"to squares, and set do_center_crop to false and size to the network's height and width", folder)
-	}
-	if c.Towers() && c.Vision.Image != o.Set.Size {
-		return r, fault.Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", o.Set.Size, folder, c.Vision.Image, c.Vision.Image)
-	}
-	return r, nil
-}
-
-// print is that of the files that a checkpoint consists of: those in its folder and those of the Q-Former's tokenizer. What
-// stands beside them, such as git's own folder or a run, is no part of it.
-func print(folder string, sum func(path string) (string, error)) (chain.Print, error) {
-	files := map[string]string{}
-	for _, within := range []string{"", prompt.InstructionFolder} {
-		entries, err := os.ReadDir(filepath.Join(folder, within))
-		if err != nil && (within == "" || !errors.Is(err, fs.ErrNotExist)) {
-			return "", err
-		}
-		for _, e := range entries {
-			path := filepath.Join(folder, within, e.Name())
-			if info, err := os.Stat(path); strings.HasPrefix(e.Name(), ".") || err == nil && info.IsDir() {
-				continue
-			}
-			if files[within+"/"+e.Name()], err = sum(path); err != nil {
-				return "", err
-			}
-		}
-	}
-	return chain.Of(files), nil
 }
 
 // takeHubForm goes on with the teacher as transformers declares it, when the student is meant for transformers: so all
@@ -240,7 +169,7 @@ func (t *Teacher) Fetch(ctx context.Context, c *chain.Chain, o Options, train *c
 	if o.Config.Teacher.Train == nil {
 		return 0, nil
 	}
-	kept, err := Train(ctx, c, o, train)
+	kept, err := Train(ctx, c, o, t.Declared().Config(), train)
 	if err != nil {
 		return 0, err
 	}

@@ -22,7 +22,7 @@ func TestPrintOfACheckpoint(t *testing.T) {
 		p, err := print(folder, func(path string) (string, error) {
 			sum, _, err := disk.Sum(path)
 			return sum, err
-		})
+		}, nil)
 		require.NoError(t, err)
 		return p
 	}
@@ -43,6 +43,6 @@ func TestPrintOfACheckpoint(t *testing.T) {
 		assert.NotEqual(t, base, next, path)
 		base = next
 	}
-	_, err := print(filepath.Join(folder, "nowhere"), nil)
+	_, err := print(filepath.Join(folder, "nowhere"), nil, nil)
 	assert.Error(t, err)
 }

@@ -20,14 +20,14 @@ import (
 
 // trainInput is all that a teacher's weights depend on.
 type trainInput struct {
-	Sizes  config.TrainConfig // what it must reach at least is left out
-	Train  *corpus.Corpus
-	Vary   data.Vary // how far its pictures are changed
-	Image  int       // side of the pictures
-	Tasks  []string  // of the data
-	Init   uint64    // seed of the first values
-	Learn  uint64    // seeds of the order of the pictures
-	Refine uint64
+	Sizes   config.TrainConfig // what it must reach at least is left out, and the names of files
+	Network []byte             // its config.json
+	Train   *corpus.Corpus
+	Vary    data.Vary // how far its pictures are changed
+	Tasks   []string  // of the data
+	Init    uint64    // seed of the first values
+	Learn   uint64    // seeds of the order of the pictures
+	Refine  uint64
 }
 
 // trained is what is told of a training.
@@ -37,12 +37,15 @@ type trained struct {
 
 var trainStep = chain.Step[trainInput, trained]{Name: "teacher", Compute: train}
 
-// Train gives the teacher of [teacher.train]: its folder is a checkpoint that stands alone.
-func Train(ctx context.Context, c *chain.Chain, o Options, train *corpus.Corpus) (chain.Kept[trained], error) {
-	in := trainInput{Sizes: *o.Config.Teacher.Train, Train: train, Image: o.Set.Size, Tasks: o.Set.Tasks,
+// Train gives the teacher of [teacher.train], whose network is declared: its folder is a checkpoint that stands alone.
+func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config, train *corpus.Corpus) (kept chain.Kept[trained], err error) {
+	in := trainInput{Sizes: *o.Config.Teacher.Train, Train: train, Tasks: o.Set.Tasks,
 		Init: random.Stream(o.Config.Seed, "teacher", "init"), Learn: random.Stream(o.Config.Seed, "teacher", "learn"),
 		Refine: random.Stream(o.Config.Seed, "teacher", "refine")}
-	in.Sizes.Accept = nil
+	in.Sizes.Accept, in.Sizes.Config, in.Sizes.Tokenizer = nil, "", ""
+	if in.Network, err = network.Marshal(); err != nil {
+		return kept, err
+	}
 	if v := o.Config.Data.Vary; v != nil && v.Teacher {
 		in.Vary = corpus.Vary(v)
 	}
@@ -52,7 +55,7 @@ func Train(ctx context.Context, c *chain.Chain, o Options, train *corpus.Corpus)
 // train trains a network from its first values: first the visual side alone and then all of it, both with throw-away heads
 // that say at once what the language model would take long to ask for; then all of it without them. A decoder alone needs no heads.
 func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
-	c, err := in.Sizes.ModelConfig(in.Image, in.Train.Words.Answers)
+	c, err := model.ParseConfig(in.Network)
 	if err != nil {
 		return trained{}, err
 	}
@@ -82,7 +85,7 @@ func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
 
 func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r trained, err error) {
 	t := in.Sizes
-	first := t.PretrainSteps + t.Steps
+	first := t.Steps
 	params := m.Store().Tensors()
 	answers := func(_ int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
 		packed, err := in.Train.Batch(b.Index, b.Pixels)
@@ -100,6 +103,7 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 			return r, err
 		}
 		defer heads.store.Free()
+		first += t.PretrainSteps
 		params = append(params, heads.store.Tensors()...)
 		learn = func(step int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
 			return heads.loss(step, t.PretrainSteps, first, b, whole, cast)

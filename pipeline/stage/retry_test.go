@@ -1,0 +1,39 @@
+package stage
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"espalier/pipeline/config"
+	"espalier/pipeline/report"
+)
+
+// A stage stands when its gate passes and no task collapsed; a gate that may lose everything asks for nothing.
+func TestSettled(t *testing.T) {
+	of := func(accepted bool, alpha float64, collapsed ...string) bool {
+		return (&one{report: report.Stage{Accepted: accepted, Gate: report.Gate{Limits: report.Limits{Alpha: alpha}, Collapsed: collapsed}}}).settled()
+	}
+	assert.True(t, of(true, .5))
+	assert.False(t, of(true, .5, "color"))
+	assert.True(t, of(true, 1, "color"))
+	assert.False(t, of(false, .5))
+}
+
+// Of the tries that a gate accepts the one that lost least stays; a collapse alone does not make the student larger.
+func TestTriesAfterACollapse(t *testing.T) {
+	lost := func(drop float64) *attempt { return &attempt{report: report.Stage{Gate: report.Gate{Drop: drop}}} }
+	a, b := lost(.2), lost(.1)
+	assert.Same(t, a, better(nil, a))
+	assert.Same(t, b, better(a, b))
+	assert.Same(t, b, better(b, a))
+
+	cfg := config.DefaultStage()
+	cfg.Name, cfg.Cuts, cfg.Distil.Steps = "inner", 2, 100
+	s := &one{Input: Input{Config: &config.Config{Stages: config.Stages{cfg}}}, cfg: &cfg, report: report.Stage{Accepted: true}}
+	var whats []string
+	for _, a := range triesOf(s, nil) {
+		whats = append(whats, a.what)
+	}
+	assert.Equal(t, []string{"the same size in 4 cuts", "67 more steps"}, whats)
+}
