@@ -48,7 +48,7 @@ func (r *run) read(set *data.Dataset, reading corpus.Reading, queries int) (c co
 		if s.split == nil {
 			continue
 		}
-		if *s.into, err = r.corpusOf(s.split, reading, queries); err != nil {
+		if *s.into, err = corpusOf(r, s.split, reading, queries); err != nil {
 			return c, err
 		}
 	}
@@ -56,7 +56,7 @@ func (r *run) read(set *data.Dataset, reading corpus.Reading, queries int) (c co
 }
 
 // corpusOf is a split as a network with so many query tokens reads it.
-func (r *run) corpusOf(split *data.Split, reading corpus.Reading, queries int) (*corpus.Corpus, error) {
+func corpusOf(r *run, split *data.Split, reading corpus.Reading, queries int) (*corpus.Corpus, error) {
 	c, err := corpus.New(split, reading)
 	if err != nil {
 		return nil, err

@@ -130,7 +130,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 		return nil, err
 	}
 	if n := r.cfg.Data.Stages; n > 0 {
-		if c.train, err = r.corpusOf(set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
+		if c.train, err = corpusOf(r, set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
 			return nil, err
 		}
 		in.Train = c.train

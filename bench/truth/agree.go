@@ -32,8 +32,8 @@ type Estimate struct {
 	High  float64 `json:"high"`
 }
 
-// Half is the way that stands for the truth itself: the change on every other picture, held against that on the others. No score can be
-// expected to agree much better with the truth than two halves of it do with each other.
+// Half is the way that stands for the truth itself: the change on every other picture, held against that on the others. Where the two do not agree,
+// the pictures are too few to tell which unit is worth more.
 const Half = "half the pictures"
 
 // change is that of a loss, for each unit: on all pictures, and on two halves of them.

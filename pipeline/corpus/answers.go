@@ -12,16 +12,16 @@ import (
 // Answers are a network's token ids for every question of a batch, which is known by its first picture. Where memory is short
 // pieces divides it; nil never does.
 func (c *Corpus) Answers(n model.Network, pieces *torch.Pieces, b *data.Batch, maxTokens int) ([][][]int, error) {
-	out, _, err := c.answers(n, pieces, b, maxTokens, false)
+	out, _, err := answers(c, n, pieces, b, maxTokens, false)
 	return out, err
 }
 
-// AnswersWithConfidence are Answers with the confidence of each: the product of the probabilities of its tokens and its end.
-func (c *Corpus) AnswersWithConfidence(n model.Network, pieces *torch.Pieces, b *data.Batch, maxTokens int) ([][][]int, [][]float64, error) {
-	return c.answers(n, pieces, b, maxTokens, true)
+// AnswersWithConfidence are a corpus's Answers with the confidence of each: the product of the probabilities of its tokens and its end.
+func AnswersWithConfidence(c *Corpus, n model.Network, pieces *torch.Pieces, b *data.Batch, maxTokens int) ([][][]int, [][]float64, error) {
+	return answers(c, n, pieces, b, maxTokens, true)
 }
 
-func (c *Corpus) answers(n model.Network, pieces *torch.Pieces, b *data.Batch, maxTokens int, confident bool) (out [][][]int, confidence [][]float64, err error) {
+func answers(c *Corpus, n model.Network, pieces *torch.Pieces, b *data.Batch, maxTokens int, confident bool) (out [][][]int, confidence [][]float64, err error) {
 	size := 3 * c.Pre.Size * c.Pre.Size
 	questions := make([][]model.Question, len(b.Index))
 	for i, p := range b.Index {

@@ -75,7 +75,7 @@ func TestConfidenceInPieces(t *testing.T) {
 	require.NoError(t, err)
 	want, err := c.Answers(reader{fits: 3}, nil, b, 4)
 	require.NoError(t, err)
-	answers, confidence, err := c.AnswersWithConfidence(reader{fits: 1}, &torch.Pieces{Most: 3, What: "answers"}, b, 4)
+	answers, confidence, err := AnswersWithConfidence(c, reader{fits: 1}, &torch.Pieces{Most: 3, What: "answers"}, b, 4)
 	require.NoError(t, err)
 	assert.Equal(t, want, answers)
 	require.Len(t, confidence, 3)

@@ -59,7 +59,7 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 		pictures = slices.Values(slices.DeleteFunc(slices.Clone(in.Some), func(p int) bool { return p < part.Done }))
 	}
 	err = c.EachOf(ctx, pictures, in.Batch, func(b *data.Batch) error {
-		answers, confidence, err := c.AnswersWithConfidence(n, pieces, b, in.MaxTokens)
+		answers, confidence, err := corpus.AnswersWithConfidence(c, n, pieces, b, in.MaxTokens)
 		if err != nil {
 			return err
 		}

@@ -87,7 +87,7 @@ func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.He
 			made.Free()
 			return nil, err
 		}
-		if s.settled() {
+		if settled(s.report) {
 			return made, nil
 		}
 	}

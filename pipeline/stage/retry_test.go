@@ -12,7 +12,7 @@ import (
 // A stage stands when its gate passes and no task collapsed; a gate that may lose everything asks for nothing.
 func TestSettled(t *testing.T) {
 	of := func(accepted bool, alpha float64, collapsed ...string) bool {
-		return (&one{report: report.Stage{Accepted: accepted, Gate: report.Gate{Limits: report.Limits{Alpha: alpha}, Collapsed: collapsed}}}).settled()
+		return settled(report.Stage{Accepted: accepted, Gate: report.Gate{Limits: report.Limits{Alpha: alpha}, Collapsed: collapsed}})
 	}
 	assert.True(t, of(true, .5))
 	assert.False(t, of(true, .5, "color"))

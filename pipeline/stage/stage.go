@@ -68,7 +68,7 @@ func Run(ctx context.Context, c *chain.Chain, in Input, index int, start *networ
 		student.Free()
 		return nil, s.report, err
 	}
-	if s.settled() {
+	if settled(s.report) {
 		s.report.Tried = nil // there is no other to tell it from
 		return student, s.report, nil
 	}
@@ -193,8 +193,8 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 
 // settled tells whether the student can stand: the gate passed, and no task collapsed, which later stages seldom win back. A gate that may lose
 // everything asks for nothing.
-func (s *one) settled() bool {
-	return s.report.Accepted && (len(s.report.Gate.Collapsed) == 0 || s.report.Gate.Alpha >= 1)
+func settled(s report.Stage) bool {
+	return s.Accepted && (len(s.Gate.Collapsed) == 0 || s.Gate.Alpha >= 1)
 }
 
 // Stored is a student as its checkpoint holds it, in the dtypes of export.dtype. What has its dtype already shares the
