@@ -71,7 +71,7 @@ var otherRuns = []string{"device", "data.source", "data.root", "data.split", "da
 	"energy.core_watts", "energy.hardware", "energy.server", "energy.pue"} // a minute and a half of measuring: see TestEnergyOfARun
 
 // Keys that judge results or data, or say what to do about what is at fault: they move no result of a step.
-var judges = []string{"teacher.train.accept", "stage.alpha", "stage.alpha_task", "stage.gate", "stage.retry.steps", "stage.retry.cuts", "data.on_error"}
+var judges = []string{"teacher.train.accept", "stage.alpha", "stage.alpha_task", "stage.gate", "stage.retry.steps", "stage.retry.cuts", "data.on_error", "eval.metrics"}
 
 // Each key, changed, moves the fingerprint of a step, or it is declared as moving none, or judges results alone; then the
 // student has the same bytes.

@@ -33,12 +33,19 @@ func dataCommand(args []string, stdout *os.File, stderr io.Writer) int {
 	checked := data.Check(flags.Arg(1))
 	err := drawChecked(stdout, flags.Arg(1), checked)
 	if n := len(checked.Faults); err == nil && n > 0 {
-		err = fault.Inputf("%d faults", n)
+		err = fault.Inputf("%s", counted(n))
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 	}
 	return status(err)
+}
+
+func counted(faults int) string {
+	if faults == 1 {
+		return "1 fault"
+	}
+	return fmt.Sprintf("%d faults", faults)
 }
 
 // drawChecked lists all faults, then what there is.

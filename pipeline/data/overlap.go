@@ -28,15 +28,15 @@ func (d *Dataset) Overlaps() []Overlap { return overlaps(d.Splits()) }
 func overlaps(splits []*Split) []Overlap {
 	same := map[string][]pictureAt{}
 	for s, split := range splits {
-		for i, sum := range split.sums() {
+		for i, sum := range sumsOf(split) {
 			same[sum] = append(same[sum], pictureAt{s, i})
 		}
 	}
 	return countOverlaps(splits, same)
 }
 
-// sums tell the pictures of a split from those of others, and questions about none by their texts; none where all are drawn.
-func (s *Split) sums() (sums []string) {
+// sumsOf tell the pictures of a split from those of others, and questions about none by their texts; none where all are drawn.
+func sumsOf(s *Split) (sums []string) {
 	switch source := s.album.source.(type) {
 	case *filePictures:
 		for _, p := range source.shown {

@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/pipeline/rows"
-	"espalier/torch/disk"
 )
 
 // Sample is a picture with its questions, whatever the form that it is written in.
@@ -166,8 +166,8 @@ func writePictures(t testing.TB, folder string, samples []Sample) {
 
 func write(t testing.TB, path string, data []byte) {
 	t.Helper()
-	require.NoError(t, disk.MkdirAll(filepath.Dir(path)))
-	require.NoError(t, disk.Write(path, data))
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, data, 0o644)) // not synced, unlike what a run writes: thousands of small files
 }
 
 func member(t testing.TB, w *tar.Writer, name string, data []byte) {

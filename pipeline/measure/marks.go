@@ -18,7 +18,7 @@ type Marks struct {
 	Right      []string    // a picture's questions in their order, "1" for each right answer and "0" for each wrong one; empty where it was not asked
 	Confidence [][]float64 // of the answers, likewise
 	Form       Form
-	Said       [][]string // the answers, likewise
+	Said       [][]string // the answers' texts, likewise
 	// Tokens are those of the answers of each picture's questions, as tokenMarks writes them, with a blank behind each.
 	Tokens []string
 }

@@ -40,7 +40,7 @@ func (r *Report) Tables() []Table {
 		tables = append(tables, tries)
 	}
 	if len(r.Teacher.Metrics) > 0 {
-		tables = append(tables, r.metricTable())
+		tables = append(tables, metricTable(r))
 	}
 	if len(r.Teacher.AccuracyByCategory) > 0 {
 		tables = append(tables, r.categoryTable())

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// table reads a CSV table whose first line names the columns. An empty cell says nothing. Cells of "answers" may hold a JSON list.
-func (r *reader) table() {
+// readTable reads a CSV table whose first line names the columns. An empty cell says nothing. Cells of "answers" may hold a JSON list.
+func readTable(r *reader) {
 	data, ok := r.text()
 	if !ok {
 		return
@@ -23,7 +23,7 @@ func (r *reader) table() {
 	head, err := c.Read()
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
-			r.tableFault(err)
+			tableFault(r, err)
 		}
 		return
 	}
@@ -41,7 +41,7 @@ func (r *reader) table() {
 			return
 		}
 		if err != nil {
-			r.tableFault(err)
+			tableFault(r, err)
 			continue
 		}
 		line, _ := c.FieldPos(0)
@@ -55,7 +55,7 @@ func (r *reader) table() {
 }
 
 // tableFault tells of a row that is no row of a table. The reader goes on behind it.
-func (r *reader) tableFault(err error) {
+func tableFault(r *reader, err error) {
 	var wrong *csv.ParseError
 	if !errors.As(err, &wrong) {
 		r.broken(r.path, "cannot be read (%v)", err)

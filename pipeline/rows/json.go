@@ -23,8 +23,8 @@ func (r *reader) text() (data []byte, ok bool) {
 	return nil, false
 }
 
-// lines reads an object a line.
-func (r *reader) lines() {
+// readLines reads an object a line.
+func readLines(r *reader) {
 	data, ok := r.text()
 	if !ok {
 		return
@@ -38,8 +38,8 @@ func (r *reader) lines() {
 	}
 }
 
-// list reads a list of objects.
-func (r *reader) list() {
+// readList reads a list of objects.
+func readList(r *reader) {
 	data, ok := r.text()
 	if !ok {
 		return

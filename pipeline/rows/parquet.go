@@ -28,9 +28,9 @@ type parquetFile struct {
 	cells cells
 }
 
-// parquet reads a Parquet file as Hugging Face writes them: a column image with the struct {bytes, path}, or with the bytes alone, and
+// readParquet reads a Parquet file as Hugging Face writes them: a column image with the struct {bytes, path}, or with the bytes alone, and
 // columns of the names that other forms have, whose texts may be in lists. Row groups and rows count from 0, as in pyarrow.
-func (r *reader) parquet() {
+func readParquet(r *reader) {
 	var t *parquetFile
 	err := caught(func() (err error) {
 		t, err = openParquet(r.path)

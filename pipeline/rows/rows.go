@@ -60,24 +60,16 @@ func (s Source) String() string {
 	return s.Files[0]
 }
 
+// readers read a file of a form.
+var readers = map[Form]func(*reader){Lines: readLines, Table: readTable, List: readList, Shards: readShard, Parquet: readParquet}
+
 // Read gives all rows of a source, in order. Where answers are needed, a row without one is a fault.
 func (s Source) Read(needAnswers bool, bad Faults) []Row {
 	r := &reader{needAnswers: needAnswers, bad: bad}
 	for _, path := range s.Files {
 		r.path = path
 		before := r.seen
-		switch s.Form {
-		case Lines:
-			r.lines()
-		case Table:
-			r.table()
-		case List:
-			r.list()
-		case Shards:
-			r.shard()
-		case Parquet:
-			r.parquet()
-		}
+		readers[s.Form](r)
 		if r.seen == before {
 			bad.Add(path, "holds no rows; fill it, or remove it")
 		}

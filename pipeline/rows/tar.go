@@ -21,9 +21,9 @@ const maxTexts = 16 << 20
 // pictureEnds are the endings of names that stand for a sample's picture. Its content says what it is.
 var pictureEnds = []string{"png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"}
 
-// shard reads a WebDataset shard: members whose names are the same up to the first point are a sample, which has a picture and a .json
+// readShard reads a WebDataset shard: members whose names are the same up to the first point are a sample, which has a picture and a .json
 // with one question, a list of them, or a conversation. Pictures stay where they are, and are read by their offsets.
-func (r *reader) shard() {
+func readShard(r *reader) {
 	f, info, err := disk.Open(r.path)
 	if err != nil {
 		r.broken(r.path, "cannot be read (%v)", err)

@@ -30,7 +30,7 @@ func shardOf(t *testing.T, entries ...entryOf) []byte {
 	return out.Bytes()
 }
 
-func readShard(t *testing.T, data []byte) ([]Row, []string) {
+func shardRows(t *testing.T, data []byte) ([]Row, []string) {
 	t.Helper()
 	return readText(t, "s.tar", string(data), true)
 }
@@ -77,19 +77,19 @@ func TestFaultsOfShards(t *testing.T) {
 		{[]entryOf{picture, {"1.json", strings.Repeat(" ", maxTexts+1)}}, "s.tar: 1.json: the member has 16777217 bytes"},
 		{nil, "s.tar: holds no rows"},
 	} {
-		_, faults := readShard(t, shardOf(t, c.entries...))
+		_, faults := shardRows(t, shardOf(t, c.entries...))
 		require.NotEmpty(t, faults, c.want)
 		assert.Contains(t, faults[0], c.want)
 	}
 	whole := shardOf(t, entryOf{"0.png", "y"}, entryOf{"0.json", sound}, picture, entryOf{"1.json", sound})
-	all, faults := readShard(t, whole[:4*512+700])
+	all, faults := shardRows(t, whole[:4*512+700])
 	require.NotEmpty(t, faults)
 	assert.Contains(t, faults[0], "s.tar: 1.png: the member is not whole in this shard")
 	assert.Len(t, all, 1, "what stands before the cut is read")
-	_, faults = readShard(t, append(bytes.Clone(whole[:4*512]), bytes.Repeat([]byte("x"), 600)...))
+	_, faults = shardRows(t, append(bytes.Clone(whole[:4*512]), bytes.Repeat([]byte("x"), 600)...))
 	require.Len(t, faults, 1)
 	assert.Contains(t, faults[0], `s.tar: broken behind the member "0.json"`)
-	_, faults = readShard(t, []byte("\x1f\x8b\x08 and more"))
+	_, faults = shardRows(t, []byte("\x1f\x8b\x08 and more"))
 	require.Len(t, faults, 1)
 	assert.Contains(t, faults[0], "the shard is compressed")
 }
