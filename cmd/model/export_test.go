@@ -17,7 +17,6 @@ import (
 
 	"espalier/model"
 	"espalier/model/modeltest"
-	"espalier/model/tokenizer"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
