@@ -145,6 +145,7 @@ async function ask() {
   const number = ++asking, results = models.map(() => null), thumb = picture;
   $("ask").disabled = true;
   show(results);
+  $("answers").scrollIntoView({ block: "nearest" });
   await Promise.all(models.map(async (m, i) => {
     results[i] = await askOne(m, question);
     if (number === asking) show(results);
@@ -162,10 +163,11 @@ function remember(thumb, question, results) {
     img.alt = $("picture").alt;
     first.append(img);
   }
-  row.append(first, element("td", "", question), ...results.map(r => {
-    if (r.error) return element("td", "", "–");
-    const mark = r.right === null ? "" : r.right ? "✓ " : "✗ ";
-    return element("td", "", mark + r.text + " ", element("small", "", percent(r.confidence) + ", " + time(r.ms)));
+  row.append(first, element("td", "", question), ...results.map((r, i) => {
+    const cell = element("td"), mark = r.right === null ? "" : r.right ? "✓ " : "✗ ";
+    cell.dataset.model = models[i].id;
+    if (r.error) cell.append("no answer"); else cell.append(mark + r.text + " ", element("small", "", percent(r.confidence) + ", " + time(r.ms)));
+    return cell;
   }));
   $("history-rows").prepend(row);
   while ($("history-rows").children.length > 50) $("history-rows").lastChild.remove();
