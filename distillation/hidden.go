@@ -9,8 +9,8 @@ import (
 )
 
 // Hidden is a loss between what the parts of two networks hand on: the vision tower's output, the Q-Former's as the language
-// model reads it, and the last hidden states. For each token it is ‖s − t‖² / ‖t‖², where s is the student's state and t the
-// teacher's; for each part the mean over tokens; and of the three the mean.
+// model reads it, and the last hidden states; of a decoder alone, these. For each token it is ‖s − t‖² / ‖t‖², where s is the
+// student's state and t the teacher's; for each part the mean over tokens; and of the parts the mean.
 //
 // A student that was cut has fewer dimensions. In the form "projection" (also "") s is mapped to the teacher's dimensions by a
 // matrix that is trained with the student and dropped at the end; it begins with each dimension in its old place. In the form
@@ -51,7 +51,11 @@ func NewHidden(form string, student, teacher model.Network, kept map[string][]in
 		return nil, fmt.Errorf("distillation: hidden states: unknown form %q; there are projection, kept", form)
 	}
 	err := torch.Run(func(*torch.Scope) error {
-		for _, tower := range []string{"vision", "language", "language"} {
+		towers := []string{"vision", "language", "language"}
+		if was["vision"] == 0 { // a decoder alone
+			towers = towers[2:]
+		}
+		for _, tower := range towers {
 			h.maps = append(h.maps, inPlace(h.kept[tower], was[tower], is[tower], on).Release())
 		}
 		return nil
@@ -93,12 +97,17 @@ func (h *Hidden) OfPiece(student, teacher model.States, whole HiddenRows) *torch
 	if h.queries != nil {
 		prefix = prefix.IndexSelect(1, torch.FromInts(h.queries, prefix.Device()))
 	}
-	sum := torch.Zeros(nil, torch.Float32, student.Hidden.Device())
-	for i, part := range []struct {
+	type part struct {
 		tower string
 		s, t  *torch.Tensor
 		of    int
-	}{{"vision", student.Vision, teacher.Vision, whole.Pictures}, {"language", student.Prefix, prefix, whole.Prefixes}, {"language", student.Hidden, teacher.Hidden, whole.Scored}} {
+	}
+	parts := []part{{"vision", student.Vision, teacher.Vision, whole.Pictures}, {"language", student.Prefix, prefix, whole.Prefixes}, {"language", student.Hidden, teacher.Hidden, whole.Scored}}
+	if student.Vision == nil { // a decoder alone
+		parts = parts[2:]
+	}
+	sum := torch.Zeros(nil, torch.Float32, student.Hidden.Device())
+	for i, part := range parts {
 		n := part.s.Size(0)
 		if n == 0 {
 			continue
@@ -111,7 +120,7 @@ func (h *Hidden) OfPiece(student, teacher model.States, whole HiddenRows) *torch
 		case kept != nil:
 			t = t.IndexSelect(-1, torch.FromInts(kept, t.Device()))
 		}
-		sum = sum.Add(relative(s, t).MulScalar(share(n, part.of) / 3))
+		sum = sum.Add(relative(s, t).MulScalar(share(n, part.of) / float64(len(parts))))
 	}
 	return sum
 }

@@ -2,17 +2,18 @@ package model
 
 import (
 	"math"
+	"strings"
 
 	"espalier/torch"
 	"espalier/torch/nn"
 )
 
-// Blip2 is visual encoder → Q-Former → projection → language model, in the forms of BLIP-2 and InstructBLIP.
+// Blip2 is visual encoder → Q-Former → projection → language model, in the forms of BLIP-2 and InstructBLIP, or a decoder alone.
 type Blip2 struct {
 	config     *Config
 	omitted    []nn.Omission
 	store      *nn.Store
-	vision     *Vision
+	vision     *Vision // nil of a decoder alone, as are the next two
 	qformer    *QFormer
 	projection *nn.Linear
 	language   languageModel
@@ -45,21 +46,32 @@ type languageModel interface {
 func New(c *Config, omitted ...nn.Omission) (*Blip2, error) {
 	m := &Blip2{config: c, omitted: omitted}
 	store, err := nn.Declare(c.Structure, func(b *nn.Builder) {
-		m.vision = newVision(b, c.Vision)
-		m.qformer = newQFormer(b, c.QFormer, c.Queries, c.Instruct(), m.vision.hidden)
-		switch c.Text.ModelType {
-		case "t5":
-			m.language = newT5(b, c.Text)
-		case "llama":
-			m.language = newLlama(b, c.Text)
-		default:
-			m.language = newOPT(b, c.Text)
+		if c.Towers() {
+			m.vision = newVision(b, c.Vision)
+			m.qformer = newQFormer(b, c.QFormer, c.Queries, c.Instruct(), m.vision.hidden)
+		}
+		m.language = newLanguageModel(b.Tower("language", "embeddings"), c)
+		if !c.Towers() {
+			return
 		}
 		m.projection = b.Tower("qformer", "projection").
 			Linear("language_projection", m.language.width().Dim(), m.qformer.hidden.Dim(), nn.FanIn(1))
 	}, omitted...)
 	m.store = store
 	return m, err
+}
+
+func newLanguageModel(b *nn.Builder, c *Config) languageModel {
+	if c.Towers() {
+		b = b.Sub(strings.TrimSuffix(languagePrefix, "."))
+	}
+	switch c.Text.ModelType {
+	case "t5":
+		return newT5(b, c.Text)
+	case "llama":
+		return newLlama(b, c.Text)
+	}
+	return newOPT(b, c.Text)
 }
 
 // Store holds the parameters and axes.
@@ -81,8 +93,13 @@ func (m *Blip2) Rebuild(s nn.Structure) (Network, error) {
 	return New(&c, m.omitted...)
 }
 
-// Prefix is the language model's view of a batch's pictures, [rows, queries, width].
-func (m *Blip2) Prefix(b *Batch) *torch.Tensor { return m.prefix(m.Vision(b.Pictures), b) }
+// Prefix is the language model's view of a batch's pictures, [rows, queries, width]; nil of a decoder alone.
+func (m *Blip2) Prefix(b *Batch) *torch.Tensor {
+	if m.vision == nil {
+		return nil
+	}
+	return m.prefix(m.Vision(b.Pictures), b)
+}
 
 // prefix is Prefix for pictures that went through the vision tower already.
 func (m *Blip2) prefix(tokens *torch.Tensor, b *Batch) *torch.Tensor {
@@ -174,9 +191,9 @@ func (m *Blip2) HiddenAfter(prefix *torch.Tensor, b *Batch) *torch.Tensor {
 
 // run is the language model over prefix and packed text, at the scored positions, [n, hidden].
 func (m *Blip2) run(prefix *torch.Tensor, b *Batch, cache *Cache) *torch.Tensor {
-	queries := m.qformer.queries.Units()
+	queries := m.queries()
 	m.language.checkPositions(queries + b.LongestSegment)
-	embeds := torch.Cat(1, prefix, m.language.Embed(b.IDs).To(prefix.DType()))
+	embeds := m.behind(prefix, b.IDs)
 	positions := m.positions(b)
 	if t5, ok := m.language.(*T5); ok {
 		memory := t5.Encode(embeds, positions, m.seen(b))
@@ -190,10 +207,29 @@ func (m *Blip2) run(prefix *torch.Tensor, b *Batch, cache *Cache) *torch.Tensor 
 	return m.language.Forward(embeds, positions, m.mask(embeds.DType(), positions, b), cache, scored)
 }
 
+// behind embeds token ids behind the prefix, where there is one.
+func (m *Blip2) behind(prefix, ids *torch.Tensor) *torch.Tensor {
+	if prefix == nil {
+		return m.embed(ids)
+	}
+	return torch.Cat(1, prefix, m.language.Embed(ids).To(prefix.DType()))
+}
+
+// queries is how many tokens stand before the text.
+func (m *Blip2) queries() int {
+	if m.qformer == nil {
+		return 0
+	}
+	return m.qformer.queries.Units()
+}
+
 // positions of prefix and text, [rows or 1, tokens]. Queries that a gate hides take up no position, as in the network
 // without them.
 func (m *Blip2) positions(b *Batch) *torch.Tensor {
-	n := m.qformer.queries.Units()
+	if m.qformer == nil {
+		return b.Positions
+	}
+	n := m.queries()
 	on := b.Positions.Device()
 	if shown := m.qformer.shown(); shown != nil {
 		seen := shown.To(torch.Int64)
@@ -206,8 +242,11 @@ func (m *Blip2) positions(b *Batch) *torch.Tensor {
 
 // segments of prefix and text: own as each token stands, key as the others see it, [rows or 1, tokens].
 func (m *Blip2) segments(b *Batch) (own, key *torch.Tensor) {
+	if m.qformer == nil {
+		return b.Segments, b.Segments
+	}
 	on := b.Segments.Device()
-	shared := torch.Full([]int{1, m.qformer.queries.Units()}, prefixSegment, torch.Int64, on)
+	shared := torch.Full([]int{1, m.queries()}, prefixSegment, torch.Int64, on)
 	own = torch.Cat(1, shared.ExpandFirst(b.Segments), b.Segments)
 	key = own
 	if shown := m.qformer.shown(); shown != nil {

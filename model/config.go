@@ -16,7 +16,7 @@ import (
 // Config is a checkpoint's config.json in the form of transformers' Blip2Config and InstructBlipConfig. Keys that are
 // not read here are kept when the config is written again.
 type Config struct {
-	ModelType  string        `json:"model_type"` // "blip-2" or "instructblip"
+	ModelType  string        `json:"model_type"` // "blip-2" or "instructblip"; of a decoder alone the language model's
 	Vision     VisionConfig  `json:"vision_config"`
 	QFormer    QFormerConfig `json:"qformer_config"`
 	Text       TextConfig    `json:"text_config"`
@@ -98,12 +98,15 @@ func ParseConfig(data []byte) (*Config, error) {
 	if err := d.Decode(&c.raw); err != nil {
 		return nil, jsonFault(data, err)
 	}
+	c.raw = nested(c.raw)
 	full := maps.Clone(c.raw)
-	for key, defaults := range map[string]map[string]any{"vision_config": visionDefaults, "qformer_config": qformerDefaults} {
-		full[key] = withDefaults(full[key], defaults)
+	if kind, _ := full["model_type"].(string); alone[kind] == "" {
+		for key, defaults := range map[string]map[string]any{"vision_config": visionDefaults, "qformer_config": qformerDefaults} {
+			full[key] = withDefaults(full[key], defaults)
+		}
+		withDefault(full, "num_query_tokens", 32)
+		withDefault(full, "model_type", blip2)
 	}
-	withDefault(full, "num_query_tokens", 32)
-	withDefault(full, "model_type", blip2)
 	text, err := canonicalText(full["text_config"])
 	if err != nil {
 		return nil, err
@@ -158,14 +161,14 @@ func (c *Config) complete() {
 func (c *Config) check() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if c.ModelType != blip2 && c.ModelType != instructBlip {
-		fault("model_type %q: this program computes %q and %q", c.ModelType, blip2, instructBlip)
+	if c.ModelType != blip2 && c.ModelType != instructBlip && c.Towers() {
+		fault("model_type %q: this program computes %q and %q, and without towers \"opt\" and \"llama\"", c.ModelType, blip2, instructBlip)
 	}
 	if c.QFormer.TextInput && !c.Instruct() {
 		fault("qformer_config.use_qformer_text_input = true: BLIP-2's retrieval models are not computed, only those that answer")
 	}
-	for _, a := range []string{c.Vision.Activation, c.QFormer.Activation, c.Text.Activation} {
-		if activations[a] == nil {
+	for i, a := range []string{c.Text.Activation, c.Vision.Activation, c.QFormer.Activation} {
+		if activations[a] == nil && (i == 0 || c.Towers()) {
 			fault("activation %q is not one of gelu, gelu_new, gelu_pytorch_tanh, relu, silu", a)
 		}
 	}
@@ -214,7 +217,7 @@ func (c *Config) Marshal() ([]byte, error) {
 	}
 	restore(out, c.raw, c.parsed)
 	c.tellDerived(out)
-	return json.MarshalIndent(out, "", "  ")
+	return json.MarshalIndent(flat(out), "", "  ")
 }
 
 // table is the config under the keys of its family.

@@ -44,19 +44,25 @@ func checkJSON(data []byte) error {
 // checkBounds refuses sizes that no network has, and sizes whose products are too large.
 func (c *Config) checkBounds(fault func(format string, args ...any)) {
 	v, q, t := c.Vision, c.QFormer, c.Text
-	for _, n := range []struct {
+	type bound struct {
 		key                string
 		value, least, most int
-	}{
-		{"vision_config.hidden_size", v.Hidden, 1, mostWidth}, {"vision_config.intermediate_size", v.Intermediate, 1, mostWidth},
-		{"vision_config.num_hidden_layers", v.Layers, 1, mostLayers}, {"vision_config.num_attention_heads", v.Heads, 0, mostWidth},
-		{"vision_config.head size", v.HeadSize, 1, mostWidth}, {"vision_config.image_size", v.Image, 1, mostWidth},
-		{"vision_config.patch_size", v.Patch, 1, mostWidth},
-		{"qformer_config.hidden_size", q.Hidden, 1, mostWidth}, {"qformer_config.intermediate_size", q.Intermediate, 1, mostWidth},
-		{"qformer_config.num_hidden_layers", q.Layers, 1, mostLayers}, {"qformer_config.num_attention_heads", q.Heads, 0, mostWidth},
-		{"qformer_config.head size", q.HeadSize, 1, mostWidth}, {"qformer_config.cross_attention_frequency", q.CrossEvery, 1, math.MaxInt32},
-		{"qformer_config.vocab_size", q.Vocabulary, 0, mostRows}, {"qformer_config.max_position_embeddings", q.Positions, 0, mostRows},
-		{"num_query_tokens", c.Queries, 1, mostWidth},
+	}
+	var towers []bound
+	if c.Towers() {
+		towers = []bound{
+			{"vision_config.hidden_size", v.Hidden, 1, mostWidth}, {"vision_config.intermediate_size", v.Intermediate, 1, mostWidth},
+			{"vision_config.num_hidden_layers", v.Layers, 1, mostLayers}, {"vision_config.num_attention_heads", v.Heads, 0, mostWidth},
+			{"vision_config.head size", v.HeadSize, 1, mostWidth}, {"vision_config.image_size", v.Image, 1, mostWidth},
+			{"vision_config.patch_size", v.Patch, 1, mostWidth},
+			{"qformer_config.hidden_size", q.Hidden, 1, mostWidth}, {"qformer_config.intermediate_size", q.Intermediate, 1, mostWidth},
+			{"qformer_config.num_hidden_layers", q.Layers, 1, mostLayers}, {"qformer_config.num_attention_heads", q.Heads, 0, mostWidth},
+			{"qformer_config.head size", q.HeadSize, 1, mostWidth}, {"qformer_config.cross_attention_frequency", q.CrossEvery, 1, math.MaxInt32},
+			{"qformer_config.vocab_size", q.Vocabulary, 0, mostRows}, {"qformer_config.max_position_embeddings", q.Positions, 0, mostRows},
+			{"num_query_tokens", c.Queries, 1, mostWidth},
+		}
+	}
+	for _, n := range append(towers, []bound{
 		{"text_config: the hidden size", t.Hidden, 1, mostWidth}, {"text_config: the feed-forward width", t.Intermediate, 1, mostWidth},
 		{"text_config: the number of layers", t.Layers, 1, mostLayers}, {"text_config: the number of decoder layers", t.DecoderLayers, 0, mostLayers},
 		{"text_config: the number of heads", t.Heads, 0, mostWidth}, {"text_config: the head size", t.HeadSize, 1, mostWidth},
@@ -64,7 +70,7 @@ func (c *Config) checkBounds(fault func(format string, args ...any)) {
 		{"text_config.word_embed_proj_dim", t.Embedding, 0, mostWidth}, {"text_config.position_offset", t.offset(), 0, mostRows},
 		{"text_config.relative_attention_num_buckets", t.Buckets, 0, mostRows},
 		{"text_config.relative_attention_max_distance", t.MaxDistance, 0, math.MaxInt32},
-	} {
+	}...) {
 		switch {
 		case n.value < n.least:
 			fault("%s is %d, at least %d is needed", n.key, n.value, n.least)

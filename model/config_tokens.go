@@ -85,7 +85,11 @@ func (c *Config) tokenTable() (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if words, ok := table["text_config"].(map[string]any); ok {
+	words, ok := table["text_config"].(map[string]any)
+	if !c.Towers() {
+		words, ok = table, true
+	}
+	if ok {
 		kind, _ := words["model_type"].(string)
 		for key, value := range textFamilies[kind].defaults {
 			if _, said := words[key]; !said && isTokenKey(key) { // null says that there is none

@@ -30,13 +30,15 @@ type scaledAttention struct {
 }
 
 func (m *Blip2) scaledAttentions() (out []scaledAttention) {
-	for _, l := range m.vision.layers {
-		out = append(out, scaledAttention{l.attention, l.qkv, l.scale, "attention_scale"})
-	}
-	for _, l := range m.qformer.layers {
-		out = append(out, scaledAttention{l.self.dims, l.self.query, l.self.scale, "attention_scale"})
-		if l.cross != nil {
-			out = append(out, scaledAttention{l.cross.dims, l.cross.query, l.cross.scale, "crossattention_scale"})
+	if m.vision != nil {
+		for _, l := range m.vision.layers {
+			out = append(out, scaledAttention{l.attention, l.qkv, l.scale, "attention_scale"})
+		}
+		for _, l := range m.qformer.layers {
+			out = append(out, scaledAttention{l.self.dims, l.self.query, l.self.scale, "attention_scale"})
+			if l.cross != nil {
+				out = append(out, scaledAttention{l.cross.dims, l.cross.query, l.cross.scale, "crossattention_scale"})
+			}
 		}
 	}
 	if opt, ok := m.language.(*OPT); ok {

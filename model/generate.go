@@ -117,7 +117,7 @@ func (m *Blip2) newDecoder(pictures *torch.Tensor, questions [][]Question, beams
 	if form.EncoderDecoder {
 		d.seeStart()
 	} else {
-		d.keys = m.qformer.queries.Units() + b.IDs.Size(1)
+		d.keys = m.queries() + b.IDs.Size(1)
 		d.see(rows)
 	}
 	return d, hidden, nil
@@ -133,7 +133,7 @@ func (d *decoder) seeStart() {
 
 // see works out which keys each prompt's slots may look at.
 func (d *decoder) see(rows [][]Question) {
-	prefix := d.m.qformer.queries.Units()
+	prefix := d.m.queries()
 	d.all = d.slots == 1
 	for _, qs := range rows {
 		at := prefix

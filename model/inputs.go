@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"espalier/torch"
@@ -10,7 +11,7 @@ import (
 // Inputs are what transformers' forward takes, under its names: the queries' places are marked in the ids by the image
 // token, rows may be padded on either side.
 type Inputs struct {
-	Pictures        *torch.Tensor // pixel_values, normalised, [rows, 3, size, size]
+	Pictures        *torch.Tensor // pixel_values, normalised, [rows, 3, size, size]; nil for a decoder alone
 	IDs             *torch.Tensor // input_ids, int64 [rows, tokens]
 	Mask            *torch.Tensor // attention_mask, [rows, tokens]; nil is all ones
 	Instruction     *torch.Tensor // qformer_input_ids, int64 [rows, words]; for InstructBLIP
@@ -18,7 +19,7 @@ type Inputs struct {
 	DecoderIDs      *torch.Tensor // decoder_input_ids, int64 [rows, tokens]; for T5
 }
 
-// Outputs are what transformers' forward gives, and what it computes on the way.
+// Outputs are what transformers' forward gives, and what it computes on the way; of a decoder alone the logits.
 type Outputs struct {
 	Vision     *torch.Tensor // vision_last_hidden, [rows, 1 + patches, vision hidden]
 	Pooled     *torch.Tensor // vision_pooler, [rows, vision hidden]
@@ -31,6 +32,12 @@ type Outputs struct {
 func (in Inputs) check(m *Blip2) error {
 	c := m.config
 	switch {
+	case !c.Towers() && in.Pictures != nil:
+		return fmt.Errorf("pixel_values are given, and the network sees no pictures; leave them out")
+	case !c.Towers() && (in.IDs == nil || in.IDs.Rank() != 2):
+		return fmt.Errorf("input_ids [rows, tokens] are needed")
+	case !c.Towers():
+		return nil
 	case in.Pictures == nil || in.Pictures.Rank() != 4:
 		return fmt.Errorf("pixel_values [rows, 3, size, size] are needed")
 	case !slices.Equal(in.Pictures.Shape()[1:], []int{3, c.Vision.Image, c.Vision.Image}):
@@ -70,6 +77,30 @@ type merged struct {
 
 func (m *Blip2) merge(in Inputs) merged {
 	var out merged
+	if m.vision != nil {
+		m.look(&out, in)
+	}
+	mask := in.Mask
+	if mask == nil {
+		mask = torch.Ones(in.IDs.Shape(), torch.Int64, in.IDs.Device())
+	}
+	out.seen = mask.GtScalar(0)
+	out.embeds = m.embed(in.IDs)
+	if m.vision != nil {
+		marks := in.IDs.EqScalar(float64(*m.config.ImageToken)).Unsqueeze(-1)
+		out.embeds = out.embeds.MaskedScatter(marks, out.Projection.To(out.embeds.DType()))
+	}
+	if m.config.Text.ModelType == "opt" { // counts what is there; padding stands before position 0
+		counted := out.seen.To(torch.Int64)
+		out.positions = counted.CumSum(1).Mul(counted).AddScalar(-1)
+	} else { // only distances matter
+		out.positions = torch.Arange(0, in.IDs.Size(1), in.IDs.Device()).Unsqueeze(0).ExpandFirst(in.IDs)
+	}
+	return out
+}
+
+// look computes what the language model reads of the pictures.
+func (m *Blip2) look(out *merged, in Inputs) {
 	out.Vision = m.Vision(in.Pictures)
 	out.Pooled = m.vision.norm.Forward(out.Vision.Slice(1, 0, 1)).Select(1, 0)
 	if in.Instruction == nil {
@@ -81,22 +112,7 @@ func (m *Blip2) merge(in Inputs) merged {
 		}
 		out.QFormer = m.qformer.Forward(likeWeights(out.Vision, m.qformer.tokens), in.Instruction, words.GtScalar(0))
 	}
-	out.Projection = m.Project(out.QFormer.Slice(1, 0, m.qformer.queries.Units()))
-	mask := in.Mask
-	if mask == nil {
-		mask = torch.Ones(in.IDs.Shape(), torch.Int64, in.IDs.Device())
-	}
-	out.seen = mask.GtScalar(0)
-	embeds := m.embed(in.IDs)
-	marks := in.IDs.EqScalar(float64(*m.config.ImageToken)).Unsqueeze(-1)
-	out.embeds = embeds.MaskedScatter(marks, out.Projection.To(embeds.DType()))
-	if m.config.Text.ModelType == "opt" { // counts what is there; padding stands before position 0
-		counted := out.seen.To(torch.Int64)
-		out.positions = counted.CumSum(1).Mul(counted).AddScalar(-1)
-	} else { // only distances matter
-		out.positions = torch.Arange(0, in.IDs.Size(1), in.IDs.Device()).Unsqueeze(0).ExpandFirst(in.IDs)
-	}
-	return out
+	out.Projection = m.Project(out.QFormer.Slice(1, 0, m.queries()))
 }
 
 // Forward computes what transformers' forward does. Rows of logits at padding are meaningless, as there.
@@ -191,8 +207,6 @@ func (o Outputs) Named() map[string]*torch.Tensor {
 		"vision_last_hidden": o.Vision, "vision_pooler": o.Pooled, "qformer_output": o.QFormer,
 		"language_projection": o.Projection, "logits": o.Logits,
 	}
-	if o.Logits == nil {
-		delete(out, "logits")
-	}
+	maps.DeleteFunc(out, func(_ string, t *torch.Tensor) bool { return t == nil })
 	return out
 }

@@ -32,7 +32,7 @@ func (o GenerateOptions) check(m *Blip2) error {
 // Room is the number of tokens of a prompt and its answer that the language model has positions for; 0 is any.
 func (m *Blip2) Room() int {
 	if l, ok := m.language.(*OPT); ok {
-		return l.rows - l.offset - m.qformer.queries.Units()
+		return l.rows - l.offset - m.queries()
 	}
 	return 0
 }
@@ -40,7 +40,10 @@ func (m *Blip2) Room() int {
 // CheckQuestion refuses a question that is longer than the network has positions for.
 func (m *Blip2) CheckQuestion(q Question) error {
 	if room := m.Room(); room > 0 && len(q.Prompt) > room {
-		return fmt.Errorf("the question has %d tokens, the language model has positions for %d behind the picture; shorten it", len(q.Prompt), room)
+		return fmt.Errorf("the question has %d tokens, the language model has positions for %d; shorten it", len(q.Prompt), room)
+	}
+	if m.qformer == nil {
+		return nil
 	}
 	if room := m.qformer.positions; room > 0 && len(q.Instruction) > room {
 		return fmt.Errorf("the question has %d of the Q-Former's tokens, which has positions for %d; shorten it", len(q.Instruction), room)

@@ -26,7 +26,6 @@ type llamaLayer struct {
 }
 
 func newLlama(b *nn.Builder, c TextConfig) *Llama {
-	b = b.Tower("language", "embeddings").Sub("language_model")
 	hidden := b.Axis("hidden", nn.Hidden, c.Hidden)
 	vocabulary := b.Axis("vocabulary", nn.Vocabulary, c.Vocabulary)
 	d := b.Sub("model")

@@ -121,10 +121,10 @@ var embeddingNames = map[string]string{
 // headTied tells whether the token embeddings are the output head as well. The file knows best: transformers has changed
 // its mind on T5's config key, and files hold copies of a tied head or leave it out.
 func headTied(c *Config, files checkpoint.Source) *bool {
-	head := files.Bytes(headName)
+	head := files.Bytes(c.textName(headName))
 	tied := head == nil && (c.Text.tied() || c.Text.ModelType == "t5")
 	if head != nil && c.Text.tied() {
-		tied = bytes.Equal(head, files.Bytes(embeddingNames[c.Text.ModelType]))
+		tied = bytes.Equal(head, files.Bytes(c.textName(embeddingNames[c.Text.ModelType])))
 	}
 	return &tied
 }
@@ -191,8 +191,8 @@ func (m *Blip2) redundant(name string, files checkpoint.Source) bool {
 	if strings.HasSuffix(name, ".position_ids") || strings.HasSuffix(name, ".rotary_emb.inv_freq") {
 		return true
 	}
-	copies := []string{headName, "language_model.encoder.embed_tokens.weight", "language_model.decoder.embed_tokens.weight"}
-	return slices.Contains(copies, name) && bytes.Equal(files.Bytes(name), files.Bytes(embeddingNames[m.config.Text.ModelType]))
+	copies := []string{m.config.textName(headName), "language_model.encoder.embed_tokens.weight", "language_model.decoder.embed_tokens.weight"}
+	return slices.Contains(copies, name) && bytes.Equal(files.Bytes(name), files.Bytes(m.config.textName(embeddingNames[m.config.Text.ModelType])))
 }
 
 // CheckFinite finds values that are no numbers, and names the first tensor that has one.

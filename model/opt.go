@@ -29,7 +29,6 @@ type optLayer struct {
 }
 
 func newOPT(b *nn.Builder, c TextConfig) *OPT {
-	b = b.Tower("language", "embeddings").Sub("language_model")
 	hidden := b.Axis("hidden", nn.Hidden, c.Hidden)
 	vocabulary := b.Axis("vocabulary", nn.Vocabulary, c.Vocabulary)
 	embedding := hidden

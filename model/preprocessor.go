@@ -14,7 +14,7 @@ import (
 )
 
 // Preprocessor is what a checkpoint's preprocessor_config.json says of its pictures: value = (byte·Rescale − Mean) / Std
-// for each channel, at Size × Size.
+// for each channel, at Size × Size. The zero value is that of a network that sees no pictures.
 type Preprocessor struct {
 	Size    int
 	Rescale float64
@@ -46,6 +46,9 @@ const (
 
 // Save writes the files that it was read from, byte for byte, or else preprocessor_config.json.
 func (p Preprocessor) Save(folder string) error {
+	if p.Size == 0 {
+		return nil
+	}
 	files := p.files
 	if files == nil {
 		data, err := json.MarshalIndent(struct {
@@ -114,8 +117,11 @@ func picturesPart(text []byte) (json.RawMessage, error) {
 	return whole.Pictures, nil
 }
 
-// LoadPreprocessorFor is LoadPreprocessor for a network, whose size of pictures it must make.
+// LoadPreprocessorFor is LoadPreprocessor for a network, whose size of pictures it must make. A decoder alone has none.
 func LoadPreprocessorFor(folder string, c *Config) (Preprocessor, error) {
+	if !c.Towers() {
+		return Preprocessor{}, nil
+	}
 	p, err := LoadPreprocessor(folder)
 	if err == nil {
 		if err = p.fits(c); err != nil {

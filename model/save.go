@@ -52,8 +52,10 @@ func (m *Blip2) Save(folder string) error {
 func (m *Blip2) HubConfig() (*Config, error) {
 	h := &hubSizes{c: *m.config, headSize: m.config.Text.HeadSize}
 	h.c.Structure = nil
-	h.vision(m.vision)
-	h.qformer(m.qformer, m.vision.hidden.Units())
+	if m.vision != nil {
+		h.vision(m.vision)
+		h.qformer(m.qformer, m.vision.hidden.Units())
+	}
 	switch l := m.language.(type) {
 	case *OPT:
 		h.opt(l)
@@ -181,7 +183,7 @@ func (h *hubSizes) opt(m *OPT) {
 	c.Heads, c.HeadSize = h.heads("language heads", heads)
 	c.Intermediate = h.uniform("language feed-forward width", ffn)
 	h.quotient("language model", c.Hidden, c.Heads, c.HeadSize)
-	if m.embedding != m.hidden {
+	if m.embedding != m.hidden && h.c.Towers() {
 		h.fault("language model: word_embed_proj_dim %d is not hidden_size %d, to which transformers projects the queries", m.embedding.Units(), m.hidden.Units())
 	}
 	if m.offset != optOffset {

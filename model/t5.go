@@ -44,7 +44,6 @@ type relativeBias struct {
 }
 
 func newT5(b *nn.Builder, c TextConfig) *T5 {
-	b = b.Tower("language", "embeddings").Sub("language_model")
 	hidden := b.Axis("hidden", nn.Hidden, c.Hidden)
 	vocabulary := b.Axis("vocabulary", nn.Vocabulary, c.Vocabulary)
 	m := &T5{

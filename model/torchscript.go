@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"math"
 
 	"espalier/torch"
@@ -19,6 +20,9 @@ import (
 // tensors, is all that the next step needs: what may be looked at (int64 [B, keys], 1 or 0), for an encoder-decoder the
 // positions of the answer (int64 [B, tokens]), and of each layer the keys and values.
 func (m *Blip2) TorchScript() (*torch.Module, error) {
+	if m.vision == nil {
+		return nil, errDecoderScript
+	}
 	module, err := torch.NewModule("Student", m.store.Named())
 	if err != nil {
 		return nil, err
@@ -29,6 +33,8 @@ func (m *Blip2) TorchScript() (*torch.Module, error) {
 	}
 	return module, nil
 }
+
+var errDecoderScript = errors.New("model: a decoder without towers is not exported as TorchScript; plain transformers loads its folder where the sizes allow it")
 
 func (m *Blip2) traceMethods(module *torch.Module) error {
 	const rows, words = 2, 3 // examples: a method runs at other sizes

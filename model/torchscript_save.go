@@ -36,6 +36,9 @@ type torchScriptAbout struct {
 // the ids that end an answer.
 func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, ends []int) error {
 	c := m.config
+	if !c.Towers() {
+		return errDecoderScript
+	}
 	if err := pre.fits(c); err != nil {
 		return fmt.Errorf("model: %s: %w", file, err)
 	}

@@ -241,13 +241,24 @@ func sharedFolder(cfg *config.Config, events event.Events) string {
 func (r *run) openData() (*data.Dataset, error) {
 	d := r.cfg.Data
 	r.events.Emit(event.Phase{Name: "data"})
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
+	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Sequences: sequences(d), Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
 	r.skipped = len(set.Skipped)
+	if !set.HasPictures() {
+		r.cfg.Data.Vary = nil
+	}
 	if err := needs.Doubts(r.cfg, set, r.events); err != nil {
 		return nil, err
 	}
-	return set, needs.CheckBatches(r.cfg, set.Train.Len())
+	return set, needs.CheckBatches(r.cfg, set)
+}
+
+// sequences is what the source of that name draws.
+func sequences(d config.DataConfig) data.Sequences {
+	if d.Sequences == nil {
+		return data.Sequences{}
+	}
+	return data.Sequences(*d.Sequences)
 }

@@ -2,6 +2,7 @@ package pruning_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,7 +32,7 @@ func evened(r *rand.Rand, m model.Network, plan pruning.Plan) pruning.Plan {
 }
 
 func TestEveryFamilyVerifiesOnRandomPlans(t *testing.T) {
-	for _, name := range modeltest.Families {
+	for _, name := range slices.Concat(modeltest.Families, modeltest.Decoders) {
 		t.Run(name, func(t *testing.T) {
 			torchtest.Setup(t)
 			m, r := modeltest.Family(t, name), rand.New(rand.NewPCG(3, 4))
@@ -74,7 +75,7 @@ func TestCutFamiliesRunAsTorchScript(t *testing.T) {
 
 // Each member of each axis of every family is left out of the declaration in turn.
 func TestForgottenMembersOfFamiliesAreRefused(t *testing.T) {
-	for _, name := range modeltest.Families {
+	for _, name := range slices.Concat(modeltest.Families, modeltest.Decoders) {
 		t.Run(name, func(t *testing.T) {
 			torchtest.Setup(t)
 			full := modeltest.Family(t, name)

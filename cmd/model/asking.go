@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"espalier/model"
-	"espalier/model/image"
 	"espalier/torch/disk"
 	"espalier/torch/textfile"
 )
@@ -31,17 +30,20 @@ type asking struct {
 	place    string // file and line
 }
 
-// load reads the picture, which is named relative to the folder of the questions, or absolutely.
-func (a asking) load(folder string) (*image.RGB, error) {
+// look reads the picture, which is named relative to the folder of the questions, or absolutely; nil where there is none.
+func (a asking) look(s *speaker, folder string) ([]byte, error) {
 	path := a.Picture
+	if path == "" {
+		return nil, nil
+	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(folder, path)
 	}
-	rgb, err := image.Load(path)
+	pixels, err := s.look(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.place, err)
 	}
-	return rgb, nil
+	return pixels, nil
 }
 
 func readAsked(file string, first int) ([]asking, error) {
@@ -61,8 +63,8 @@ func readAsked(file string, first int) ([]asking, error) {
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.place, err)
 		}
-		if a.Picture == "" || a.Question == "" {
-			return nil, fmt.Errorf(`%s: "file_name" and "question" are needed`, a.place)
+		if a.Question == "" {
+			return nil, fmt.Errorf(`%s: "question" is needed`, a.place)
 		}
 		if out = append(out, a); len(out) == first {
 			break
@@ -100,13 +102,9 @@ func (s *speaker) answerAll(folder string, asked []asking, fed, ids, out io.Writ
 		n := min(askedTogether, len(asked))
 		var pictures []byte
 		for i, a := range asked[:n] {
-			rgb, err := a.load(folder)
+			pixels, err := a.look(s, folder)
 			if err != nil {
 				return err
-			}
-			pixels, err := s.pre.Picture(rgb)
-			if err != nil {
-				return fmt.Errorf("%s: %w", a.Picture, err)
 			}
 			pictures = append(pictures, pixels...)
 			if ids != nil {
@@ -134,7 +132,10 @@ func (s *speaker) answerAll(folder string, asked []asking, fed, ids, out io.Writ
 func (s *speaker) questions(asked []asking) ([]model.Question, error) {
 	out := make([]model.Question, len(asked))
 	for i, a := range asked {
-		var err error
+		err := s.checkPicture(`"file_name"`, a.Picture)
+		if err != nil {
+			return nil, usage{fmt.Errorf("%s: %w", a.place, err)}
+		}
 		if out[i], err = s.words.Question(a.Question); err != nil {
 			return nil, fmt.Errorf("%s: question %q: %w", a.place, a.Question, err)
 		}

@@ -170,11 +170,12 @@ func TestAskedFileFaults(t *testing.T) {
 	folder, questions := speaking(t, "blip2_opt")
 	beside := filepath.Dir(questions)
 	for want, text := range map[string]string{
-		":2: ":                                  "{\"file_name\": \"0.png\", \"question\": \"color\"}\nnot JSON\n",
-		`"file_name" and "question" are needed`: "{\"file_name\": \"0.png\"}\n",
-		"no question in it":                     "\n",
-		"faulty.jsonl:1: image: cannot read":    "{\"file_name\": \"missing.png\", \"question\": \"color\"}\n",
-		"violet":                                "{\"file_name\": \"0.png\", \"question\": \"violet\"}\n",
+		":2: ":                               "{\"file_name\": \"0.png\", \"question\": \"color\"}\nnot JSON\n",
+		`"question" is needed`:               "{\"file_name\": \"0.png\"}\n",
+		`"file_name" is missing`:             "{\"question\": \"color\"}\n",
+		"no question in it":                  "\n",
+		"faulty.jsonl:1: image: cannot read": "{\"file_name\": \"missing.png\", \"question\": \"color\"}\n",
+		"violet":                             "{\"file_name\": \"0.png\", \"question\": \"violet\"}\n",
 	} {
 		file := filepath.Join(beside, "faulty.jsonl")
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))

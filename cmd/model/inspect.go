@@ -38,9 +38,7 @@ func inspect(flags *flag.FlagSet) func([]string, io.Writer) error {
 		defer files.Close()
 		tell(flags, m)
 		c := m.Config()
-		kind := map[bool]string{true: "InstructBLIP", false: "BLIP-2"}[c.Instruct()]
-		fmt.Fprintf(out, "%s: %s with %s, %s parameters, pictures of %d × %d\n\n", args[0], kind,
-			strings.ToUpper(c.Text.ModelType), grouped(m.Store().Count()), c.Vision.Image, c.Vision.Image)
+		fmt.Fprintf(out, "%s: %s, %s parameters, %s\n\n", args[0], kindOf(c), grouped(m.Store().Count()), sightOf(c))
 		if err := table(out, partRows(m, files), 1, 2, 3); err != nil {
 			return err
 		}
@@ -55,6 +53,25 @@ func inspect(flags *flag.FlagSet) func([]string, io.Writer) error {
 		}
 		return nil
 	}
+}
+
+// kindOf names a network's family.
+func kindOf(c *model.Config) string {
+	language := strings.ToUpper(c.Text.ModelType)
+	switch {
+	case !c.Towers():
+		return language
+	case c.Instruct():
+		return "InstructBLIP with " + language
+	}
+	return "BLIP-2 with " + language
+}
+
+func sightOf(c *model.Config) string {
+	if !c.Towers() {
+		return "no pictures"
+	}
+	return fmt.Sprintf("pictures of %d × %[1]d", c.Vision.Image)
 }
 
 // partRows are parameters, bytes and dtypes of each part of the network.

@@ -89,7 +89,7 @@ func TestFaults(t *testing.T) {
 		"no such file":                     {"inspect", "nowhere"},
 		"two checkpoint folders":           {"compare", "-in", "x", "one"},
 		`-dtype "int4" is not`:             {"random", "-config", "x", "-out", "y", "-dtype", "int4"},
-		"either -image and -question or":   {"generate", "-m", "x"},
+		"either -question, with -image":    {"generate", "-m", "x"},
 		"-m and -out are needed":           {"export", "-m", "x"},
 		`-format "onnx" is not torch`:      {"export", "-m", "x", "-out", "y", "-format", "onnx"},
 		"flag provided but not defined: -": {"inspect", "-zzz"},

@@ -48,7 +48,10 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if err := m.Store().InitAs(*seed, d, torch.CPU); err != nil {
 			return err
 		}
-		pre := model.ClipPreprocessor(c.Vision.Image)
+		var pre model.Preprocessor
+		if c.Towers() {
+			pre = model.ClipPreprocessor(c.Vision.Image)
+		}
 		if err := errors.Join(m.Save(*to), pre.Save(*to), copyTokenizer(*words, *to)); err != nil {
 			return err
 		}

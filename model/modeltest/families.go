@@ -19,6 +19,9 @@ var Hub = []string{"blip2_opt", "blip2_t5", "instructblip_t5", "blip2_llama", "i
 // untied head and embeddings of another width in OPT).
 var Families = append(slices.Clone(Hub), "blip2_opt_wide")
 
+// Decoders are networks without towers, with the outputs that testdata/make_decoders.py says.
+var Decoders = []string{"decoder_opt", "decoder_llama"}
+
 var drawn = map[string]string{
 	"blip2_opt_wide": `{"model_type": "blip-2", "num_query_tokens": 4, "image_token_index": 63,
 		"vision_config": {"hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 24, "patch_size": 8},
@@ -59,7 +62,7 @@ func Family(t testing.TB, name string) *model.Blip2 {
 }
 
 // Ask packs made-up questions, two about one drawn picture and one about another, in the form of a network and on its
-// device.
+// device; a decoder gets them without pictures, in the same rows.
 func Ask(m model.Network) func() (*model.Batch, error) {
 	c, on := m.Config(), m.Store().Params()[0].T().Device()
 	question := func(from, n int) model.Question {
@@ -70,7 +73,10 @@ func Ask(m model.Network) func() (*model.Batch, error) {
 		return q
 	}
 	return func() (*model.Batch, error) {
-		pictures := torch.NewGenerator(3).Randn(2, 3, c.Vision.Image, c.Vision.Image).ToDevice(on)
+		pictures := model.NoPictures(2, on)
+		if c.Towers() {
+			pictures = torch.NewGenerator(3).Randn(2, 3, c.Vision.Image, c.Vision.Image).ToDevice(on)
+		}
 		return m.Form().Pack(pictures, [][]model.Question{{question(0, 4), question(5, 2)}, {question(9, 3)}}, on)
 	}
 }

@@ -18,11 +18,16 @@ import (
 // check refuses two descriptions of one network.
 func (t *TrainConfig) check(in *table) {
 	if t.Config == "" {
+		t.checkTowers(in)
 		if t.Tokenizer != "" {
 			in.fault("tokenizer", "it belongs to a config, and there is none: give config, or leave tokenizer out")
 		}
 		return
 	}
+	if !t.Towers {
+		in.fault("towers", "config = %q says whether there are any: leave it out", t.Config)
+	}
+	delete(in.out, "towers")
 	usual := DefaultTrain()
 	for key, changed := range map[string]bool{"vision": t.Vision != usual.Vision, "qformer": t.QFormer != usual.QFormer, "language": t.Language != usual.Language} {
 		if _, given := in.in[key]; given || changed {
@@ -55,7 +60,7 @@ func (t *TrainConfig) fromFile(pictureSize int, words tokenizer.Tokenizer) (*mod
 		return nil, &fault.InputError{Err: err}
 	}
 	c, err := model.ParseConfig(text)
-	if err == nil && c.Vision.Image != pictureSize {
+	if err == nil && c.Towers() && c.Vision.Image != pictureSize {
 		err = fmt.Errorf("vision_config.image_size is %d and data.size %d; set data.size = %[1]d", c.Vision.Image, pictureSize)
 	}
 	if err == nil && t.TokenizerFolder() == "" {
@@ -78,6 +83,9 @@ func withWords(text []byte, c *model.Config, words tokenizer.Tokenizer) (*model.
 		return nil, err
 	}
 	language, _ := file["text_config"].(map[string]any)
+	if !c.Towers() {
+		language = file
+	}
 	size := words.Size()
 	if language["vocab_size"] == nil {
 		language["vocab_size"] = size
@@ -90,7 +98,7 @@ func withWords(text []byte, c *model.Config, words tokenizer.Tokenizer) (*model.
 	} else {
 		language["bos_token_id"] = words.EOS()
 	}
-	if id := c.ImageToken; id == nil || *id < size || *id >= c.Text.Vocabulary {
+	if id := c.ImageToken; c.Towers() && (id == nil || *id < size || *id >= c.Text.Vocabulary) {
 		file["image_token_index"] = words.Pad()
 	}
 	if c.Instruct() {

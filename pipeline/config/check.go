@@ -31,7 +31,7 @@ func (c *Config) check(t *table) {
 		t.fault("teacher.checkpoint", "the teacher is both loaded and trained: leave out checkpoint or [teacher.train]")
 	case k.Checkpoint == "" && k.Train == nil:
 		t.fault("teacher.checkpoint", "there is no teacher: give checkpoint, or a table [teacher.train]")
-	case k.Train != nil && k.Train.Config == "" && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
+	case k.Train != nil && k.Train.Config == "" && k.Train.Towers && c.Data.Size%max(k.Train.Vision.Patch, 1) != 0:
 		t.fault("teacher.train.vision.patch", "%d does not divide data.size = %d", k.Train.Vision.Patch, c.Data.Size)
 	}
 	if c.Teacher.TopK == 1 {
@@ -78,9 +78,19 @@ func (d *DataConfig) check(t *table) {
 	case d.Source == "" && d.Root == "":
 		t.fault("source", `there is no data: give source = "ads", or root = a data set's folder`)
 	}
+	if d.Source == "sequences" && d.Sequences == nil {
+		d.Sequences = filled[SequencesConfig]()
+		t.table("sequences").visit(reflect.ValueOf(d.Sequences).Elem(), t.keys.key("sequences").sub)
+	}
 	if d.Root != "" && d.Vary == nil { // mild changes; the drawn pictures vary by themselves
 		d.Vary = filled[VaryConfig]()
 		t.table("vary").visit(reflect.ValueOf(d.Vary).Elem(), t.keys.key("vary").sub)
+	}
+}
+
+func (s *SequencesConfig) check(t *table) {
+	if s.Longest < s.Shortest || s.OODLongest <= s.Longest {
+		t.fault("longest", "shortest = %d, longest = %d, ood_longest = %d: longest must not be below shortest, and ood_longest must be above it", s.Shortest, s.Longest, s.OODLongest)
 	}
 }
 

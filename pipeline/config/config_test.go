@@ -118,7 +118,7 @@ freeze = ["vison"]
 	assert.Equal(t, []string{
 		`run.toml:1: seed: must be a whole number, not the text "one"`,
 		`run.toml:2: threads: 0 is not in [1, 1024]`,
-		`run.toml:4: data.source: "adds" is not one of "ads" (did you mean "ads"?)`,
+		`run.toml:4: data.source: "adds" is not one of "ads", "sequences" (did you mean "ads"?)`,
 		`run.toml:12: stage[1] "hidden": keep: unknown key "lang" (known here: vision, qformer, language, queries, vocabulary)`,
 		`run.toml:13: stage[1] "hidden": alpha: 1.3 is not in [0, 1]`,
 		`run.toml:14: stage[1] "hidden": unknown key "prune_ration" (known here: name, criterion, loss, candidates, candidate_steps, ranking, keep, cuts, alpha, alpha_task, gate, distil, retry)`,

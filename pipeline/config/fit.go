@@ -99,6 +99,9 @@ func (l Stages) fitTower(n model.Network, tower string) string {
 			heads = a
 		}
 	}
+	if heads == nil { // a decoder alone has one tower
+		return ""
+	}
 	var inner []int // the stages that cut heads, and the last that cuts widths
 	last := -1
 	h, w := heads.Units(), hidden.Units()

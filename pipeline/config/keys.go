@@ -9,7 +9,7 @@ import "time"
 //	default  its value where the file does not give one; "cpus" is the number of CPUs. Without this tag the key must be given,
 //	         unless it inherits or its field is a pointer.
 //	inherit  the key at the top of the file whose value it takes where it is not given
-//	ads      its value in place of 0 where data.source is "ads"
+//	drawn    its value in place of 0 where the program draws the data
 //	range    the numbers that it may be, as (0,1]; for [[tables]], how many there may be
 //	choices  the texts that it may be
 //	form     what a free text must look like; see forms
@@ -45,19 +45,28 @@ type Config struct {
 
 // DataConfig names the pictures and questions: either a built-in source or the folder of a data set.
 type DataConfig struct {
-	Source     string `toml:"source" default:"" choices:"ads" example:"ads" doc:"pictures that the program draws"`
+	Source     string `toml:"source" default:"" choices:"ads,sequences" example:"ads" doc:"what the program draws: pictures of advertisements with questions, or sequence tasks without pictures for a decoder alone"`
 	Root       string `toml:"root" default:"" form:"folder" example:"#pictures" doc:"your own pictures: a folder as docs/pictures.md describes"`
 	Size       int    `toml:"size" default:"48" range:"[8,8192]" doc:"side of the square picture that the model sees, pixels"`
 	Prompt     string `toml:"prompt" default:"" form:"prompt" example:"#Question: {question} Answer:" doc:"what a question becomes for a loaded teacher; without it, what the checkpoint says, or the question alone"`
 	RowTokens  int    `toml:"row_tokens" default:"0" range:"[0,1000000]" doc:"most tokens of one picture in a batch, query tokens included: more questions are divided; 0 chooses for each split"`
-	Train      int    `toml:"train" default:"0" ads:"12000" range:"[0,1000000000]" doc:"pictures to train on; 0 takes all"`
-	Validation int    `toml:"validation" default:"0" ads:"400" range:"[0,1000000000]" doc:"pictures that the gates look at; 0 takes all"`
-	Test       int    `toml:"test" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures that tables and claims come from; 0 takes all"`
-	OOD        int    `toml:"ood" default:"0" ads:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
+	Train      int    `toml:"train" default:"0" drawn:"12000" range:"[0,1000000000]" doc:"pictures to train on; 0 takes all"`
+	Validation int    `toml:"validation" default:"0" drawn:"400" range:"[0,1000000000]" doc:"pictures that the gates look at; 0 takes all"`
+	Test       int    `toml:"test" default:"0" drawn:"1000" range:"[0,1000000000]" doc:"pictures that tables and claims come from; 0 takes all"`
+	OOD        int    `toml:"ood" default:"0" drawn:"1000" range:"[0,1000000000]" doc:"pictures of kinds never seen in training; 0 takes all"`
 	Stages     int    `toml:"stages" default:"0" range:"[0,1000000000]" doc:"training pictures that the stages see, from the first on, for scores and distillation: the teacher's training sees all; 0 takes all"`
 	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read, also in the middle of a run: end the run, or leave the row out and list it in the report"`
 
-	Vary *VaryConfig `toml:"vary" doc:"changes of the training pictures, drawn by lot each time that one is seen; on for your own pictures, and for ads where the table stands in the file"`
+	Sequences *SequencesConfig `toml:"sequences" doc:"what the source of that name draws; other sources do not read it"`
+	Vary      *VaryConfig      `toml:"vary" doc:"changes of the training pictures, drawn by lot each time that one is seen; on for your own pictures, and for ads where the table stands in the file"`
+}
+
+// SequencesConfig is what the source "sequences" draws.
+type SequencesConfig struct {
+	Tasks      []string `toml:"tasks" choices:"reverse,add" doc:"reverse is a string of digits backwards, add the sum of two numbers of as many digits, written from the lowest digit on; without it both"`
+	Shortest   int      `toml:"shortest" default:"2" range:"[1,64]" doc:"fewest digits of a string"`
+	Longest    int      `toml:"longest" default:"6" range:"[2,64]" doc:"most digits of a string"`
+	OODLongest int      `toml:"ood_longest" default:"8" range:"[3,128]" doc:"most digits of a string in the split ood, where all are longer than longest"`
 }
 
 // VaryConfig says how far training pictures are changed. Each range is that of a strength of 1. docs/pictures.md shows them.
@@ -101,9 +110,10 @@ type TrainConfig struct {
 	Precision     string   `toml:"precision" inherit:"precision" choices:"fp32,bf16" doc:"what the training computes in"`
 	Accept        *float64 `toml:"accept" range:"[0,1]" example:"#0.93" doc:"the run stops when the teacher's validation accuracy is lower, a fraction; without it any teacher will do"`
 
-	Config    string `toml:"config" default:"" form:"folder" example:"#config.json" doc:"a file of transformers' form that says what to train (BLIP-2 with OPT, T5 or LLaMA, InstructBLIP), in place of vision, qformer and language; without tokenizer files the network reads the words of the data, and vocab_size may be left out"`
+	Config    string `toml:"config" default:"" form:"folder" example:"#config.json" doc:"a file of transformers' form that says what to train (BLIP-2 with OPT, T5 or LLaMA, InstructBLIP, or OPT or LLaMA alone), in place of vision, qformer and language; without tokenizer files the network reads the words of the data, and vocab_size may be left out"`
 	Tokenizer string `toml:"tokenizer" default:"" form:"folder" example:"#tokenizer" doc:"folder with the tokenizer files of config, and preprocessor_config.json if it has one; without it, those beside config"`
 
+	Towers   bool           `toml:"towers" default:"true" doc:"a vision tower and a Q-Former before the language model; false, which is what language without vision and qformer means, is a decoder alone, for data without pictures"`
 	Vision   VisionConfig   `toml:"vision" doc:"sizes of the vision tower; its width may differ from heads × head_size"`
 	QFormer  QFormerConfig  `toml:"qformer" doc:"sizes of the Q-Former"`
 	Language LanguageConfig `toml:"language" doc:"sizes of the language model"`

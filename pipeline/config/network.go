@@ -57,6 +57,9 @@ func (t *TrainConfig) ModelConfig(pictureSize int, words tokenizer.Tokenizer) (*
 	if t.Config != "" {
 		return t.fromFile(pictureSize, words)
 	}
+	if !t.Towers {
+		return t.decoder(words)
+	}
 	text, err := t.sized(pictureSize, words)
 	if err != nil {
 		return nil, err
@@ -71,7 +74,7 @@ func (t *TrainConfig) ModelConfig(pictureSize int, words tokenizer.Tokenizer) (*
 // sized is the config.json of a BLIP-2 with the sizes of the tables.
 func (t *TrainConfig) sized(pictureSize int, tokens tokenizer.Tokenizer) ([]byte, error) {
 	const eps = 1e-5
-	v, q, l := t.Vision, t.QFormer, t.Language
+	v, q := t.Vision, t.QFormer
 	return json.Marshal(map[string]any{
 		"model_type": "blip-2", "num_query_tokens": q.Queries, "image_token_index": -1, "use_decoder_only_language_model": true,
 		"vision_config": map[string]any{"model_type": "blip_2_vision_model", "hidden_size": v.Width, "intermediate_size": v.FFN,
@@ -80,9 +83,6 @@ func (t *TrainConfig) sized(pictureSize int, tokens tokenizer.Tokenizer) ([]byte
 		"qformer_config": map[string]any{"model_type": "blip_2_qformer", "hidden_size": q.Width, "intermediate_size": q.FFN,
 			"num_hidden_layers": q.Layers, "num_attention_heads": q.Heads, "head_dim": q.HeadSize, "encoder_hidden_size": v.Width,
 			"cross_attention_frequency": q.CrossEvery, "hidden_act": "gelu", "layer_norm_eps": eps},
-		"text_config": map[string]any{"model_type": "opt", "vocab_size": tokens.Size(), "hidden_size": l.Width, "ffn_dim": l.FFN,
-			"num_hidden_layers": l.Layers, "num_attention_heads": l.Heads, "head_dim": l.HeadSize, "word_embed_proj_dim": l.Width,
-			"max_position_embeddings": l.Positions, "position_offset": 0, "activation_function": "relu",
-			"pad_token_id": tokens.Pad(), "bos_token_id": tokens.EOS(), "eos_token_id": tokens.EOS()},
+		"text_config": t.Language.keys(tokens),
 	})
 }

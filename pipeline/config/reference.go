@@ -81,8 +81,8 @@ func (k *key) defaultText() string {
 		return "the run's " + k.inherit
 	case k.cpus:
 		return "number of CPUs"
-	case k.ads > 0:
-		return fmt.Sprintf("%s; %d of ads", tomlText(v), k.ads)
+	case k.drawn > 0:
+		return fmt.Sprintf("%s; %d where drawn", tomlText(v), k.drawn)
 	case k.isCustom():
 		return `"100%"`
 	}
@@ -220,8 +220,8 @@ func (k Key) example() string {
 		return strconv.Quote(text)
 	case k.key.inherit != "":
 		return tomlText(schema().key(k.key.inherit).fallback)
-	case k.key.ads > 0:
-		return strconv.Itoa(k.key.ads)
+	case k.key.drawn > 0:
+		return strconv.Itoa(k.key.drawn)
 	case k.key.cpus:
 		return "2"
 	}

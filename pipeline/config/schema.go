@@ -22,7 +22,7 @@ type key struct {
 	fallback   reflect.Value
 	cpus       bool // its default is the number of CPUs
 	inherit    string
-	ads        int
+	drawn      int
 	within     bounds
 	choices    []string
 	form       string
@@ -77,9 +77,9 @@ func keyOf(i int, f reflect.StructField) *key {
 			panic(fmt.Sprintf("config: %s: range: %v", f.Name, err))
 		}
 	}
-	if text := f.Tag.Get("ads"); text != "" {
-		if k.ads, err = strconv.Atoi(text); err != nil {
-			panic(fmt.Sprintf("config: %s: ads: %v", f.Name, err))
+	if text := f.Tag.Get("drawn"); text != "" {
+		if k.drawn, err = strconv.Atoi(text); err != nil {
+			panic(fmt.Sprintf("config: %s: drawn: %v", f.Name, err))
 		}
 	}
 	text, given := f.Tag.Lookup("default")

@@ -76,6 +76,9 @@ func (l Stages) keepFaults(n model.Network) (faults []keepFault) {
 	left := n.Store().Sizes() // units after the stages so far
 	for i := range l {
 		s := &l[i]
+		if !n.Config().Towers() {
+			faults = append(faults, decoderFaults(s, i)...)
+		}
 		before, idle := maps.Clone(left), s.Distil.Steps == 0 && s.Keep != (Towers{}) && !s.Keep.Vocabulary.Used // with a target, what stays is chosen
 		for _, a := range AxesOf(s.Kinds(), n) {
 			have := before[a.Name]

@@ -24,8 +24,8 @@ func (t *table) value(k *key, v reflect.Value) {
 	if k.inherit != "" && v.IsZero() {
 		v.Set(t.doc.top(k.inherit))
 	}
-	if k.ads > 0 && v.IsZero() && t.owner.(*DataConfig).Source == "ads" {
-		v.SetInt(int64(k.ads))
+	if k.drawn > 0 && v.IsZero() && t.owner.(*DataConfig).Source != "" {
+		v.SetInt(int64(k.drawn))
 	}
 	t.out[k.name] = plain(v)
 	if why := k.refuse(v); why != "" {

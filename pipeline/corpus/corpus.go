@@ -59,7 +59,7 @@ func (c *Corpus) Print() chain.Print { return c.print }
 
 // Batch packs pictures, given by their numbers in the split, with all their questions that have answers.
 func (c *Corpus) Batch(pictures []int, pixels []uint8) (*model.Batch, error) {
-	return c.Form.Pack(c.Pre.Pictures(pixels, c.On), c.Asked.withAnswers(pictures), c.On)
+	return c.Form.Pack(c.Pictures(pixels, len(pictures)), c.Asked.withAnswers(pictures), c.On)
 }
 
 // Each calls f with all pictures in order, batch by batch, decoded ahead of the computation.

@@ -17,6 +17,14 @@ type Reading struct {
 	Files chain.Print // of what Words and Pre were read from
 }
 
+// Pictures are the pictures of so many rows from their bytes, as a network reads them.
+func (r Reading) Pictures(pixels []uint8, rows int) *torch.Tensor {
+	if r.Pre.Size == 0 {
+		return model.NoPictures(rows, r.On)
+	}
+	return r.Pre.Pictures(pixels, r.On)
+}
+
 // Answer is the whole way from a picture's bytes and a question to the answer's text.
 func (r Reading) Answer(n model.Network, pixels []uint8, question string, maxTokens int) (string, error) {
 	q, err := r.Words.Question(question)
@@ -34,7 +42,7 @@ func (r Reading) Answer(n model.Network, pixels []uint8, question string, maxTok
 func (r Reading) generate(n model.Network, pixels []uint8, questions [][]model.Question, o model.GenerateOptions) (ids [][][]int, err error) {
 	o.Ends = r.Words.Ends()
 	err = torch.Run(func(*torch.Scope) error {
-		ids, err = n.Generate(r.Pre.Pictures(pixels, r.On), questions, o)
+		ids, err = n.Generate(r.Pictures(pixels, len(questions)), questions, o)
 		return err
 	})
 	return ids, err

@@ -78,5 +78,5 @@ func partsOf(picture int, questions []model.Question, fits func(part []model.Que
 
 // Progress tells how many pictures of the split have been seen with a batch of [Corpus.Each].
 func (c *Corpus) Progress(b *data.Batch) event.Progress {
-	return event.Progress{Done: c.Split.Parts()[b.Index[len(b.Index)-1]].Picture + 1, Total: c.Split.Parts().Pictures(), Unit: "pictures"}
+	return event.Progress{Done: c.Split.Parts()[b.Index[len(b.Index)-1]].Picture + 1, Total: c.Split.Parts().Pictures(), Unit: c.Split.Unit()}
 }

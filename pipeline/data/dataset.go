@@ -23,7 +23,7 @@ type Question struct {
 // Dataset is a training, a validation and a test split, and where there is one a split out of distribution.
 type Dataset struct {
 	Name                    string
-	Size                    int                  // side of the pictures, pixels
+	Size                    int                  // side of the pictures, pixels; 0: there are none
 	Train, Validation, Test *Split               // never nil
 	OOD                     *Split               // nil: none
 	Tasks, Categories       []string             // those of the questions, without the empty one
@@ -35,12 +35,15 @@ type Dataset struct {
 
 // Config says which data set to open.
 type Config struct {
-	Source string // a built-in one: "ads"
+	Source string // a built-in one: "ads" or "sequences"
 	Root   string // or a folder: <Root>/<split>/metadata.jsonl
 	Size   int    // side of the pictures, pixels; other sizes are scaled. 0: 48 for ads, an error for a folder
 
-	// Pictures to take of each split, from its start. 0: all of a folder's; 12000, 400, 1000, 1000 of the ads.
+	// Pictures to take of each split, from its start, or rows where there are none. 0: all of a folder's; 12000, 400, 1000, 1000 of
+	// the built-in sources.
 	Train, Validation, Test, OOD int
+
+	Sequences Sequences // what the source of that name draws
 
 	// MemoryBudget is how many bytes the decoded pictures may take. Beyond it they are decoded anew at every
 	// use. 0: 2 GiB.
@@ -77,6 +80,9 @@ func Open(cfg Config) (*Dataset, error) {
 	if cfg.Root != "" {
 		return openFolder(cfg)
 	}
+	if cfg.Source == "sequences" {
+		return openSequences(cfg)
+	}
 	return openAds(cfg)
 }
 
@@ -85,9 +91,9 @@ func (cfg Config) check() error {
 	case cfg.Source != "" && cfg.Root != "":
 		return fmt.Errorf("both source %q and root %q are given; give one", cfg.Source, cfg.Root)
 	case cfg.Source == "" && cfg.Root == "":
-		return fmt.Errorf(`neither source nor root is given; give source = "ads", or root = a data set's folder`)
-	case cfg.Source != "" && cfg.Source != "ads":
-		return fmt.Errorf(`there is no built-in source %q; there is "ads"`, cfg.Source)
+		return fmt.Errorf(`neither source nor root is given; give source = "ads" or "sequences", or root = a data set's folder`)
+	case cfg.Source != "" && cfg.Source != "ads" && cfg.Source != "sequences":
+		return fmt.Errorf(`there is no built-in source %q; there are "ads" and "sequences"`, cfg.Source)
 	case cfg.Size < 0 || cfg.Size > maxSize || cfg.Size == 0 && cfg.Root != "":
 		return fmt.Errorf("size %d is no size of a picture; give its side in pixels, at most %d", cfg.Size, maxSize)
 	case cfg.MemoryBudget < 0:
@@ -128,7 +134,7 @@ func (d *Dataset) prepare(budget int64, skip bool) error {
 		h := sha256.New()
 		fmt.Fprintf(h, "size %d;", d.Size)
 		s.prepare(total <= budget, &bad)
-		s.writeTo(h)
+		writeSplit(h, s)
 		s.hash = hex.EncodeToString(h.Sum(nil))
 		io.WriteString(all, s.hash)
 	}

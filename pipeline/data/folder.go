@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 const metadataName = "metadata.jsonl"
@@ -29,6 +30,12 @@ func openFolder(cfg Config) (*Dataset, error) {
 	}
 	if validation == nil {
 		checkValidationName(cfg.Root, &bad)
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	if !pictured([]*folderSplit{train, validation, test, ood}, &bad) {
+		cfg.Size = 0
 	}
 	if err := bad.err(); err != nil {
 		return nil, err
@@ -61,6 +68,26 @@ func openFolder(cfg Config) (*Dataset, error) {
 		return nil, fmt.Errorf("data: %s: %w", cfg.Root, err)
 	}
 	return d, nil
+}
+
+// pictured tells whether the rows are about pictures: all of them, or none. A row without a picture among others is at fault.
+func pictured(splits []*folderSplit, bad *faults) (any bool) {
+	without := func(f *pictureFile) bool { return f.path == "" }
+	for _, s := range splits {
+		any = any || s != nil && slices.ContainsFunc(s.files, func(f *pictureFile) bool { return !without(f) })
+	}
+	for _, s := range splits {
+		if !any || s == nil {
+			continue
+		}
+		for _, f := range s.files {
+			if without(f) {
+				bad.row(fmt.Sprintf("%s:%d", s.path, f.lines[0]), `no "file_name", which other rows have; add it, or remove it from all`)
+			}
+		}
+		s.files = slices.DeleteFunc(s.files, without)
+	}
+	return any
 }
 
 // checkValidationName finds a validation split under another usual name: to set training pictures aside although

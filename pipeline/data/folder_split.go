@@ -23,7 +23,7 @@ type folderSplit struct {
 	files []*pictureFile
 }
 
-// pictureFile is one picture with all its questions.
+// pictureFile is one picture with all its questions, or one question about none, without a path.
 type pictureFile struct {
 	name      string // as first written
 	path      string
@@ -64,6 +64,10 @@ func exists(path string) bool {
 func (s *folderSplit) group(rows []row, bad *faults) {
 	files := map[string]*pictureFile{}
 	for _, r := range rows {
+		if r.file == "" {
+			s.files = append(s.files, &pictureFile{name: r.question.Text, questions: []Question{r.question}, lines: []int{r.line}})
+			continue
+		}
 		path := filepath.Join(filepath.Dir(s.path), r.file)
 		f := files[path]
 		if f == nil {
@@ -147,7 +151,11 @@ func (s *folderSplit) take(limit int, cfg Config) *Split {
 	for i, f := range files {
 		questions[i] = f.questions
 	}
-	split := newSplit(s.name, questions, cfg.Size, &folderPictures{s.path, cfg.Size, files, cfg.Sum, cfg.Skip})
+	var source pictures = &folderPictures{s.path, cfg.Size, files, cfg.Sum, cfg.Skip}
+	if cfg.Size == 0 {
+		source = noPictures{func(i, _ int) string { return fmt.Sprintf("%s:%d", s.path, files[i].lines[0]) }}
+	}
+	split := newSplit(s.name, questions, cfg.Size, source)
 	split.rows = s.path
 	return split
 }

@@ -14,7 +14,7 @@ import (
 
 // row is one line of a metadata.jsonl: one question about one picture.
 type row struct {
-	file     string // as written: relative to the split's folder
+	file     string // as written: relative to the split's folder; empty: the question is about no picture
 	question Question
 	line     int // from 1
 }
@@ -72,7 +72,7 @@ func parseRow(text []byte, needAnswers bool) (row, error) {
 		to       *string
 		required bool
 	}{
-		{"file_name", &r.file, true}, {"question", &r.question.Text, true},
+		{"file_name", &r.file, !absent(fields["file_name"])}, {"question", &r.question.Text, true},
 		{"task", &r.question.Task, false}, {"category", &r.question.Category, false},
 	} {
 		if err := stringField(fields, f.key, f.required, f.to); err != nil {
@@ -95,8 +95,8 @@ func parseRow(text []byte, needAnswers bool) (row, error) {
 
 // stringField reads an optional or required text. null counts as absent, as in data sets that were tables once.
 func stringField(fields map[string]json.RawMessage, key string, required bool, to *string) error {
-	raw, ok := fields[key]
-	if !ok || string(raw) == "null" {
+	raw := fields[key]
+	if absent(raw) {
 		if required {
 			return fmt.Errorf("no %q among the keys %s; add it", key, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 		}
@@ -111,9 +111,11 @@ func stringField(fields map[string]json.RawMessage, key string, required bool, t
 	return nil
 }
 
+func absent(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
+
 // answers reads a text or a list of texts.
 func answers(raw json.RawMessage) ([]string, error) {
-	if raw == nil || string(raw) == "null" {
+	if absent(raw) {
 		return nil, nil
 	}
 	var list []string

@@ -30,7 +30,7 @@ func TestParseMetadataFaults(t *testing.T) {
 		{`["1.png"]`, "not a JSON object"},
 		{`"1.png"`, "not a JSON object"},
 		{"{\"file_name\": \"\xff\"}", "not UTF-8"},
-		{`{"question": "which", "answer": "seven"}`, `no "file_name" among the keys answer, question; add it`},
+		{`{"file_name": "", "question": "which", "answer": "seven"}`, `"file_name" is empty`},
 		{`{"file_name": "1.png", "answer": "seven"}`, `no "question" among`},
 		{`{"file_name": "1.png", "question": " ", "answer": "seven"}`, `"question" is empty`},
 		{`{"file_name": "1.png", "question": 7, "answer": "seven"}`, `"question" must be a text, not 7`},

@@ -3,28 +3,33 @@ package data
 import (
 	"fmt"
 	"os"
+	"strings"
 )
 
-// Overlap counts the pictures of one split that another one holds too, byte for byte.
+// Overlap counts the pictures of one split that another one holds too, byte for byte, or the questions where there are no pictures.
 type Overlap struct {
 	Split, Other string
+	Unit         string // "pictures" or "questions"
 	Pictures     int
 	First, Same  string // where the first of them stands in Split, and in Other
 }
 
 func (o Overlap) String() string {
-	is := "pictures of %s are"
+	is := o.Unit + " of %s are"
 	if o.Pictures == 1 {
-		is = "picture of %s is"
+		is = strings.TrimSuffix(o.Unit, "s") + " of %s is"
 	}
 	return fmt.Sprintf("%d "+is+" also in %s (first: %s = %s)", o.Pictures, o.Split, o.Other, o.First, o.Same)
 }
 
 // Overlaps finds the pictures that two splits share: what a network has seen in training tells little in a test. Files of
 // different sizes differ, so only those are read whose size occurs in another split. Pictures that the program draws are
-// all different.
+// all different, and so are the questions that it draws for two splits.
 func (d *Dataset) Overlaps() ([]Overlap, error) {
 	splits := d.Splits()
+	if !d.HasPictures() {
+		return countOverlaps(splits, sameQuestions(splits)), nil
+	}
 	bySize := map[int64][]pictureAt{}
 	for s, split := range splits {
 		folder, ok := split.album.source.(*folderPictures)
@@ -55,6 +60,18 @@ func (d *Dataset) Overlaps() ([]Overlap, error) {
 	return countOverlaps(splits, same), nil
 }
 
+// sameQuestions groups the questions without a picture by their text.
+func sameQuestions(splits []*Split) map[string][]pictureAt {
+	same := map[string][]pictureAt{}
+	for s, split := range splits {
+		for i := range split.Len() {
+			text := split.Questions(i)[0].Text
+			same[text] = append(same[text], pictureAt{split: s, picture: i})
+		}
+	}
+	return same
+}
+
 // pictureAt is a picture by its split's and its own number.
 type pictureAt struct {
 	split, picture int
@@ -65,7 +82,7 @@ type pictureAt struct {
 func countOverlaps(splits []*Split, same map[string][]pictureAt) (out []Overlap) {
 	for later := range splits {
 		for earlier := range later {
-			o := Overlap{Split: splits[later].Name, Other: splits[earlier].Name}
+			o := Overlap{Split: splits[later].Name, Other: splits[earlier].Name, Unit: splits[later].Unit()}
 			first, twin := -1, -1
 			for _, group := range same {
 				there := firstOf(group, earlier)

@@ -35,17 +35,23 @@ var columns = map[string]Column{
 	"precision":        {Head: "right of the accepted, %", Digits: 1, Of: precision},
 	"right to wrong":   {Head: "right to wrong, %", Digits: 2, Of: flipped(func(f report.Flips) int { return f.RightToWrong })},
 	"wrong to right":   {Head: "wrong to right, %", Digits: 2, Of: flipped(func(f report.Flips) int { return f.WrongToRight })},
+	"after error":      {Head: "wrong behind an error, %", Digits: 1, Of: rateOf(func(r *report.Report) *report.Positions { return r.Student.Positions }, afterError)},
+	"without error":    {Head: "wrong at the same places without one, %", Digits: 1, Of: rateOf(func(r *report.Report) *report.Positions { return r.Student.Positions }, withoutError)},
+	"ood after error":  {Head: "ood: wrong behind an error, %", Digits: 1, Of: rateOf(func(r *report.Report) *report.Positions { return r.Student.OODPositions }, afterError)},
 	"seconds":          {Head: "seconds", Of: func(r *report.Report) (float64, bool) { return r.Seconds - r.TeacherSeconds, true }},
 	"memory":           {Head: "peak memory, GiB", Digits: 2, Of: func(r *report.Report) (float64, bool) { return float64(r.PeakRSSBytes) / (1 << 30), true }},
 }
 
-// families are columns of something that is named behind them: "task content", "cut blocks", "after blocks".
+// families are columns of something that is named behind them: "task content", "cut blocks", "after blocks", "token 3".
 var families = map[string]func(of string) Column{
 	"task": func(of string) Column {
 		return Column{Head: of + ", %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return accuracy(r.Student.Accuracy, of) }}
 	},
 	"cut": func(of string) Column {
 		return Column{Head: of + ": just cut, %", Digits: 1, Of: stage(of, func(s report.Stage) report.Model { return s.Pruned })}
+	},
+	"token": func(of string) Column {
+		return Column{Head: "token " + of + ", %", Digits: 1, Of: func(r *report.Report) (float64, bool) { return atToken(r.Student.Positions, of) }}
 	},
 	"after": func(of string) Column {
 		return Column{Head: of + ": distilled, %", Digits: 1, Of: stage(of, func(s report.Stage) report.Model { return s.Distilled })}
@@ -57,7 +63,7 @@ func ColumnNames() (names []string) {
 	for name := range columns {
 		names = append(names, name)
 	}
-	names = append(names, "task TASK", "cut STAGE", "after STAGE")
+	names = append(names, "task TASK", "cut STAGE", "after STAGE", "token NUMBER")
 	sort.Strings(names)
 	return names
 }

@@ -18,6 +18,8 @@ type Marks struct {
 	Right      []string    // a picture's questions in their order, "1" for each right answer and "0" for each wrong one; empty where it was not asked
 	Confidence [][]float64 // of the answers, likewise
 	Form       Form
+	// Tokens are those of the answers of each picture's questions, as tokenMarks writes them, with a blank behind each.
+	Tokens []string
 }
 
 // Form counts the right answers that say the same as the data's in other tokens: then a student is taught words that its
@@ -50,7 +52,7 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 	pieces := w.Pieces("answers", in.Batch)
 	m := part.Value
 	if part.Done == 0 {
-		m.Right, m.Confidence = make([]string, c.Split.Len()), make([][]float64, c.Split.Len())
+		m.Right, m.Tokens, m.Confidence = make([]string, c.Split.Len()), make([]string, c.Split.Len()), make([][]float64, c.Split.Len())
 	}
 	pictures := data.Sequence(part.Done, c.Split.Len())
 	if in.Some != nil {
@@ -64,11 +66,12 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 		for i, p := range b.Index {
 			m.Confidence[p] = confidence[i]
 			for j, q := range c.Split.Questions(p) {
-				mark := "0"
-				if data.Correct(c.Words.Answers.Decode(answers[i][j]), q.Answers) {
+				mark, accepted := "0", data.Correct(c.Words.Answers.Decode(answers[i][j]), q.Answers)
+				if accepted {
 					mark = "1"
 				}
 				m.Right[p] += mark
+				m.Tokens[p] += tokenMarks(c.Asked.Learnt(p, j), answers[i][j], accepted) + " "
 				m.Form.Hear(c, p, j, answers[i][j])
 			}
 		}

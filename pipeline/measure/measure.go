@@ -69,12 +69,14 @@ func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.E
 	if s.Teacher != nil {
 		m.Flips, m.FlipsByCategory = flips(on.Test.Split, *s.Teacher, m.Test)
 	}
+	m.Positions = m.Test.Positions()
 	if on.OOD != nil {
 		ood, err := MarksOf(ctx, c, s, on.OOD, eval, "on ood")
 		if err != nil {
 			return m, err
 		}
 		m.OOD, _ = ood.Value.Accuracy(on.OOD.Split)
+		m.OODPositions = ood.Value.Positions()
 		m.Seconds += ood.Seconds
 	}
 	if s.When == event.Pruned {

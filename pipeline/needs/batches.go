@@ -4,14 +4,15 @@ import (
 	"errors"
 
 	"espalier/pipeline/config"
+	"espalier/pipeline/data"
 	"espalier/pipeline/fault"
 )
 
 // CheckBatches finds, before anything is trained, a batch that the training split cannot fill.
-func CheckBatches(c *config.Config, pictures int) error {
+func CheckBatches(c *config.Config, set *data.Dataset) error {
 	check := func(key string, batch int) error {
-		if batch > pictures {
-			return fault.Inputf("%s = %d is more than the %d training pictures; lower it", key, batch, pictures)
+		if n := set.Train.Len(); batch > n {
+			return fault.Inputf("%s = %d is more than the %d training %s; lower it", key, batch, n, set.Unit())
 		}
 		return nil
 	}

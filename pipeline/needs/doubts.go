@@ -16,7 +16,7 @@ import (
 func Doubts(cfg *config.Config, set *data.Dataset, events event.Events) error {
 	if set.HeldOut {
 		n := set.Validation.Len()
-		events.Note("there is no validation split: %d of the %d pictures of train serve as one, and are not trained on", n, n+set.Train.Len())
+		events.Note("there is no validation split: %d of the %d %s of train serve as one, and are not trained on", n, n+set.Train.Len(), set.Unit())
 	}
 	if n := len(set.Skipped); n > 0 {
 		events.Note("%d rows are left out, since data.on_error is \"skip\" (first: %s: %s)", n, set.Skipped[0].Place, set.Skipped[0].Reason)

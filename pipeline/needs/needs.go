@@ -127,8 +127,8 @@ func (in Input) checkPositions(c *model.Config, answer int) error {
 				// Nothing follows the end of an answer: it takes up no position.
 				said := max(1, len(q.Answer)) - 1
 				if need := c.Queries + len(q.Prompt) + said; need > limit {
-					long = append(long, tooLong{s.Split.Place(p, j), need, fmt.Sprintf("the question needs %d positions (%d for the picture, %d for the question%s, "+
-						"%d for its answer), the language model has %d", need, c.Queries, len(q.Prompt), in.framed(), said, limit)})
+					long = append(long, tooLong{s.Split.Place(p, j), need, fmt.Sprintf("the question needs %d positions (%s%d for the question%s, "+
+						"%d for its answer), the language model has %d", need, forPicture(c), len(q.Prompt), in.framed(), said, limit)})
 				}
 			}
 		}
@@ -144,8 +144,20 @@ func (in Input) checkPositions(c *model.Config, answer int) error {
 	if room := limit - c.Queries - asked + 1; room >= max(1, answer) {
 		remedy = fmt.Sprintf("set eval.max_answer_tokens = %d", room)
 	}
-	return fmt.Errorf("data: the picture's %d tokens, the longest question's %d%s and the %d that an answer may have need %d positions, "+
-		"the language model has %d; %s", c.Queries, asked, in.framed(), generated, need, limit, in.raise(remedy, need))
+	picture := ""
+	if c.Towers() {
+		picture = fmt.Sprintf("the picture's %d tokens, ", c.Queries)
+	}
+	return fmt.Errorf("data: %sthe longest question's %d%s and the %d that an answer may have need %d positions, "+
+		"the language model has %d; %s", picture, asked, in.framed(), generated, need, limit, in.raise(remedy, need))
+}
+
+// forPicture says how many positions a picture takes; nothing where there is none.
+func forPicture(c *model.Config) string {
+	if !c.Towers() {
+		return ""
+	}
+	return fmt.Sprintf("%d for the picture, ", c.Queries)
 }
 
 // framed says that a question's tokens are not the question's alone.

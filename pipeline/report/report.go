@@ -38,6 +38,8 @@ type Model struct {
 	Accuracy           Accuracy            `json:"accuracy"`
 	AccuracyByCategory map[string]Accuracy `json:"accuracy_by_category,omitempty"`
 	OOD                Accuracy            `json:"ood,omitempty"`
+	Positions          *Positions          `json:"positions,omitempty"` // of answers with several tokens, on the test split
+	OODPositions       *Positions          `json:"ood_positions,omitempty"`
 	LatencyMS          Latency             `json:"latency_ms,omitzero"`
 	Throughput         Throughput          `json:"throughput,omitzero"`
 	AccuracyByLength   []LengthAccuracy    `json:"accuracy_by_length,omitempty"`
@@ -68,14 +70,14 @@ const Overall = "overall"
 // Accuracy is the share of questions answered right: all of them under "overall", and task by task.
 type Accuracy map[string]float64
 
-// Latency is one answer to one question on one thread, from RGB pixels in memory to the answer's text.
+// Latency is one answer to one question on one thread, from RGB pixels in memory, where there are any, to the answer's text.
 type Latency struct {
 	P50   float64 `json:"p50"`
 	P99   float64 `json:"p99"`
 	Batch int     `json:"batch"`
 }
 
-// Throughput is Batch pictures with all their questions, on the run's threads.
+// Throughput is Batch pictures with all their questions, or so many questions where there are no pictures, on the run's threads.
 type Throughput struct {
 	AnswersPerS float64 `json:"answers_per_s"`
 	Batch       int     `json:"batch"`

@@ -42,6 +42,9 @@ func (r *Report) Tables() []Table {
 	if len(r.Teacher.AccuracyByCategory) > 0 {
 		tables = append(tables, r.categoryTable())
 	}
+	if r.Teacher.Positions != nil {
+		tables = append(tables, positionTable(r))
+	}
 	if r.Teacher.Confidence != nil {
 		tables = append(tables, r.auditTable())
 	}
@@ -178,7 +181,11 @@ func (r *Report) summaryTable() Table {
 		add("accuracy out of distribution, %", percent(a.OOD, Overall), percent(b.OOD, Overall), change(a.OOD, b.OOD, Overall)+" points")
 	}
 	add("latency of one answer, p50 ms", milliseconds(a.LatencyMS.P50), milliseconds(b.LatencyMS.P50), times(r.Ratio.LatencyP50)+" faster")
-	add(fmt.Sprintf("answers/s, %d pictures at once", a.Throughput.Batch), rate(a.Throughput.AnswersPerS), rate(b.Throughput.AnswersPerS),
+	unit := "pictures"
+	if a.ParametersByPart.Vision == 0 {
+		unit = "questions"
+	}
+	add(fmt.Sprintf("answers/s, %d %s at once", a.Throughput.Batch, unit), rate(a.Throughput.AnswersPerS), rate(b.Throughput.AnswersPerS),
 		times(r.Ratio.Throughput)+" more")
 	return t
 }

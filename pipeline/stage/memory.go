@@ -37,8 +37,11 @@ type shapes struct{ patches, queries, text, answers, asked int }
 
 // shapesOf takes the longest row and the most questions of any picture.
 func shapesOf(c *corpus.Corpus, of *model.Config) shapes {
-	side := of.Vision.Image / of.Vision.Patch
-	s := shapes{patches: 1 + side*side, queries: of.Queries}
+	s := shapes{queries: of.Queries}
+	if of.Towers() {
+		side := of.Vision.Image / of.Vision.Patch
+		s.patches = 1 + side*side
+	}
 	for _, questions := range c.Asked.Questions {
 		text, answers := 0, 0
 		for _, q := range questions {

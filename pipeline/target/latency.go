@@ -81,7 +81,7 @@ func latency(ctx context.Context, n model.Network, in profileInput) (float64, er
 		}
 		start := time.Now()
 		err := torch.Run(func(*torch.Scope) error {
-			_, err := n.Generate(c.Pre.Pictures(pixels, c.On), [][]model.Question{{question}}, model.GenerateOptions{MaxTokens: tokens})
+			_, err := n.Generate(c.Pictures(pixels, 1), [][]model.Question{{question}}, model.GenerateOptions{MaxTokens: tokens})
 			return err
 		})
 		return time.Since(start), err

@@ -105,6 +105,9 @@ func headSizes(n model.Network, tasks int, words headWords) (slots, vision, qfor
 
 // HeadElements is how many numbers the throw-away heads hold, for the memory that a training needs.
 func HeadElements(n model.Network, train *corpus.Corpus, tasks int) int64 {
+	if !n.Config().Towers() {
+		return 0
+	}
 	slots, vision, qformer := headSizes(n, tasks, headWordsOf(train, n.Config().Text.Vocabulary))
 	return int64(slots) * int64(vision+qformer+2)
 }

@@ -20,6 +20,9 @@ import (
 // keptReading are the tokenizers and the preprocessing of a checkpoint, held against the data.
 func keptReading(o Options, folder string, c *model.Config) (r corpus.Reading, err error) {
 	r.On, r.Form = o.Device, c.Form()
+	if err := checkPictures(o, c, "the checkpoint "+folder); err != nil {
+		return r, err
+	}
 	if r.Words, err = ownWords(o, folder, c); err != nil {
 		return r, err
 	}
@@ -29,7 +32,7 @@ func keptReading(o Options, folder string, c *model.Config) (r corpus.Reading, e
 	if r.Pre, err = ownPictures(folder, c); err != nil {
 		return r, &fault.InputError{Err: err}
 	}
-	if c.Vision.Image != o.Set.Size {
+	if c.Towers() && c.Vision.Image != o.Set.Size {
 		return r, fault.Inputf("data.size is %d, the checkpoint %s sees pictures of %d; set data.size = %d", o.Set.Size, folder, c.Vision.Image, c.Vision.Image)
 	}
 	r.Files, err = print(folder, o.Sum, nil)
@@ -39,8 +42,14 @@ func keptReading(o Options, folder string, c *model.Config) (r corpus.Reading, e
 // newReading are the tokenizers and the preprocessing of a network to train: those whose files lie beside its config, else the
 // words of the data and the pictures as the networks of this program see them.
 func newReading(o Options, c *model.Config) (r corpus.Reading, err error) {
+	if err := checkPictures(o, c, "the network of [teacher.train]"); err != nil {
+		return r, err
+	}
 	words, t := o.Set.Tokenizer, o.Config.Teacher.Train
-	r = corpus.Reading{Words: prompt.New(words, c), Pre: model.AdsPreprocessor(o.Set.Size), Form: c.Form(), On: o.Device, Files: chain.Of(words.Words())}
+	r = corpus.Reading{Words: prompt.New(words, c), Form: c.Form(), On: o.Device, Files: chain.Of(words.Words())}
+	if c.Towers() {
+		r.Pre = model.AdsPreprocessor(o.Set.Size)
+	}
 	folder := t.TokenizerFolder()
 	if folder != "" {
 		if r.Words, err = ownWords(o, folder, c); err != nil {
@@ -50,7 +59,7 @@ func newReading(o Options, c *model.Config) (r corpus.Reading, err error) {
 			return r, err
 		}
 	}
-	for _, folder := range picturesFolders(t) {
+	for _, folder := range picturesFolders(t, c) {
 		own, err := ownPictures(folder, c)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -69,9 +78,9 @@ func newReading(o Options, c *model.Config) (r corpus.Reading, err error) {
 }
 
 // picturesFolders are where the preprocessing of a network to train may lie.
-func picturesFolders(t *config.TrainConfig) (folders []string) {
+func picturesFolders(t *config.TrainConfig, c *model.Config) (folders []string) {
 	for _, folder := range []string{t.Tokenizer, filepath.Dir(t.Config)} {
-		if t.Config != "" && folder != "" {
+		if c.Towers() && t.Config != "" && folder != "" {
 			folders = append(folders, folder)
 		}
 	}

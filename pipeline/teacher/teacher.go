@@ -95,6 +95,9 @@ func declare(o Options) (*Teacher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPictures(o, c, "the network of [teacher.train]"); err != nil {
+		return nil, err
+	}
 	m, err := model.New(c)
 	if err != nil {
 		return nil, err

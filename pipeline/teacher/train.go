@@ -53,7 +53,7 @@ func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config
 }
 
 // train trains a network from its first values: first the visual side alone and then all of it, both with throw-away heads
-// that say at once what the language model would take long to ask for; then all of it without them.
+// that say at once what the language model would take long to ask for; then all of it without them. A decoder alone needs no heads.
 func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
 	c, err := model.ParseConfig(in.Network)
 	if err != nil {
@@ -85,20 +85,9 @@ func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
 
 func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r trained, err error) {
 	t := in.Sizes
-	heads, err := newPretraining(m, in.Train, in.Tasks)
-	if err != nil {
-		return r, err
-	}
-	defer heads.store.Free()
-	first := t.PretrainSteps + t.Steps
-	params := append(m.Store().Tensors(), heads.store.Tensors()...)
-	learnt, err := trainPhase(ctx, w, in, params, "learn", in.Learn, first, func(step int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
-		return heads.loss(step, t.PretrainSteps, first, b, whole, cast)
-	})
-	if err != nil {
-		return r, err
-	}
-	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, func(_ int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
+	first := t.Steps
+	params := m.Store().Tensors()
+	answers := func(_ int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
 		packed, err := in.Train.Batch(b.Index, b.Pixels)
 		if err != nil {
 			return nil, err
@@ -106,7 +95,25 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 		var logits *torch.Tensor
 		cast(func() { logits = m.Logits(packed) })
 		return answersLoss(in.Train, logits, packed, whole), nil
-	})
+	}
+	learn := answers
+	if m.Config().Towers() {
+		heads, err := newPretraining(m, in.Train, in.Tasks)
+		if err != nil {
+			return r, err
+		}
+		defer heads.store.Free()
+		first += t.PretrainSteps
+		params = append(params, heads.store.Tensors()...)
+		learn = func(step int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
+			return heads.loss(step, t.PretrainSteps, first, b, whole, cast)
+		}
+	}
+	learnt, err := trainPhase(ctx, w, in, params, "learn", in.Learn, first, learn)
+	if err != nil {
+		return r, err
+	}
+	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, answers)
 	return trained{Skipped: learnt.Skipped + refined.Skipped}, err
 }
 
