@@ -261,7 +261,7 @@ func TestStream(t *testing.T) {
 		assert.Nil(t, c.Choices[0].Finish)
 		said.WriteString(*c.Choices[0].Delta.Content)
 		if i > 0 {
-			assert.Equal(t, whole.LogProbs[i-1], c.Choices[0].LogProbs.Content[0].LogProb)
+			assert.InDelta(t, whole.LogProbs[i-1], c.Choices[0].LogProbs.Content[0].LogProb, 1e-9) // sums are split in other ways on another thread
 		}
 	}
 	assert.Equal(t, "assistant", chunks[0].Choices[0].Delta.Role)
