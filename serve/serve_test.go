@@ -196,7 +196,7 @@ func TestFormOfAnAnswer(t *testing.T) {
 	sum := 0.
 	for i, p := range r.Choices[0].LogProbs.Content {
 		pieces.WriteString(p.Token)
-		assert.Equal(t, whole.LogProbs[i], p.LogProb)
+		assert.InDelta(t, whole.LogProbs[i], p.LogProb, 1e-9)
 		require.Len(t, p.Top, 1)
 		assert.Equal(t, p.Token, p.Top[0].Token)
 		sum += p.LogProb
