@@ -132,14 +132,14 @@ func (s *speaker) answerAll(folder string, asked []asking, fed, ids, out io.Writ
 func (s *speaker) questions(asked []asking) ([]model.Question, error) {
 	out := make([]model.Question, len(asked))
 	for i, a := range asked {
-		err := s.checkPicture(`"file_name"`, a.Picture)
+		err := s.CheckPicture(`"file_name"`, a.Picture != "")
 		if err != nil {
 			return nil, usage{fmt.Errorf("%s: %w", a.place, err)}
 		}
-		if out[i], err = s.words.Question(a.Question); err != nil {
+		if out[i], err = s.Words.Question(a.Question); err != nil {
 			return nil, fmt.Errorf("%s: question %q: %w", a.place, a.Question, err)
 		}
-		if err := s.m.CheckQuestion(out[i]); err != nil {
+		if err := s.Model.CheckQuestion(out[i]); err != nil {
 			return nil, usage{fmt.Errorf("%s: %w", a.place, err)}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"espalier/model"
 	"espalier/model/image"
-	"espalier/model/prompt"
+	speak "espalier/model/speaker"
 	"espalier/torch"
 )
 
@@ -28,7 +28,7 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 	first := flags.Int("first", 0, "only so many lines of -ask; 0 is all")
 	inputs := flags.String("inputs", "", "with -ask: `folder` for what the network was fed, "+pixelsName+" and "+idsName)
 	template := flags.String("prompt", "", "what the question becomes, as `\"Question: {question} Answer:\"`; without it the checkpoint's own, from espalier.prompt in its config.json, or the question alone")
-	tokens := flags.Int("max-new-tokens", 16, "of the answer, end-of-sequence included")
+	tokens := flags.Int("max-new-tokens", speak.UsualTokens, "of the answer, end-of-sequence included")
 	beams := flags.Int("num-beams", 1, "hypotheses of beam search with transformers' length_penalty of 1; 1 is greedy")
 	asJSON := flags.Bool("json", false, "print question, answer and ids as JSON; -ask always does")
 	on := device(flags)
@@ -45,27 +45,27 @@ func generate(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if err != nil {
 			return err
 		}
-		defer s.m.Store().Free()
+		defer s.Free()
 		if one {
-			if err := s.checkPicture("-image", *picture); err != nil {
+			if err := s.CheckPicture("-image", *picture != ""); err != nil {
 				return usagef("model generate: %w", err)
 			}
 		}
-		if room := s.m.Room(); room > 0 && *tokens > room {
-			if given(flags, "max-new-tokens") {
-				return usagef("model generate: -max-new-tokens %d: the language model has positions for %d tokens of question and answer; give at most %[2]d", *tokens, room)
-			}
-			s.o.MaxTokens = room
+		if room := s.Model.Room(); room > 0 && *tokens > room && given(flags, "max-new-tokens") {
+			return usagef("model generate: -max-new-tokens %d: the language model has positions for %d tokens of question and answer; give at most %[2]d", *tokens, room)
 		}
-		tell(flags, s.m)
+		if !given(flags, "max-new-tokens") {
+			s.o.MaxTokens = s.MostTokens()
+		}
+		tell(flags, s.Model)
 		if many {
 			return s.askAll(*list, *first, *inputs, out)
 		}
-		q, err := s.words.Question(*question)
+		q, err := s.Words.Question(*question)
 		if err != nil {
 			return err
 		}
-		if err := s.m.CheckQuestion(q); err != nil {
+		if err := s.Model.CheckQuestion(q); err != nil {
 			return usagef("model generate: -question: %w", err)
 		}
 		var pixels []byte
@@ -93,45 +93,19 @@ func given(flags *flag.FlagSet, name string) (set bool) {
 	return set
 }
 
-// speaker is a checkpoint that answers questions.
+// speaker is a checkpoint that answers questions in one way.
 type speaker struct {
-	m     *model.Blip2
-	words prompt.Words
-	pre   model.Preprocessor
-	on    torch.Device
-	o     model.GenerateOptions
+	*speak.Speaker
+	o model.GenerateOptions
 }
 
 func newSpeaker(folder, template, on string, o model.GenerateOptions) (*speaker, error) {
-	s := &speaker{o: o}
-	var err error
-	if s.on, err = torch.ParseDevice(on); err != nil {
-		return nil, err
-	}
-	c, err := model.LoadConfig(folder)
+	d, err := torch.ParseDevice(on)
 	if err != nil {
 		return nil, err
 	}
-	if s.words, err = prompt.Load(folder, c, template); err != nil {
-		return nil, err
-	}
-	if s.pre, err = model.LoadPreprocessorFor(folder, c); err != nil {
-		return nil, err
-	}
-	s.o.Ends = s.words.Ends()
-	s.m, err = model.Load(folder, s.on)
-	return s, err
-}
-
-// checkPicture holds the name of a picture, which was given as key, against what the network sees.
-func (s *speaker) checkPicture(key, file string) error {
-	switch towers := s.m.Config().Towers(); {
-	case towers && file == "":
-		return fmt.Errorf("%s is missing, and the network looks at pictures; add it", key)
-	case !towers && file != "":
-		return fmt.Errorf("%s is given, and the network is a decoder without towers, which sees no pictures; leave it out", key)
-	}
-	return nil
+	s, err := speak.Load(folder, template, d)
+	return &speaker{s, o}, err
 }
 
 // look reads a picture as the network sees it.
@@ -140,7 +114,7 @@ func (s *speaker) look(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	pixels, err := s.pre.Picture(rgb)
+	pixels, err := s.Sight.Picture(rgb)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -150,26 +124,22 @@ func (s *speaker) look(file string) ([]byte, error) {
 // ask answers a question about each picture of the bytes [count, 3, size, size], or about none where the network sees none; fed,
 // unless nil, gets the pixels.
 func (s *speaker) ask(pixels []byte, questions []model.Question, fed io.Writer) ([]answer, error) {
-	answers := make([]answer, len(questions))
-	asked := make([][]model.Question, len(questions))
-	for i, q := range questions {
-		asked[i] = []model.Question{q}
+	if fed != nil {
+		raw, err := s.Normalised(pixels)
+		if err == nil {
+			_, err = fed.Write(raw)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	err := torch.Run(func(*torch.Scope) error {
-		pictures := model.NoPictures(len(questions), s.on)
-		if s.m.Config().Towers() {
-			pictures = s.pre.Pictures(pixels, s.on)
-		}
-		if fed != nil {
-			if _, err := fed.Write(pictures.Raw()); err != nil {
-				return err
-			}
-		}
-		ids, err := s.m.Generate(pictures, asked, s.o)
-		for i := range ids {
-			answers[i].IDs, answers[i].Answer = append([]int{}, ids[i][0]...), s.words.Answers.Decode(ids[i][0])
-		}
-		return err
-	})
-	return answers, err
+	said, err := s.Ask(pixels, questions, s.o)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]answer, len(said))
+	for i, a := range said {
+		answers[i].IDs, answers[i].Answer = a.IDs, s.Words.Answers.Decode(a.IDs)
+	}
+	return answers, nil
 }

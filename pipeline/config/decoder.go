@@ -48,7 +48,7 @@ func (l LanguageConfig) keys(tokens tokenizer.Tokenizer) map[string]any {
 }
 
 // decoderFaults are what a stage says of towers that a decoder alone does not have.
-func (s *StageConfig) decoderFaults(i int) (faults []keepFault) {
+func decoderFaults(s *StageConfig, i int) (faults []keepFault) {
 	const lacks = "the network is a decoder alone, which has none: leave it out"
 	for _, tower := range []string{"vision", "qformer"} {
 		if !s.Keep.Of(tower).Whole() {

@@ -77,7 +77,7 @@ func (l Stages) keepFaults(n model.Network) (faults []keepFault) {
 	for i := range l {
 		s := &l[i]
 		if !n.Config().Towers() {
-			faults = append(faults, s.decoderFaults(i)...)
+			faults = append(faults, decoderFaults(s, i)...)
 		}
 		before, idle := maps.Clone(left), s.Distil.Steps == 0 && s.Keep != (Towers{}) && !s.Keep.Vocabulary.Used // with a target, what stays is chosen
 		for _, a := range AxesOf(s.Kinds(), n) {

@@ -138,7 +138,7 @@ func (d *Dataset) prepare(budget int64, bad *faults) error {
 		h := sha256.New()
 		fmt.Fprintf(h, "size %d;", d.Size)
 		s.prepare(total <= budget, bad)
-		s.writeTo(h)
+		writeSplit(h, s)
 		s.hash = hex.EncodeToString(h.Sum(nil))
 		io.WriteString(all, s.hash)
 	}

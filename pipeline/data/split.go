@@ -108,9 +108,9 @@ func (s *Split) First(n int) *Split {
 	return &first
 }
 
-// writeTo adds to a hash what determines the split. Every text goes in with its length, so that different
+// writeSplit adds to a hash what determines a split. Every text goes in with its length, so that different
 // splits never give the same bytes.
-func (s *Split) writeTo(h hash.Hash) {
+func writeSplit(h hash.Hash, s *Split) {
 	text := func(t string) {
 		fmt.Fprintf(h, "%d:", len(t))
 		io.WriteString(h, t)

@@ -118,7 +118,7 @@ func (t tokenCount) share() float64 { return float64(t.wrong) / float64(t.asked)
 const mostShownTokens = 9
 
 // positionTable has the accuracy of each token of the teacher's answers and of those after each stage.
-func (r *Report) positionTable() Table {
+func positionTable(r *Report) Table {
 	t := Table{Title: "Answers token by token on the test split (%); wrong: tokens behind an error, and at the same places without one"}
 	t.column("stage", "", true)
 	names, models := r.measured()

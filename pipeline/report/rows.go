@@ -46,7 +46,7 @@ func (r *Report) Tables() []Table {
 		tables = append(tables, r.categoryTable())
 	}
 	if r.Teacher.Positions != nil {
-		tables = append(tables, r.positionTable())
+		tables = append(tables, positionTable(r))
 	}
 	if r.Teacher.Confidence != nil {
 		tables = append(tables, r.auditTable())

@@ -1,0 +1,51 @@
+package serve
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// reported is a run's report.json with these data.
+func reported(data string) []byte {
+	return []byte(`{"config": {"data": {` + data + `, "size": 24}, "teacher": {"checkpoint": "x"}, "stage": [{"name": "blocks", "keep": {"vision": 1}}]}}`)
+}
+
+// A checkpoint within a run's folder brings pictures of the run's test split, as the network saw them, with questions and answers.
+func TestSamplesOfARun(t *testing.T) {
+	_, web, _ := start(t, func(o *Options) {
+		run := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(run, "report.json"), reported(`"source": "ads"`), 0o644))
+		require.NoError(t, os.Rename(o.Folders[0], filepath.Join(run, "student")))
+		o.Folders[0] = filepath.Join(run, "student")
+	}, "blip2_opt")
+	_, text := get(t, web.URL+"/samples")
+	var found sampled
+	require.NoError(t, json.Unmarshal([]byte(text), &found))
+	require.Len(t, found.Samples, mostSamples, found.Note)
+	for _, s := range found.Samples {
+		require.NotEmpty(t, s.Questions)
+		assert.NotEmpty(t, s.Questions[0].Answers)
+		status, file := get(t, web.URL+s.Picture)
+		assert.Equal(t, 200, status)
+		assert.True(t, strings.HasPrefix(file, "\x89PNG"))
+	}
+	status, _ := get(t, web.URL+"/samples/12")
+	assert.Equal(t, 404, status)
+}
+
+// Where the run's data are gone, the page says so and works.
+func TestSamplesThatAreGone(t *testing.T) {
+	_, web, _ := start(t, func(o *Options) {
+		report := filepath.Join(filepath.Dir(o.Folders[0]), "report.json")
+		require.NoError(t, os.WriteFile(report, reported(`"root": "/nowhere"`), 0o644))
+	}, "blip2_opt")
+	_, text := get(t, web.URL+"/samples")
+	assert.Contains(t, text, `"samples":[]`)
+	assert.Contains(t, text, "cannot be opened")
+}
