@@ -3,8 +3,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 override LIBTORCH := $(abspath $(LIBTORCH))
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
-# One package after another: each wants all cores for libtorch's threads. Never cached: Go does not see that the shim changed.
-GO_TEST := go test -count=1 -p 1 -timeout 40m
+# Two packages at a time: the small networks of most tests leave a core free. Never cached: Go does not see that the shim changed.
+GO_TEST := go test -count=1 -p 2 -timeout 40m
 
 .PHONY: all help tools shim gotorch run test test-cpus race asan bench results results-quick parity dist clean
 

@@ -200,7 +200,7 @@ func TestRunOverRowsWithoutPictures(t *testing.T) {
 	again.Stages[0].Keep.Language.Units = config.Keep{Units: 1}
 	_, err = runWith(context.Background(), again, nil)
 	require.NoError(t, err)
-	again.Data = config.DataConfig{Source: "ads", Size: 48, Train: 20, Validation: 4, Test: 4, OOD: 4}
+	again.Data = config.DataConfig{Source: "ads", OnError: "fail", Size: 48, Train: 20, Validation: 4, Test: 4, OOD: 4}
 	_, err = runWith(context.Background(), again, nil)
 	assert.ErrorContains(t, err, "the checkpoint "+filepath.Join(out, "student")+" is a decoder alone")
 }

@@ -2,6 +2,7 @@
 package teacher
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -91,7 +92,8 @@ func Open(o Options) (*Teacher, error) {
 
 // declare is the network of [teacher.train]; [Train] gives it its weights.
 func declare(o Options) (*Teacher, error) {
-	c, err := o.Config.Teacher.Train.ModelConfig(o.Set.Size, o.Set.Tokenizer)
+	size := cmp.Or(o.Set.Size, o.Config.Data.Size) // data without pictures have no size, and a network that wants pictures is told so below
+	c, err := o.Config.Teacher.Train.ModelConfig(size, o.Set.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
