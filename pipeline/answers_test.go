@@ -22,7 +22,6 @@ import (
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
-	"espalier/pipeline/fault"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
 	"espalier/torch"
@@ -227,16 +226,7 @@ func TestAnswersThatTheTokenizerCannotWrite(t *testing.T) {
 // A place for the picture within a question is the user's fault, with file and line.
 func TestPlaceholderHasItsLine(t *testing.T) {
 	torchtest.Setup(t)
-	root := answerData(t, "")
-	file := filepath.Join(root, "train", "metadata.jsonl")
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	lines := strings.SplitAfter(string(text), "\n")
-	lines[2] = strings.Replace(lines[2], "what", `<image>\nwhat`, 1)
-	require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "")), 0o644))
-	_, err = answerCorpus(t, root, answerPrompt)
-	var input *fault.InputError
-	require.ErrorAs(t, err, &input)
-	assert.Contains(t, err.Error(), file+":3: question")
-	assert.Contains(t, err.Error(), "take it out")
+	splits := plainSplits()
+	splits["train"][2].question = "what colour has <image>"
+	assert.Contains(t, faultOf(t, dataFolder(t, splits), smallRun), "train/metadata.jsonl:3: the question holds <image> behind its beginning")
 }

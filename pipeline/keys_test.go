@@ -60,18 +60,18 @@ var changed = map[string][]string{
 	"stage.distil.ce": {"stage.hidden.distil.ce=0.5"}, "stage.distil.freeze": {`stage.hidden.distil.freeze=["vision"]`}, "stage.distil.warmup": {"stage.hidden.distil.warmup=0.5"},
 	"stage.distil.weight_decay": {"stage.hidden.distil.weight_decay=0.1"}, "stage.distil.clip": {"stage.hidden.distil.clip=0.5"}, "stage.distil.precision": {"stage.hidden.distil.precision=bf16"},
 	"data.stages": {"data.stages=24"}, "eval.batch": {"eval.batch=6"}, "eval.latency_runs": {"eval.latency_runs=4"}, "eval.latency_warmup": {"eval.latency_warmup=2"},
-	"eval.throughput_batch": {"eval.throughput_batch=3"}, "eval.max_answer_tokens": {"eval.max_answer_tokens=5"},
+	"eval.throughput_batch": {"eval.throughput_batch=3"}, "eval.max_answer_tokens": {"eval.max_answer_tokens=5"}, "eval.metrics": {`eval.metrics=["anls"]`},
 	"export.format": {"export.format=transformers", "stage.inner.keep.qformer={ heads = 1 }"}, "export.dtype": {"export.dtype=bfloat16"},
 }
 
 // Keys whose change is another run altogether, which other tests make: other data, another teacher, another machine.
-var otherRuns = []string{"device", "data.source", "data.root", "data.prompt", "data.sequences.tasks", "data.sequences.shortest", "data.sequences.longest", "data.sequences.ood_longest",
+var otherRuns = []string{"device", "data.source", "data.root", "data.split", "data.split_seed", "data.prompt", "data.sequences.tasks", "data.sequences.shortest", "data.sequences.longest", "data.sequences.ood_longest",
 	"teacher.checkpoint", "teacher.train.towers", "teacher.train.config", "teacher.train.tokenizer",
 	"energy.trials", "energy.window", "energy.batch", "energy.claim_kwh", "energy.models", "energy.requests_per_s", "energy.teacher_joules", "energy.student_joules",
 	"energy.core_watts", "energy.hardware", "energy.server", "energy.pue"} // a minute and a half of measuring: see TestEnergyOfARun
 
 // Keys that judge results or data, or say what to do about what is at fault: they move no result of a step.
-var judges = []string{"teacher.train.accept", "stage.alpha", "stage.alpha_task", "stage.gate", "stage.retry.steps", "stage.retry.cuts", "data.on_error"}
+var judges = []string{"teacher.train.accept", "stage.alpha", "stage.alpha_task", "stage.gate", "stage.retry.steps", "stage.retry.cuts", "data.on_error", "eval.metrics"}
 
 // Each key, changed, moves the fingerprint of a step, or it is declared as moving none, or judges results alone; then the
 // student has the same bytes.

@@ -241,7 +241,12 @@ func sharedFolder(cfg *config.Config, events event.Events) string {
 func (r *run) openData() (*data.Dataset, error) {
 	d := r.cfg.Data
 	r.events.Emit(event.Phase{Name: "data"})
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Size: d.Size, Sequences: sequences(d), Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
+	shares, err := config.Shares(d.Split)
+	if err != nil {
+		return nil, fault.Inputf("data.split: %w", err)
+	}
+	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
+		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
@@ -249,9 +254,7 @@ func (r *run) openData() (*data.Dataset, error) {
 	if !set.HasPictures() {
 		r.cfg.Data.Vary = nil
 	}
-	if err := needs.Doubts(r.cfg, set, r.events); err != nil {
-		return nil, err
-	}
+	needs.Doubts(r.cfg, set, r.events)
 	return set, needs.CheckBatches(r.cfg, set)
 }
 

@@ -45,12 +45,21 @@ func ReadFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("image: cannot read: %w", err)
 	}
 	defer f.Close()
-	if err := checkBytes(info.Size()); err != nil {
+	data, err := ReadAt(f, info.Size())
+	if err != nil {
 		return nil, fmt.Errorf("image: %s: %w", path, err)
 	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("image: cannot read: %s: %w", path, err)
+	return data, nil
+}
+
+// ReadAt is ReadFile for a picture of so many bytes that is part of something larger. Errors do not name it.
+func ReadAt(f io.ReaderAt, size int64) ([]byte, error) {
+	if err := checkBytes(size); err != nil {
+		return nil, err
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(io.NewSectionReader(f, 0, size), data); err != nil {
+		return nil, fmt.Errorf("cannot read: %w", err)
 	}
 	return data, nil
 }

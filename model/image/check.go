@@ -22,25 +22,37 @@ func Check(path string) error {
 		return fmt.Errorf("image: cannot read: %w", err)
 	}
 	defer f.Close()
+	if err := CheckAt(f, info.Size()); err != nil {
+		return fmt.Errorf("image: %s: %w", path, err)
+	}
+	return nil
+}
+
+// CheckAt is Check for a picture of so many bytes that is part of something larger. Errors do not name it.
+func CheckAt(f io.ReaderAt, size int64) error {
 	head := make([]byte, sniffLen)
-	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return fmt.Errorf("image: cannot read: %w", err)
+	n, err := f.ReadAt(head[:min(size, sniffLen)], 0)
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("cannot read: %w", err)
 	}
 	k, err := kindOf(head[:n])
 	if err != nil {
-		return fmt.Errorf("image: %s: %w", path, err)
+		return err
 	}
-	if err := checkBytes(info.Size()); err != nil {
-		return fmt.Errorf("image: %s: %w", path, err)
+	if err := checkBytes(size); err != nil {
+		return err
 	}
-	if _, err := k.checkHeader(io.NewSectionReader(f, 0, info.Size()), info.Size()); err != nil {
-		return fmt.Errorf("image: %s: %w", path, err)
+	if _, err := k.checkHeader(io.NewSectionReader(f, 0, size), size); err != nil {
+		return err
 	}
-	if whole(k, f, info.Size(), head) {
+	if whole(k, f, size, head) {
 		return nil
 	}
-	_, err = Load(path)
+	data, err := ReadAt(f, size)
+	if err != nil {
+		return err
+	}
+	_, err = Decode(data)
 	return err
 }
 

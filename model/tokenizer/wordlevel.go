@@ -17,6 +17,9 @@ const (
 	padID, eosID, unkID = 0, 1, 2
 )
 
+// ImageWord is what transformers' processors add to a tokenizer for the picture's places in a prompt.
+const ImageWord = "<image>"
+
 // WordLevel is a closed list of words; text is split on white space. It does not change after it is made,
 // so goroutines may share it.
 type WordLevel struct {

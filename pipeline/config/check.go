@@ -82,6 +82,9 @@ func (d *DataConfig) check(t *table) {
 		d.Sequences = filled[SequencesConfig]()
 		t.table("sequences").visit(reflect.ValueOf(d.Sequences).Elem(), t.keys.key("sequences").sub)
 	}
+	if d.Split != "" && d.Source != "" {
+		t.fault("split", "what the program draws has its splits: leave it out")
+	}
 	if d.Root != "" && d.Vary == nil { // mild changes; the drawn pictures vary by themselves
 		d.Vary = filled[VaryConfig]()
 		t.table("vary").visit(reflect.ValueOf(d.Vary).Elem(), t.keys.key("vary").sub)

@@ -48,7 +48,7 @@ func TestDefaultJob(t *testing.T) {
 	c, err := Load("../../run.toml")
 	require.NoError(t, err)
 
-	assert.Equal(t, DataConfig{Source: "ads", Size: 48, Train: 12000, Validation: 4000, Test: 1000, OOD: 1000, OnError: "fail"}, c.Data)
+	assert.Equal(t, DataConfig{Source: "ads", SplitSeed: 1, Size: 48, Train: 12000, Validation: 4000, Test: 1000, OOD: 1000, OnError: "fail"}, c.Data)
 	want := DefaultTrain()
 	accept := .93
 	want.Accept, want.Precision = &accept, "bf16"
@@ -83,7 +83,7 @@ func TestDefaultsAndInheritance(t *testing.T) {
 	folder, err := Parse("run.toml", strings.Replace(small, `source = "ads"`, "root = \"digits\"\ntest = 100", 1))
 	require.NoError(t, err)
 	mild := filled[VaryConfig]()
-	assert.Equal(t, DataConfig{Root: "digits", Size: 48, Test: 100, OnError: "fail", Vary: mild}, folder.Data, "a folder is taken whole, and its pictures vary")
+	assert.Equal(t, DataConfig{Root: "digits", SplitSeed: 1, Size: 48, Test: 100, OnError: "fail", Vary: mild}, folder.Data, "a folder is taken whole, and its pictures vary")
 	assert.Equal(t, "kept", mild.Outputs)
 	assert.Nil(t, c.Data.Vary, "drawn pictures do not")
 	asked, err := Parse("run.toml", small, "data.vary.shift=0.5")

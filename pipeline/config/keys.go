@@ -46,7 +46,9 @@ type Config struct {
 // DataConfig names the pictures and questions: either a built-in source or the folder of a data set.
 type DataConfig struct {
 	Source     string `toml:"source" default:"" choices:"ads,sequences" example:"ads" doc:"what the program draws: pictures of advertisements with questions, or sequence tasks without pictures for a decoder alone"`
-	Root       string `toml:"root" default:"" form:"folder" example:"#pictures" doc:"your own pictures: a folder as docs/pictures.md describes"`
+	Root       string `toml:"root" default:"" form:"folder" example:"#pictures" doc:"your own pictures and questions: a folder with files of one of the five forms of docs/data.md, or one such file"`
+	Split      string `toml:"split" default:"" form:"shares" example:"#80/10/10" doc:"divides one file, or files that are no splits, into training, validation and test pictures: percent of each; without it the files are the splits"`
+	SplitSeed  int    `toml:"split_seed" default:"1" range:"[0,9007199254740991]" doc:"draws which pictures go where; the run's seed does not, so that no run tests a teacher on what another run trained it on"`
 	Size       int    `toml:"size" default:"48" range:"[8,8192]" doc:"side of the square picture that the model sees, pixels"`
 	Prompt     string `toml:"prompt" default:"" form:"prompt" example:"#Question: {question} Answer:" doc:"what a question becomes for a loaded teacher; without it, what the checkpoint says, or the question alone"`
 	RowTokens  int    `toml:"row_tokens" default:"0" range:"[0,1000000]" doc:"most tokens of one picture in a batch, query tokens included: more questions are divided; 0 chooses for each split"`
@@ -215,6 +217,8 @@ type EvalConfig struct {
 	LatencyWarmup   int `toml:"latency_warmup" default:"20" range:"[0,10000000]" doc:"answers before that, which do not count"`
 	ThroughputBatch int `toml:"throughput_batch" default:"64" range:"[1,65536]" doc:"pictures that answer together when throughput is measured, each with all its questions"`
 	MaxAnswerTokens int `toml:"max_answer_tokens" default:"8" range:"[1,65536]" doc:"longest answer, tokens, its end included"`
+
+	Metrics []string `toml:"metrics" choices:"anls,rouge-l,cider,vqa" example:"#anls" doc:"what free answers are measured by on the test split, beside accuracy: docs/data.md says how each is computed"`
 }
 
 // ExportConfig says what the student is written as.

@@ -178,6 +178,12 @@ var forms = map[string]form{
 		}
 		return fmt.Sprintf("%q is no name for a folder: use letters, digits, - and _", short(s))
 	}},
+	"shares": {"percents as `80/10/10`", func(s string) string {
+		if _, err := Shares(s); err != nil {
+			return err.Error()
+		}
+		return ""
+	}},
 	"prompt": {"a text with `{question}`", func(s string) string {
 		if strings.Contains(s, "{question}") {
 			return ""

@@ -29,7 +29,7 @@ func openAds(cfg Config) (*Dataset, error) {
 		Categories: slices.Clone(adProducts),
 		Tokenizer:  vocabulary,
 	}
-	if err := d.prepare(cfg.MemoryBudget, false); err != nil {
+	if err := d.prepare(cfg.MemoryBudget, &faults{}); err != nil {
 		return nil, err
 	}
 	return d, nil

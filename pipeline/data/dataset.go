@@ -36,7 +36,7 @@ type Dataset struct {
 // Config says which data set to open.
 type Config struct {
 	Source string // a built-in one: "ads" or "sequences"
-	Root   string // or a folder: <Root>/<split>/metadata.jsonl
+	Root   string // or a folder with files of one of the forms of package rows, or one such file
 	Size   int    // side of the pictures, pixels; other sizes are scaled. 0: 48 for ads, an error for a folder
 
 	// Pictures to take of each split, from its start, or rows where there are none. 0: all of a folder's; 12000, 400, 1000, 1000 of
@@ -44,6 +44,9 @@ type Config struct {
 	Train, Validation, Test, OOD int
 
 	Sequences Sequences // what the source of that name draws
+
+	Shares    [3]int // percent of the pictures of one file that go to train, validation and test; zeros: files are splits already
+	SplitSeed int    // draws them
 
 	// MemoryBudget is how many bytes the decoded pictures may take. Beyond it they are decoded anew at every
 	// use. 0: 2 GiB.
@@ -72,18 +75,20 @@ func Open(cfg Config) (*Dataset, error) {
 		cfg.MemoryBudget = defaultBudget
 	}
 	if cfg.Sum == nil {
-		cfg.Sum = func(path string) (string, error) {
-			sum, _, err := disk.Sum(path)
-			return sum, err
-		}
+		cfg.Sum = sumOfFile
 	}
 	if cfg.Root != "" {
-		return openFolder(cfg)
+		return openFiles(cfg)
 	}
 	if cfg.Source == "sequences" {
 		return openSequences(cfg)
 	}
 	return openAds(cfg)
+}
+
+func sumOfFile(path string) (string, error) {
+	sum, _, err := disk.Sum(path)
+	return sum, err
 }
 
 func (cfg Config) check() error {
@@ -122,27 +127,26 @@ func (d *Dataset) Hash() string { return d.hash }
 
 // prepare reads the pictures into memory, or checks them where they would not fit, and takes the content hash
 // on the way.
-func (d *Dataset) prepare(budget int64, skip bool) error {
+func (d *Dataset) prepare(budget int64, bad *faults) error {
 	total := int64(0)
 	for _, s := range d.Splits() {
 		total += int64(s.Len()) * int64(s.album.bytes())
 	}
 	all := sha256.New()
 	fmt.Fprintf(all, "espalier data 2: size %d;", d.Size)
-	bad := faults{skip: skip}
 	for _, s := range d.Splits() {
 		h := sha256.New()
 		fmt.Fprintf(h, "size %d;", d.Size)
-		s.prepare(total <= budget, &bad)
+		s.prepare(total <= budget, bad)
 		writeSplit(h, s)
 		s.hash = hex.EncodeToString(h.Sum(nil))
 		io.WriteString(all, s.hash)
 	}
 	d.hash = hex.EncodeToString(all.Sum(nil))
-	d.Skipped = append(d.Skipped, bad.skipped...)
+	d.Skipped = bad.skipped
 	for _, s := range d.Splits() {
-		if s.Len() == 0 {
-			bad.add(s.Name, "all rows of this split are at fault (the first: %s); mend them, or remove the split", firstSkipped(d.Skipped, s.rows))
+		if first := bad.first[s.Name]; s.Len() == 0 {
+			bad.Add(s.Name, "all rows of this split are at fault (the first: %s: %s); mend them, or remove the split", first.Place, first.Reason)
 		}
 	}
 	return bad.err()

@@ -13,29 +13,23 @@ const maxFaults = 20
 type faults struct {
 	lines   []string
 	more    int
+	all     bool // every one is listed, those of rows too
 	skip    bool // rows at fault are left out
 	skipped []Skipped
+
+	split string             // the one at hand
+	first map[string]Skipped // row of each split that was left out
 }
 
 // Skipped is a row that was left out.
 type Skipped struct {
-	Place  string `json:"place"` // a metadata file and its line
+	Place  string `json:"place"` // where it is written
 	Reason string `json:"reason"`
-}
-
-// firstSkipped is the first row of a metadata file that was left out.
-func firstSkipped(skipped []Skipped, file string) string {
-	for _, row := range skipped {
-		if at := strings.LastIndexByte(row.Place, ':'); at >= 0 && row.Place[:at] == file {
-			return row.Place + ": " + row.Reason
-		}
-	}
-	return "none"
 }
 
 // Unreadable is a row whose picture cannot be read, though it could be when the data set was opened.
 type Unreadable struct {
-	Place string // a metadata file and its line
+	Place string // where it is written
 	Err   error
 }
 
@@ -43,19 +37,28 @@ func (e *Unreadable) Error() string { return fmt.Sprintf("data: %s: %v", e.Place
 
 func (e *Unreadable) Unwrap() error { return e.Err }
 
-// row notes what is wrong with one row: a fault, or a reason to leave the row out.
-func (f *faults) row(place, format string, args ...any) {
+// Row notes what is wrong with one row: a fault, or a reason to leave the row out.
+func (f *faults) Row(place, format string, args ...any) {
+	if !f.skip || f.all {
+		f.Add(place, format, args...)
+	}
 	if !f.skip {
-		f.add(place, format, args...)
 		return
 	}
-	f.skipped = append(f.skipped, Skipped{place, oneLine(fmt.Sprintf(format, args...))})
+	row := Skipped{place, oneLine(fmt.Sprintf(format, args...))}
+	f.skipped = append(f.skipped, row)
+	if _, there := f.first[f.split]; !there {
+		if f.first == nil {
+			f.first = map[string]Skipped{}
+		}
+		f.first[f.split] = row
+	}
 }
 
-// add notes a fault, on one line. The place is a file, or a file and a line; the text says what is wrong and what
+// Add notes a fault, on one line. The place is a file, or a file and a line; the text says what is wrong and what
 // to do.
-func (f *faults) add(place, format string, args ...any) {
-	if len(f.lines) >= maxFaults {
+func (f *faults) Add(place, format string, args ...any) {
+	if len(f.lines) >= maxFaults && !f.all {
 		f.more++
 		return
 	}
@@ -71,8 +74,6 @@ func oneLine(text string) string {
 	}
 	return text
 }
-
-func (f *faults) count() int { return len(f.lines) + f.more }
 
 func (f *faults) err() error {
 	if len(f.lines) == 0 {

@@ -159,10 +159,10 @@ func TestFolderFaults(t *testing.T) {
 		"no picture":     {map[string]string{"images/2.png": "text"}, "not a picture that this program reads"},
 		"absolute":       {map[string]string{"test/metadata.jsonl": line("/4.png", "which", "four")}, `test/metadata.jsonl:1: file_name "/4.png" is absolute`},
 		"folder":         {map[string]string{"test/metadata.jsonl": line("../images", "which", "four")}, "is a folder"},
-		"no train":       {map[string]string{"train/metadata.jsonl": ""}, "train/metadata.jsonl: the split train is missing"},
-		"no test":        {map[string]string{"test/metadata.jsonl": ""}, "test/metadata.jsonl: the split test is missing"},
+		"no train":       {map[string]string{"train/metadata.jsonl": ""}, "train: the split train is missing; every data set needs train and test: train/metadata.jsonl, "},
+		"no test":        {map[string]string{"test/metadata.jsonl": ""}, "test: the split test is missing"},
 		"empty":          {map[string]string{"test/metadata.jsonl": "\n"}, "test/metadata.jsonl: holds no rows"},
-		"renamed":        {map[string]string{"validation/metadata.jsonl": "", "val/metadata.jsonl": line("3.png", "which", "three")}, "val: this split has a name that is not read; rename the folder to validation"},
+		"renamed":        {map[string]string{"validation/metadata.jsonl": "", "val/metadata.jsonl": line("3.png", "which", "three")}, "val/metadata.jsonl: this split has a name that is not read; rename val to validation"},
 		"answer":         {map[string]string{"test/metadata.jsonl": `{"file_name": "4.png", "question": "which"}`}, `test/metadata.jsonl:1: no "answer"; add one`},
 		"malformed":      {map[string]string{"validation/metadata.jsonl": "{"}, "validation/metadata.jsonl:1: malformed JSON"},
 	} {
@@ -174,10 +174,8 @@ func TestFolderFaults(t *testing.T) {
 			})
 		}
 	}
-	_, err := Open(Config{Root: folder(t, with(map[string]string{"test/metadata.jsonl": "", "test/metadata.csv": "file_name"})), Size: 2})
-	assert.ErrorContains(t, err, "metadata.csv: tables are not read")
-	_, err = Open(Config{Root: "/nowhere", Size: 2})
-	assert.ErrorContains(t, err, "/nowhere: there is no such folder")
+	_, err := Open(Config{Root: "/nowhere", Size: 2})
+	assert.ErrorContains(t, err, "/nowhere: there is no such folder or file")
 }
 
 func TestSeveralFaultsAreToldAtOnce(t *testing.T) {
@@ -193,7 +191,8 @@ func TestValidationIsSplitOff(t *testing.T) {
 		files[fmt.Sprintf("train/%d.png", i)] = fmt.Sprintf("#%d", i)
 		lines = append(lines, line(fmt.Sprintf("%d.png", i), "which", "one"))
 	}
-	unlabelled := `{"file_name": "../images/1.png", "question": "which"}` + "\n"
+	files["train/left open.png"] = "#90"
+	unlabelled := `{"file_name": "left open.png", "question": "which"}` + "\n"
 	files["train/metadata.jsonl"] = strings.Join(lines, "") + unlabelled
 	d, err := Open(Config{Root: folder(t, files), Size: 2})
 	require.NoError(t, err)
@@ -202,13 +201,13 @@ func TestValidationIsSplitOff(t *testing.T) {
 	assert.True(t, d.HeldOut)
 
 	names := func(s *Split) (out []string) {
-		for _, f := range s.album.source.(*folderPictures).files {
-			out = append(out, f.name)
+		for _, p := range s.album.source.(*filePictures).shown {
+			out = append(out, filepath.Base(p.picture.String()))
 		}
 		return out
 	}
 	assert.NotSubset(t, names(d.Train), names(d.Validation))
-	assert.Contains(t, names(d.Train), "../images/1.png", "what has no answer cannot validate")
+	assert.Contains(t, names(d.Train), "left open.png", "what has no answer cannot validate")
 
 	lines[0], lines[30] = lines[30], lines[0]
 	files["train/metadata.jsonl"] = strings.Join(lines, "")
@@ -218,7 +217,7 @@ func TestValidationIsSplitOff(t *testing.T) {
 
 	files["train/metadata.jsonl"] = unlabelled + `{"file_name": "../images/2.png", "question": "which"}`
 	_, err = Open(Config{Root: folder(t, files), Size: 2})
-	assert.ErrorContains(t, err, "add validation/metadata.jsonl")
+	assert.ErrorContains(t, err, "too few pictures with answers to set some aside; add one: validation/metadata.jsonl")
 }
 
 func TestOpenRefuses(t *testing.T) {

@@ -46,7 +46,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 func TestLongRows(t *testing.T) {
 	long := strings.Repeat("x", 600_000)
 	for name, c := range map[string]struct{ text, want string }{
-		"line":   {line("4.png", long+long, "four"), ":1: the line has "},
+		"line":   {line("4.png", long+long, "four"), ":1: the row has "},
 		"answer": {`{"file_name": "4.png", "question": "which", "answer": {"` + long + `": 1}}`, `:1: "answer" must be a text or a list of texts`},
 		"name":   {line(long, "which", "four"), ":1: "},
 		"keys":   {`{"` + long + `": 1}`, ":1: no "},

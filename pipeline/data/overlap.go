@@ -2,7 +2,6 @@ package data
 
 import (
 	"fmt"
-	"os"
 	"strings"
 )
 
@@ -22,61 +21,37 @@ func (o Overlap) String() string {
 	return fmt.Sprintf("%d "+is+" also in %s (first: %s = %s)", o.Pictures, o.Split, o.Other, o.First, o.Same)
 }
 
-// Overlaps finds the pictures that two splits share: what a network has seen in training tells little in a test. Files of
-// different sizes differ, so only those are read whose size occurs in another split. Pictures that the program draws are
-// all different, and so are the questions that it draws for two splits.
-func (d *Dataset) Overlaps() ([]Overlap, error) {
-	splits := d.Splits()
-	if !d.HasPictures() {
-		return countOverlaps(splits, sameQuestions(splits)), nil
-	}
-	bySize := map[int64][]pictureAt{}
-	for s, split := range splits {
-		folder, ok := split.album.source.(*folderPictures)
-		if !ok {
-			return nil, nil
-		}
-		for i, f := range folder.files {
-			info, err := os.Stat(f.path)
-			if err != nil {
-				return nil, fmt.Errorf("data: %s: the picture cannot be read: %w", split.Place(i, 0), err)
-			}
-			bySize[info.Size()] = append(bySize[info.Size()], pictureAt{s, i, f.path})
-		}
-	}
+// Overlaps finds the pictures that two splits share: what a network has seen in training tells little in a test. Pictures that the
+// program draws are all different, and so are the questions that it draws for two splits.
+func (d *Dataset) Overlaps() []Overlap { return overlaps(d.Splits()) }
+
+func overlaps(splits []*Split) []Overlap {
 	same := map[string][]pictureAt{}
-	for _, group := range bySize {
-		if group[0].split == group[len(group)-1].split { // they stand in the order of the splits
-			continue
-		}
-		for _, p := range group {
-			sum, err := splits[p.split].album.source.(*folderPictures).sum(p.path)
-			if err != nil {
-				return nil, fmt.Errorf("data: %s: the picture cannot be read: %w", splits[p.split].Place(p.picture, 0), err)
-			}
-			same[sum] = append(same[sum], p)
+	for s, split := range splits {
+		for i, sum := range sumsOf(split) {
+			same[sum] = append(same[sum], pictureAt{s, i})
 		}
 	}
-	return countOverlaps(splits, same), nil
+	return countOverlaps(splits, same)
 }
 
-// sameQuestions groups the questions without a picture by their text.
-func sameQuestions(splits []*Split) map[string][]pictureAt {
-	same := map[string][]pictureAt{}
-	for s, split := range splits {
-		for i := range split.Len() {
-			text := split.Questions(i)[0].Text
-			same[text] = append(same[text], pictureAt{split: s, picture: i})
+// sumsOf tell the pictures of a split from those of others, and questions about none by their texts; none where all are drawn.
+func sumsOf(s *Split) (sums []string) {
+	switch source := s.album.source.(type) {
+	case *filePictures:
+		for _, p := range source.shown {
+			sums = append(sums, p.sum)
+		}
+	case noPictures:
+		for _, questions := range s.questions {
+			sums = append(sums, questions[0].Text)
 		}
 	}
-	return same
+	return sums
 }
 
 // pictureAt is a picture by its split's and its own number.
-type pictureAt struct {
-	split, picture int
-	path           string
-}
+type pictureAt struct{ split, picture int }
 
 // countOverlaps has an entry for each pair of splits, the later one counted against the earlier.
 func countOverlaps(splits []*Split, same map[string][]pictureAt) (out []Overlap) {

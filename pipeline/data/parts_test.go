@@ -25,7 +25,7 @@ func TestDivide(t *testing.T) {
 		assert.Equal(t, 2, d.Parts().Pictures())
 		assert.Equal(t, whole.QuestionCount(), d.QuestionCount())
 		assert.Equal(t, "c", d.Questions(2)[0].Text)
-		assert.Equal(t, fmt.Sprintf("%s:5", filepath.Join(root, "train", metadataName)), d.Place(2, 0))
+		assert.Equal(t, fmt.Sprintf("%s:5", filepath.Join(root, "train", "metadata.jsonl")), d.Place(2, 0))
 		assert.Equal(t, []int{0, 1, 3}, []int{d.Parts().Of(0), d.Parts().Of(1), d.Parts().Of(2)})
 		l := NewLoader(context.Background(), d, Sequence(0, 3), 3)
 		b, err := l.Next()

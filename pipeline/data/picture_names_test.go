@@ -5,6 +5,7 @@ import (
 	stdimage "image"
 	"image/color"
 	"image/gif"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,8 +19,8 @@ func TestPictureNames(t *testing.T) {
 	require.NoError(t, gif.Encode(&file, img, nil))
 	names := []string{"A PHOTO.PNG", "100%25 %d %s.png", "wrong ending.JPEG", "no ending", "ümläut – 图.png", "below/it.gif"}
 	files, lines := map[string]string{}, ""
-	for _, name := range names {
-		files["test/"+name] = file.String()
+	for i, name := range names {
+		files["test/"+name] = file.String() + strings.Repeat("\x00", i) // other bytes: else they would be one picture
 		lines += line(name, "which", "four")
 	}
 	files["test/metadata.jsonl"] = lines

@@ -55,7 +55,7 @@ func openSequences(cfg Config) (*Dataset, error) {
 		Test:       s.split(sequenceTest, cfg.Test),
 		OOD:        s.split(sequenceOOD, cfg.OOD),
 	}
-	if err := d.prepare(cfg.MemoryBudget, false); err != nil {
+	if err := d.prepare(cfg.MemoryBudget, &faults{}); err != nil {
 		return nil, err
 	}
 	d.listTasks()

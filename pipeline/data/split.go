@@ -15,7 +15,6 @@ type Split struct {
 	questions [][]Question // by picture
 	album     *album
 	parts     Parts
-	rows      string // the file whose lines are the questions; empty where they are drawn
 	hash      string
 }
 
@@ -48,7 +47,7 @@ func (s *Split) Count(such func(Question) bool) (n int) {
 	return n
 }
 
-// Place is where question q of picture i was written: a metadata file and its line, or the number of a drawn picture.
+// Place is where question q of picture i was written: a file and its line, or the number of a drawn picture.
 func (s *Split) Place(i, q int) string {
 	p := s.parts[i]
 	return s.album.source.place(p.Picture, p.From+q)
@@ -76,6 +75,7 @@ func (s *Split) Pixels(i int, dst []uint8) error {
 // prepare gets the pictures ready. Those that are broken are faults, or are left out with their questions.
 func (s *Split) prepare(inMemory bool, bad *faults) {
 	broken := make([]bool, s.Len())
+	bad.split = s.Name
 	for i, err := range s.album.open(s.Len(), inMemory) {
 		if err == nil {
 			continue
@@ -86,7 +86,7 @@ func (s *Split) prepare(inMemory bool, bad *faults) {
 			rows = len(s.questions[i])
 		}
 		for q := range rows {
-			bad.row(s.Place(i, q), "%v", err)
+			bad.Row(s.Place(i, q), "%v", err)
 		}
 	}
 	if bad.skip && slices.Contains(broken, true) {

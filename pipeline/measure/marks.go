@@ -18,6 +18,7 @@ type Marks struct {
 	Right      []string    // a picture's questions in their order, "1" for each right answer and "0" for each wrong one; empty where it was not asked
 	Confidence [][]float64 // of the answers, likewise
 	Form       Form
+	Said       [][]string // the answers' texts, likewise
 	// Tokens are those of the answers of each picture's questions, as tokenMarks writes them, with a blank behind each.
 	Tokens []string
 }
@@ -52,7 +53,8 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 	pieces := w.Pieces("answers", in.Batch)
 	m := part.Value
 	if part.Done == 0 {
-		m.Right, m.Tokens, m.Confidence = make([]string, c.Split.Len()), make([]string, c.Split.Len()), make([][]float64, c.Split.Len())
+		n := c.Split.Len()
+		m.Right, m.Tokens, m.Confidence, m.Said = make([]string, n), make([]string, n), make([][]float64, n), make([][]string, n)
 	}
 	pictures := data.Sequence(part.Done, c.Split.Len())
 	if in.Some != nil {
@@ -66,11 +68,13 @@ func mark(ctx context.Context, w *chain.Work, in markInput) (Marks, error) {
 		for i, p := range b.Index {
 			m.Confidence[p] = confidence[i]
 			for j, q := range c.Split.Questions(p) {
-				mark, accepted := "0", data.Correct(c.Words.Answers.Decode(answers[i][j]), q.Answers)
+				said := c.Words.Answers.Decode(answers[i][j])
+				mark, accepted := "0", data.Correct(said, q.Answers)
 				if accepted {
 					mark = "1"
 				}
 				m.Right[p] += mark
+				m.Said[p] = append(m.Said[p], said)
 				m.Tokens[p] += tokenMarks(c.Asked.Learnt(p, j), answers[i][j], accepted) + " "
 				m.Form.Hear(c, p, j, answers[i][j])
 			}

@@ -70,6 +70,9 @@ func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.E
 		m.Flips, m.FlipsByCategory = flips(on.Test.Split, *s.Teacher, m.Test)
 	}
 	m.Positions = m.Test.Positions()
+	if m.Metrics, err = m.Test.metrics(on.Test.Split, eval.Metrics); err != nil {
+		return m, err
+	}
 	if on.OOD != nil {
 		ood, err := MarksOf(ctx, c, s, on.OOD, eval, "on ood")
 		if err != nil {

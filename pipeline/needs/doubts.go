@@ -8,12 +8,11 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
-	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
 )
 
 // Doubts says what a reader of the figures should know of the data.
-func Doubts(cfg *config.Config, set *data.Dataset, events event.Events) error {
+func Doubts(cfg *config.Config, set *data.Dataset, events event.Events) {
 	if set.HeldOut {
 		n := set.Validation.Len()
 		events.Note("there is no validation split: %d of the %d %s of train serve as one, and are not trained on", n, n+set.Train.Len(), set.Unit())
@@ -21,11 +20,7 @@ func Doubts(cfg *config.Config, set *data.Dataset, events event.Events) error {
 	if n := len(set.Skipped); n > 0 {
 		events.Note("%d rows are left out, since data.on_error is \"skip\" (first: %s: %s)", n, set.Skipped[0].Place, set.Skipped[0].Reason)
 	}
-	overlaps, err := set.Overlaps()
-	if err != nil {
-		return &fault.InputError{Err: err}
-	}
-	for _, o := range overlaps {
+	for _, o := range set.Overlaps() {
 		events.Note("%s", o)
 	}
 	noTask := func(q data.Question) bool { return q.Task == "" }
@@ -39,7 +34,6 @@ func Doubts(cfg *config.Config, set *data.Dataset, events event.Events) error {
 			events.Note("%s.alpha_task gates nothing: no validation question has a task", cfg.Stages.Key(i))
 		}
 	}
-	return nil
 }
 
 // TeacherDoubts says that a gate proves nothing where there is nothing to lose; all is the teacher's accuracy on validation.

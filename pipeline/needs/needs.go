@@ -40,7 +40,7 @@ func Check(in Input) error {
 	}
 	c := in.Network
 	answers := in.answerNeeds()
-	if err := errors.Join(in.checkTopK(), in.checkAnswered(), in.checkAnswers(answers), in.checkInstructions(c), in.checkPositions(c, mostTokens(answers))); err != nil {
+	if err := errors.Join(in.checkTopK(), in.checkMetrics(), in.checkAnswered(), in.checkAnswers(answers), in.checkInstructions(c), in.checkPositions(c, mostTokens(answers))); err != nil {
 		return &fault.InputError{Err: err}
 	}
 	in.noteUnlearnable()

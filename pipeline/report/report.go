@@ -38,6 +38,7 @@ type Model struct {
 	Accuracy           Accuracy            `json:"accuracy"`
 	AccuracyByCategory map[string]Accuracy `json:"accuracy_by_category,omitempty"`
 	OOD                Accuracy            `json:"ood,omitempty"`
+	Metrics            map[string]Accuracy `json:"metrics,omitempty"`   // of eval.metrics, by name: means over the test split's questions
 	Positions          *Positions          `json:"positions,omitempty"` // of answers with several tokens, on the test split
 	OODPositions       *Positions          `json:"ood_positions,omitempty"`
 	LatencyMS          Latency             `json:"latency_ms,omitzero"`

@@ -39,6 +39,9 @@ func (r *Report) Tables() []Table {
 	if tries := triesTable(r.Stages); len(tries.Rows) > 0 {
 		tables = append(tables, tries)
 	}
+	if len(r.Teacher.Metrics) > 0 {
+		tables = append(tables, metricTable(r))
+	}
 	if len(r.Teacher.AccuracyByCategory) > 0 {
 		tables = append(tables, r.categoryTable())
 	}

@@ -1,0 +1,58 @@
+package data
+
+import (
+	"fmt"
+
+	"espalier/pipeline/rows"
+)
+
+// Checked is what a data set's files hold.
+type Checked struct {
+	Faults []string // all of them, a line each: where, what, and what to do
+	Notes  []string // what is no fault, and good to know
+	Splits []Checks
+}
+
+// Checks is one split as it can be read.
+type Checks struct {
+	Name                string // empty: the files are no split
+	Form                rows.Form
+	Files               int
+	Pictures, Questions int
+}
+
+// Check reads all files of a folder, or one file, decodes all pictures, and lists everything that is wrong. Rows at fault are left out
+// of the counts. What only a run can tell, such as questions that are too long for a network, is not looked for.
+func Check(root string) Checked {
+	bad := &faults{skip: true, all: true}
+	from := findSources(root, bad)
+	var out Checked
+	if all := from[undivided]; all != nil {
+		out.Notes = append(out.Notes, fmt.Sprintf(`%s: this is no split; data.split = "80/10/10" divides it`, all))
+	} else if from != nil {
+		from.checkSplits(root, bad)
+	}
+	cfg := Config{Root: root, Size: checkedSize, Skip: true, Sum: sumOfFile}
+	read := readSplits(from, cfg, bad)
+	if !pictured(read, bad) {
+		cfg.Size = 0
+	}
+	var splits []*Split
+	read.each(func(s *filesSplit) {
+		split := s.take(0, cfg)
+		split.prepare(false, bad)
+		checks := Checks{s.name, s.from.Form, len(s.from.Files), split.Len(), split.QuestionCount()}
+		if from[undivided] != nil {
+			checks.Name = undivided
+		}
+		out.Splits, splits = append(out.Splits, checks), append(splits, split)
+	})
+	for _, o := range overlaps(splits) {
+		out.Notes = append(out.Notes, o.String())
+	}
+	out.Faults = bad.lines
+	return out
+}
+
+// checkedSize is the side that pictures are scaled to when they are only checked, pixels.
+const checkedSize = 8

@@ -1,0 +1,175 @@
+package rows
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"espalier/model/tokenizer"
+)
+
+// maxRow is the most bytes of a row's texts.
+const maxRow = 1 << 20
+
+// fields are what a file says of one question, by name, in whatever form it says it.
+type fields map[string]json.RawMessage
+
+// parseFields reads a JSON object.
+func parseFields(text []byte) (f fields, err error) {
+	if !utf8.Valid(text) {
+		return nil, errors.New("not UTF-8; save the file in that encoding")
+	}
+	if err := json.Unmarshal(text, &f); err != nil {
+		if _, wrong := err.(*json.UnmarshalTypeError); wrong {
+			return nil, errors.New(`not a JSON object; write {"file_name": "1.png", "question": "…", "answer": "…"}`)
+		}
+		return nil, fmt.Errorf("malformed JSON (%v); write one object a line", err)
+	}
+	return f, nil
+}
+
+// row is the question, and the name of its picture.
+func (f fields) row(needAnswers bool) (r Row, picture string, err error) {
+	unknown, err := f.unknown()
+	if err != nil {
+		return r, "", err
+	}
+	if picture, err = f.picture(); err != nil {
+		return r, "", err
+	}
+	for _, text := range []struct {
+		key      string
+		to       *string
+		required bool
+	}{{"question", &r.Question, true}, {"task", &r.Task, false}, {"category", &r.Category, false}} {
+		if err := f.text(text.key, text.required, text.to); err != nil {
+			return r, "", err
+		}
+	}
+	if r.Answers, err = f.answers(); err != nil {
+		return r, "", err
+	}
+	if len(r.Answers) == 0 {
+		if needAnswers {
+			return r, "", errors.New(`no "answer"; add one, or remove the row: only training rows may do without`)
+		}
+		if len(unknown) > 0 { // most likely the answer under another name: never drop labels in silence
+			return r, "", fmt.Errorf(`no "answer", but the unknown key %q; rename it to "answer" if it is that, else remove it`, unknown[0])
+		}
+	}
+	return r, picture, r.check()
+}
+
+// picture is the name of the picture's file, under any of its keys; empty where there is none.
+func (f fields) picture() (name string, err error) {
+	for _, key := range pictureKeys {
+		raw := f[key]
+		if absent(raw) {
+			continue
+		}
+		if raw[0] == '[' { // LLaVA's data may list pictures
+			var names []json.RawMessage
+			if err := json.Unmarshal(raw, &names); err != nil || len(names) != 1 {
+				return "", fmt.Errorf("%q lists %d pictures; a question is about one: keep one, or remove the row", key, len(names))
+			}
+			f = fields{key: names[0]}
+		}
+		return name, f.text(key, true, &name)
+	}
+	return "", nil
+}
+
+// text reads an optional or required text. null counts as absent, as in data sets that were tables once.
+func (f fields) text(key string, required bool, to *string) error {
+	raw := f[key]
+	if absent(raw) {
+		if required {
+			return fmt.Errorf("no %q among the keys %s; add it", key, strings.Join(slices.Sorted(maps.Keys(f)), ", "))
+		}
+		return nil
+	}
+	if err := json.Unmarshal(raw, to); err != nil {
+		return fmt.Errorf("%q must be a text, not %s; put it in quotation marks", key, raw)
+	}
+	if required && strings.TrimSpace(*to) == "" {
+		return fmt.Errorf("%q is empty; fill it in, or remove the row", key)
+	}
+	return nil
+}
+
+func absent(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
+
+// answers are those of "answer" and "answers" together: what "answer" says comes first, and counts once where the list has it too. Ten
+// people's answers keep their number, which VQA accuracy needs.
+func (f fields) answers() ([]string, error) {
+	first, err := answers("answer", f["answer"])
+	if err != nil {
+		return nil, err
+	}
+	list, err := answers("answers", f["answers"])
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range first {
+		if at := slices.Index(list, a); at >= 0 {
+			list = slices.Delete(list, at, at+1)
+		}
+	}
+	return append(first, list...), nil
+}
+
+// answers reads a text, or a list of texts or of VQA's objects, as {"answer": "red", "answer_confidence": "yes"}.
+func answers(key string, raw json.RawMessage) ([]string, error) {
+	if absent(raw) {
+		return nil, nil
+	}
+	items := []json.RawMessage{raw}
+	if raw[0] == '[' {
+		items = nil
+		if err := json.Unmarshal(raw, &items); err != nil {
+			return nil, err
+		}
+	}
+	var list []string
+	for _, item := range items {
+		var said struct{ Answer *string }
+		var err error
+		if item[0] == '{' && raw[0] == '[' {
+			err = json.Unmarshal(item, &said)
+		} else {
+			err = json.Unmarshal(item, &said.Answer)
+		}
+		if err != nil || said.Answer == nil { // null is no empty answer
+			return nil, fmt.Errorf("%q must be a text or a list of texts, not %s; put each in quotation marks", key, raw)
+		}
+		if strings.TrimSpace(*said.Answer) == "" {
+			return nil, fmt.Errorf("%q holds an empty text; fill it in, or leave the key out", key)
+		}
+		list = append(list, *said.Answer)
+	}
+	return list, nil
+}
+
+// check refuses what would mean something else further on.
+func (r Row) check() error {
+	if r.Task == "overall" {
+		return errors.New(`the task "overall" would be mixed up with the accuracy over all tasks; give it another name`)
+	}
+	for _, text := range append([]string{r.Question}, r.Answers...) {
+		for w := range strings.FieldsSeq(text) {
+			if w == tokenizer.PadWord || w == tokenizer.EOSWord || w == tokenizer.UnkWord {
+				return fmt.Errorf("the word %s has a special meaning to the tokenizer; change the text", w)
+			}
+		}
+	}
+	for _, a := range r.Answers {
+		if strings.Contains(a, tokenizer.ImageWord) {
+			return fmt.Errorf("the answer %q holds %s, which stands for a picture; take it out", a, tokenizer.ImageWord)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package rows
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// pictureKeys name a picture's file; the first that is there counts.
+var pictureKeys = []string{"file_name", "image", "path"}
+
+const turnsKey = "conversations"
+
+var knownKeys = append([]string{"question", "answer", "answers", "task", "category", turnsKey}, pictureKeys...)
+
+// unknown lists the keys that are none of ours, in order. Published data sets carry all kinds of columns, so they are left alone; only
+// one that looks like a slip is an error, since its values would be lost in silence.
+func (f fields) unknown() (unknown []string, err error) {
+	for _, key := range slices.Sorted(maps.Keys(f)) {
+		if slices.Contains(knownKeys, key) {
+			continue
+		}
+		for _, known := range knownKeys {
+			if !f.says(known) && slip(key, known) {
+				return nil, fmt.Errorf("unknown key %q (did you mean %q?); rename or remove it", key, known)
+			}
+		}
+		unknown = append(unknown, key)
+	}
+	return unknown, nil
+}
+
+// says tells whether a key is there, or another one of its meaning.
+func (f fields) says(key string) bool {
+	same := []string{key}
+	switch {
+	case key == "answer" || key == "answers":
+		same = []string{"answer", "answers"}
+	case slices.Contains(pictureKeys, key):
+		same = pictureKeys
+	}
+	return slices.ContainsFunc(same, func(k string) bool { _, there := f[k]; return there })
+}
+
+// slip says whether key looks like known misspelt: other case or punctuation, or at most two letters off.
+func slip(key, known string) bool {
+	plain := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if strings.ContainsRune("_- ", r) {
+				return -1
+			}
+			return r
+		}, strings.ToLower(s))
+	}
+	key, known = plain(key), plain(known)
+	return distance(key, known) <= min(2, len(known)/3)
+}
+
+// distance is Levenshtein's: the letters to put in, leave out or change.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
