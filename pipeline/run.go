@@ -202,12 +202,17 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	case err != nil:
 		return nil, fault.Inputf("output = %q cannot be written (%w); give another folder", cfg.Output, err)
 	}
+	r.index = openIndex(cfg, shared)
+	return r, nil
+}
+
+// openIndex has the checksums of the files of data and teacher that earlier runs have taken.
+func openIndex(cfg *config.Config, shared string) *disk.Index {
 	at := shared
 	if at == "" {
 		at = filepath.Join(cfg.Output, "kept")
 	}
-	r.index = disk.OpenIndex(filepath.Join(at, "files.json"))
-	return r, nil
+	return disk.OpenIndex(filepath.Join(at, "files.json"))
 }
 
 // checkOldFolder refuses a run folder of the form that earlier versions wrote.
@@ -239,16 +244,10 @@ func sharedFolder(cfg *config.Config, events event.Events) string {
 
 // openData opens the data set, and says what a reader of the figures should know of it.
 func (r *run) openData() (*data.Dataset, error) {
-	d := r.cfg.Data
 	r.events.Emit(event.Phase{Name: "data"})
-	shares, err := config.Shares(d.Split)
+	set, err := openSet(r.cfg.Data, r.index, r.memory)
 	if err != nil {
-		return nil, fault.Inputf("data.split: %w", err)
-	}
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
-		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
-	if err != nil {
-		return nil, &fault.InputError{Err: err}
+		return nil, err
 	}
 	r.skipped = len(set.Skipped)
 	if !set.HasPictures() {
@@ -256,6 +255,20 @@ func (r *run) openData() (*data.Dataset, error) {
 	}
 	needs.Doubts(r.cfg, set, r.events)
 	return set, needs.CheckBatches(r.cfg, set)
+}
+
+// openSet opens the data set of a configuration; memory is what its decoded pictures may take, bytes, 0 the default.
+func openSet(d config.DataConfig, index *disk.Index, memory int64) (*data.Dataset, error) {
+	shares, err := config.Shares(d.Split)
+	if err != nil {
+		return nil, fault.Inputf("data.split: %w", err)
+	}
+	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
+		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: index.Sum, Skip: d.OnError == "skip", MemoryBudget: memory})
+	if err != nil {
+		return nil, &fault.InputError{Err: err}
+	}
+	return set, nil
 }
 
 // sequences is what the source of that name draws.
