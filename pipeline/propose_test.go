@@ -38,11 +38,11 @@ func proposed(t *testing.T, ask Ask) *Proposal {
 	cfg, err := config.Parse("run.toml", p.Text, "output="+filepath.Join(t.TempDir(), "run"))
 	require.NoError(t, err, p.Text)
 	divided := false
-	_, err = Run(context.Background(), cfg, Options{Plan: true, Events: func(e event.Event) {
+	_, err = Plan(context.Background(), cfg, Options{Events: func(e event.Event) {
 		if d, ok := e.(event.Divided); ok {
 			divided = len(d.Target.Divisions) > 0
 		}
-	}})
+	}}, 0)
 	require.NoError(t, err, p.Text)
 	assert.True(t, divided, "there is a student of the size that is proposed")
 	return p

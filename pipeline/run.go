@@ -29,7 +29,6 @@ import (
 type Options struct {
 	Events  event.Events
 	Recheck bool // results that are found are computed once more, and compared
-	Plan    bool // end when the sizes are known, before anything is trained: the report is nil
 
 	memory  int64           // bytes that decoded pictures may take, for tests; 0: as many as the data's default
 	machine *energy.Machine // what [energy] measures with, for tests; nil: what there is
@@ -80,57 +79,87 @@ type run struct {
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
-	planOnly bool
 	memory   int64 // see Options
 	skipped  int   // rows of the data that were left out
 	machine  *energy.Machine
 }
 
+// prepared is a run before anything is computed: what it is made of has been opened and checked, and it is known what the stages keep.
+type prepared struct {
+	set     *data.Dataset
+	options teacher.Options
+	teacher *teacher.Teacher
+	corpora corpora
+	goals   []*goal
+	loaded  int64 // bytes that the program itself had taken
+}
+
 // do is the recipe.
-func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
-	loaded := process.Resident()
-	set, err := r.openData()
+func (r *run) do(ctx context.Context) (*report.Report, error) {
+	p, err := prepare(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	options := teacher.Options{Config: r.cfg, Set: set, Device: r.device, Events: r.events, Sum: r.index.Sum}
-	t, err := teacher.Open(options)
-	if err != nil {
+	defer p.teacher.Free()
+	for _, g := range p.goals {
+		in := p.input(g)
+		in.Events = r.events
+		if err := stage.TellMemory(in, p.loaded); err != nil {
+			return nil, err
+		}
+	}
+	return r.compute(ctx, p)
+}
+
+// prepare is the part of the recipe that computes nothing but how fast networks of several sizes are, where a target asks for it.
+func prepare(ctx context.Context, r *run) (p *prepared, err error) {
+	p = &prepared{loaded: process.Resident()}
+	if p.set, err = r.openData(); err != nil {
 		return nil, err
 	}
-	defer t.Free()
-	c, err := r.tokenize(set, t)
-	if err != nil {
+	p.options = teacher.Options{Config: r.cfg, Set: p.set, Device: r.device, Events: r.events, Sum: r.index.Sum}
+	if p.teacher, err = teacher.Open(p.options); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.teacher.Free()
+		}
+	}()
+	if p.corpora, err = r.tokenize(p.set, p.teacher); err != nil {
 		return nil, err
 	}
 	if err := r.index.Save(); err != nil {
 		r.events.Note("%v", err)
 	}
-	goals, err := r.plan(ctx, t, c)
-	if err != nil || r.planOnly {
-		return nil, err
-	}
-	in := stage.Input{Events: r.events, Teacher: t, Train: c.train, Splits: c.Splits}
-	for _, g := range goals {
-		in.Config = g.divisions[0].Config
-		if err := stage.TellMemory(in, loaded); err != nil {
-			return nil, err
-		}
-	}
+	p.goals, err = r.plan(ctx, p.teacher, p.corpora)
+	return p, err
+}
+
+// input is that of a goal's stages, as far as nothing is computed.
+func (p *prepared) input(g *goal) stage.Input {
+	return stage.Input{Config: g.divisions[0].Config, Teacher: p.teacher, Train: p.corpora.train, Splits: p.corpora.Splits}
+}
+
+// compute is the part that does the work.
+func (r *run) compute(ctx context.Context, p *prepared) (_ *report.Report, err error) {
+	t, c, loaded := p.teacher, p.corpora, p.loaded
+	in := p.input(p.goals[0])
+	in.Events = r.events
 	defer func() { err = stage.ExplainShort(err, in, loaded) }()
 
 	out := &report.Report{}
-	for _, row := range set.Skipped {
+	for _, row := range p.set.Skipped {
 		out.Skipped = append(out.Skipped, report.Row(row))
 	}
-	if out.TeacherSeconds, err = t.Fetch(ctx, r.chain, options, c.train); err != nil {
+	if out.TeacherSeconds, err = t.Fetch(ctx, r.chain, p.options, c.train); err != nil {
 		return nil, err
 	}
-	if err := r.keepTeacher(t); err != nil {
+	if err := keepTeacher(r, t); err != nil {
 		return nil, err
 	}
 	if n := r.cfg.Data.Stages; n > 0 {
-		if c.train, err = corpusOf(r, set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
+		if c.train, err = corpusOf(r, p.set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
 			return nil, err
 		}
 		in.Train = c.train
@@ -158,7 +187,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	}
 
 	var refused error
-	for _, g := range goals {
+	for _, g := range p.goals {
 		if g.name != "" {
 			in.Prefix = g.name + "/"
 		}
@@ -180,7 +209,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 // open makes the output folder, and the chain in it, before anything is computed.
 func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
-	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine, planOnly: o.Plan}
+	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine}
 	var err error
 	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
 		return nil, &fault.InputError{Err: err}

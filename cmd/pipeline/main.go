@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"espalier/cmd/shell"
 	"espalier/pipeline"
@@ -47,7 +48,8 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	path := flags.String("c", "run.toml", "the `file` of a run or of an experiment")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
-	plan := flags.Bool("plan", false, "say what the run needs and which sizes it chooses, and train nothing")
+	plan := flags.Bool("plan", false, "say what the run will take: sizes, memory, time, disk; and train nothing")
+	rehearse := flags.Duration("rehearse", time.Minute, "with -plan, how long it may work to find out memory and time; 0 leaves both out")
 	quick := flags.Bool("quick", false, "of an experiment, the reduced form")
 	page := flags.String("write", "", "of an experiment, put the table into this `page` too, between its markers")
 	lanes := flags.Int("lanes", 0, "of an experiment, `runs` at once; 0 is as many as their threads leave room for")
@@ -82,10 +84,13 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 		return status(err)
 	}
 
+	if *plan {
+		return foretell(config, *rehearse, stdout, stderr)
+	}
 	show := newDisplay(stdout)
 	ctx, stop := interruptible(show)
 	defer stop()
-	result, err := run(ctx, config, pipeline.Options{Events: show.event, Recheck: *recheck, Plan: *plan})
+	result, err := run(ctx, config, pipeline.Options{Events: show.event, Recheck: *recheck})
 	show.close()
 	if result != nil {
 		fmt.Fprintln(stdout)

@@ -1,6 +1,6 @@
-// Draws the icons of the npm package lucide-static as a data set for the pipeline: data/icons.csv with two questions a picture, and
+// Draws the icons of the npm package @tabler/icons as a data set for the pipeline: data/icons.csv with two questions a picture, and
 // data/images/<name>.png. Which pictures are for training is left to data.split.
-// Run: npm install --no-save lucide-static @resvg/resvg-js && node make_icons.mjs [folder]
+// Run: npm install --no-save @tabler/icons @resvg/resvg-js && node make_icons.mjs [folder]
 import { Resvg } from "@resvg/resvg-js";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,14 +8,15 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = process.argv[2] ?? join(here, "data");
-const from = join(here, "node_modules", "lucide-static", "icons");
+const from = join(here, "node_modules", "@tabler", "icons", "icons", "outline");
 const colors = { red: "#d7263d", green: "#1b8a3a", blue: "#1f5fd6", orange: "#f08a1d", purple: "#7b2cbf", black: "#111111" };
-const fewest = 24; // icons of a kind; what is rarer is left out
+const fewest = 80; // icons of a kind; what is rarer is left out, and brands, whose logos have nothing in common
 
 const names = readdirSync(from).filter((name) => name.endsWith(".svg")).map((name) => name.slice(0, -4)).sort();
-const kindOf = (name) => name.split("-")[0]; // circle-alert and circle-check are both circles
+const kindOf = (name) => name.split("-")[0]; // circle-check and circle-plus are both circles
 const count = {};
 for (const name of names) count[kindOf(name)] = (count[kindOf(name)] ?? 0) + 1;
+delete count.brand;
 
 mkdirSync(join(root, "images"), { recursive: true });
 const rows = ["file_name,question,answer,task,category"];

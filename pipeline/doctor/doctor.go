@@ -55,7 +55,7 @@ func Sound(findings []Finding) bool {
 
 // libtorch computes something small, forwards and backwards.
 func libtorch() Finding {
-	f := Finding{What: "libtorch", State: OK, Says: fmt.Sprintf("%s, through %s", torch.Version(), torch.ShimPath())}
+	f := Finding{What: "libtorch", State: OK, Says: fmt.Sprintf("%s, through %s", torch.Version(), filepath.Clean(torch.ShimPath()))}
 	var got, gradient float64
 	err := torch.Run(func(*torch.Scope) error {
 		x := torch.From([]float32{1, 2, 3, 4}, torch.CPU, 2, 2).SetRequiresGrad(true)
