@@ -259,6 +259,7 @@ func (h *rehearsal) cut(p *prepared) (err error) {
 	if small.OOD != nil {
 		small.OOD = small.OOD.First(2 * c.Eval.Batch)
 	}
+	p.set = &small
 	r := *h.run
 	r.events = nil
 	if p.corpora, err = r.read(&small, p.teacher.Reading, p.teacher.Declared().Config().Queries); err != nil {

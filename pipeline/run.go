@@ -200,7 +200,7 @@ func (r *run) compute(ctx context.Context, p *prepared) (_ *report.Report, err e
 		}
 		out.Add(g.name, g.target, student, stages)
 	}
-	if out, err = r.finish(out); err == nil && refused != nil {
+	if out, err = r.finish(out, p.set); err == nil && refused != nil {
 		err = refused
 	}
 	return out, err
@@ -292,12 +292,19 @@ func openSet(d config.DataConfig, index *disk.Index, memory int64) (*data.Datase
 	if err != nil {
 		return nil, fault.Inputf("data.split: %w", err)
 	}
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
-		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: index.Sum, Skip: d.OnError == "skip", MemoryBudget: memory})
+	from := dataOf(d, shares)
+	from.Sum, from.MemoryBudget = index.Sum, memory
+	set, err := data.Open(from)
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
 	return set, nil
+}
+
+// dataOf says which data set a configuration names.
+func dataOf(d config.DataConfig, shares [3]int) data.Config {
+	return data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
+		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Skip: d.OnError == "skip"}
 }
 
 // sequences is what the source of that name draws.
