@@ -31,6 +31,7 @@ func Plan(ctx context.Context, given *config.Config, o Options, span time.Durati
 	if err != nil {
 		return nil, err
 	}
+	o.apart = true
 	r, err := open(cfg, o)
 	if err != nil {
 		return nil, err

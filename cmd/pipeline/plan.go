@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,14 +15,17 @@ import (
 	"espalier/pipeline/forecast"
 )
 
-// foretell says what a run will take, and trains nothing that is kept.
-func foretell(cfg *config.Config, span time.Duration, stdout *os.File, stderr io.Writer) int {
-	show := newDisplay(stdout)
-	ctx, stop := interruptible(show)
-	defer stop()
+// foretell says what a run will take, and trains nothing that is kept; asJSON prints the whole of it as one object.
+func foretell(ctx context.Context, cfg *config.Config, span time.Duration, show *display, asJSON bool, stdout *os.File, stderr io.Writer) int {
 	f, err := pipeline.Plan(ctx, cfg, pipeline.Options{Events: show.event}, span)
 	show.close()
-	if err == nil {
+	switch {
+	case err != nil:
+	case asJSON:
+		e := json.NewEncoder(stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(f)
+	default:
 		err = drawForecast(stdout, f, tableWidth(stdout), show.bold)
 	}
 	shell.Raise(err)

@@ -8,28 +8,28 @@ import (
 
 // Forecast is what a run will be like, before it is started.
 type Forecast struct {
-	Sizes  []Size
-	Lines  []Line // empty where nothing was rehearsed
-	Memory Memory
-	Disk   []Place
-	Notes  []string
+	Sizes  []Size   `json:"sizes"`
+	Lines  []Line   `json:"times"` // empty where nothing was rehearsed
+	Memory Memory   `json:"memory_bytes"`
+	Disk   []Place  `json:"disk"`
+	Notes  []string `json:"notes"`
 
-	Rehearsed float64 // seconds that the rehearsal took
+	Rehearsed float64 `json:"rehearsed_seconds"` // seconds that the rehearsal took
 }
 
 // Size is that of a network that the run makes.
 type Size struct {
-	Name       string
-	Parameters int64
-	Bytes      int64 // of its weights, as its checkpoint holds them
+	Name       string `json:"name"`
+	Parameters int64  `json:"parameters"`
+	Bytes      int64  `json:"bytes"` // of its weights, as its checkpoint holds them
 }
 
 // Memory is that of the run at its peak, bytes.
 type Memory struct {
-	Estimated int64
-	What      string // the piece of work that the estimate finds the largest
-	Measured  int64  // in the rehearsal, with what the whole of the data adds to it; 0: it was not
-	There     int64  // what the process can have; 0 where the system does not tell
+	Estimated int64  `json:"estimated"`
+	What      string `json:"estimated_in"`       // the piece of work that the estimate finds the largest
+	Measured  int64  `json:"measured,omitempty"` // in the rehearsal, with what the whole of the data adds to it; 0: it was not
+	There     int64  `json:"there,omitempty"`    // what the process can have; 0 where the system does not tell
 }
 
 // Need is what the run will take: as measured, or else as estimated.
@@ -42,10 +42,10 @@ func (m Memory) Need() int64 {
 
 // Place is what a run writes to a folder, bytes.
 type Place struct {
-	What   string
-	Folder string
-	Bytes  int64
-	Free   int64 // there; 0 where the system does not tell
+	What   string `json:"what"`
+	Folder string `json:"folder"`
+	Bytes  int64  `json:"bytes"`
+	Free   int64  `json:"free,omitempty"` // there; 0 where the system does not tell
 }
 
 // Tables are the sizes, and the time of each phase where that is known.

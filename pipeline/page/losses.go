@@ -21,17 +21,17 @@ func lossCharts(m *missing, k kept, stages []made) (out []chart) {
 		if err := k.value("teacher/train", &t); err != nil {
 			m.add("the teacher's loss", err)
 		} else {
-			drawLosses(m, &out, "Teacher: training", t.Courses, "a phase")
+			drawLosses(m, &out, "Teacher: training", [][]distillation.Point{t.Learn, t.Refine}, "a phase")
 		}
 	}
 	for _, s := range stages {
-		drawLosses(m, &out, "Stage "+s.Stage+": distillation", s.Courses, "a cut")
+		drawLosses(m, &out, "Stage "+s.Stage+": distillation", s.Curves, "a cut")
 	}
 	return out
 }
 
-func drawLosses(m *missing, to *[]chart, title string, courses []distillation.Course, at string) {
-	p, says, err := lossPlot(courses, at)
+func drawLosses(m *missing, to *[]chart, title string, curves [][]distillation.Point, at string) {
+	p, says, err := lossPlot(curves, at)
 	if p == nil && err == nil {
 		return // nothing was trained
 	}
@@ -41,8 +41,8 @@ func drawLosses(m *missing, to *[]chart, title string, courses []distillation.Co
 // steepness is how many times larger the greatest loss must be than the least for an axis of powers.
 const steepness = 30
 
-// lossPlot strings courses together. A dashed line stands where one ends and another begins.
-func lossPlot(courses []distillation.Course, at string) (p *plot.Plot, says string, err error) {
+// lossPlot strings curves together. A dashed line stands where one ends and another begins.
+func lossPlot(curves [][]distillation.Point, at string) (p *plot.Plot, says string, err error) {
 	p = plot.New()
 	p.X.Label.Text, p.Y.Label.Text = "step", "loss"
 	p.Add(plotter.NewGrid())
@@ -50,10 +50,10 @@ func lossPlot(courses []distillation.Course, at string) (p *plot.Plot, says stri
 	var first, last float64
 	var breaks []float64
 	any := false
-	for _, c := range courses {
+	for _, c := range curves {
 		var line plotter.XYs
-		for _, point := range c.Points() {
-			line = append(line, plotter.XY{X: float64(begun) + point.Step, Y: point.Loss})
+		for _, point := range c {
+			line = append(line, plotter.XY{X: float64(begun + point.Step), Y: point.Loss})
 			if !any {
 				first, least, most = point.Loss, point.Loss, point.Loss
 			}
@@ -62,7 +62,9 @@ func lossPlot(courses []distillation.Course, at string) (p *plot.Plot, says stri
 		if begun > 0 && len(line) > 0 {
 			breaks = append(breaks, float64(begun))
 		}
-		begun += c.Steps
+		if len(c) > 0 {
+			begun += c[len(c)-1].Step
+		}
 		if err := addLine(p, line); err != nil {
 			return nil, "", err
 		}
@@ -94,7 +96,7 @@ func lossPlot(courses []distillation.Course, at string) (p *plot.Plot, says stri
 	return p, fmt.Sprintf("the loss goes from %.3g to %.3g in %d steps", first, last, begun), nil
 }
 
-// addLine adds a course; a single point is a dot.
+// addLine adds a curve; a single point is a dot.
 func addLine(p *plot.Plot, at plotter.XYs) error {
 	if len(at) == 0 {
 		return nil
