@@ -91,6 +91,13 @@ func (r *run) hearTeacher(ctx context.Context, t *teacher.Teacher, on measure.Sp
 	return marks.Value, nil
 }
 
+// tellTeacher tells what the teacher is, and shows some of its answers.
+func tellTeacher(events event.Events, m measure.Measured, test *corpus.Corpus) {
+	events.Emit(event.TeacherMeasured{Kept: m.Kept, Model: m.Model})
+	events.Emit(event.Histograms{Of: event.Weights, Stage: "teacher", Kept: m.Kept, Groups: m.Weights})
+	events.Emit(event.Answers{Stage: "teacher", Pictures: measure.Shown(test.Split, m.Test, nil)})
+}
+
 // checkAccepted refuses a teacher that learnt too little: a student of it would prove nothing.
 func checkAccepted(t *config.TrainConfig, marks measure.Marks, on measure.Splits) error {
 	if t == nil || t.Accept == nil {

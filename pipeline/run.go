@@ -4,6 +4,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"espalier/pipeline/energy"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
+	"espalier/pipeline/journal"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
 	"espalier/pipeline/process"
@@ -28,9 +30,11 @@ import (
 // Options are what a run is asked for besides its configuration.
 type Options struct {
 	Events  event.Events
-	Recheck bool // results that are found are computed once more, and compared
-	Plan    bool // end when the sizes are known, before anything is trained: the report is nil
+	Lines   io.Writer // gets each line of events.jsonl as it is written; nil: nobody does
+	Recheck bool      // results that are found are computed once more, and compared
+	Plan    bool      // end when the sizes are known, before anything is trained: the report is nil
 
+	apart   bool            // leave no files of events: the run only measures
 	memory  int64           // bytes that decoded pictures may take, for tests; 0: as many as the data's default
 	machine *energy.Machine // what [energy] measures with, for tests; nil: what there is
 }
@@ -47,28 +51,51 @@ func Run(ctx context.Context, given *config.Config, o Options) (*report.Report, 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for before := -1; ; {
-		done, skipped, err := start(ctx, given, o)
-		var broken *data.Unreadable
-		if !errors.As(err, &broken) || given.Data.OnError != "skip" || skipped <= before {
+		done, skipped, again, err := start(ctx, given, o, before)
+		if !again {
 			return done, err
 		}
+		var broken *data.Unreadable
+		errors.As(err, &broken)
 		before = skipped
 		o.Events.Note("%v; the run starts again without the rows that cannot be read, and computes again what depends on them", broken)
 	}
 }
 
-// start is one start of a run. It also tells how many rows of the data were left out.
-func start(ctx context.Context, given *config.Config, o Options) (done *report.Report, skipped int, err error) {
+// start is one start of a run. It also tells how many rows of the data were left out, and whether these are more than before and another
+// start may get further.
+func start(ctx context.Context, given *config.Config, o Options, before int) (done *report.Report, skipped int, again bool, err error) {
 	cfg, err := given.Resolve()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	r, err := open(cfg, o)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	done, err = r.do(ctx)
-	return done, r.skipped, errors.Join(err, r.chain.Close())
+	again = errors.As(err, new(*data.Unreadable)) && given.Data.OnError == "skip" && r.skipped > before
+	result := resultOf(err)
+	if again {
+		result = event.Again
+	}
+	r.journal.End(result, err)
+	return done, r.skipped, again, errors.Join(err, r.chain.Close())
+}
+
+// resultOf is what the journal calls the end of a start.
+func resultOf(err error) event.Result {
+	switch {
+	case err == nil:
+		return event.Done
+	case errors.Is(err, context.Canceled):
+		return event.Stopped
+	case errors.As(err, new(*stage.GateError)):
+		return event.Refused
+	case errors.As(err, new(*fault.InputError)):
+		return event.Input
+	}
+	return event.Failed
 }
 
 // run is one start of a run: its configuration, and the chain of its results.
@@ -77,6 +104,7 @@ type run struct {
 	resolved map[string]any // as it was given: the export may change what stages keep
 	events   event.Events
 	device   torch.Device
+	journal  *journal.Journal
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
@@ -144,7 +172,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 		return nil, err
 	}
 	out.Teacher, in.Test = measured.Model, measured.Test
-	r.events.Emit(event.TeacherMeasured{Model: out.Teacher})
+	tellTeacher(r.events, measured, c.Test)
 	if err := checkAccepted(r.cfg.Teacher.Train, in.Marks, c.Splits); err != nil {
 		return nil, err
 	}
@@ -180,7 +208,9 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 // open makes the output folder, and the chain in it, before anything is computed.
 func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
-	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine, planOnly: o.Plan}
+	written := journal.New(o.Events, o.Lines)
+	o.Events = written.Event
+	r := &run{journal: written, cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine, planOnly: o.Plan}
 	var err error
 	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
 		return nil, &fault.InputError{Err: err}
@@ -202,6 +232,11 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	case err != nil:
 		return nil, fault.Inputf("output = %q cannot be written (%w); give another folder", cfg.Output, err)
 	}
+	folder := cfg.Output
+	if o.Plan || o.apart {
+		folder = ""
+	}
+	written.Begin(folder, event.Start{PID: os.Getpid(), Output: cfg.Output, Seed: cfg.Seed, Threads: cfg.Threads, Device: r.device.String()})
 	at := shared
 	if at == "" {
 		at = filepath.Join(cfg.Output, "kept")
