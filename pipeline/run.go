@@ -138,6 +138,9 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	if err != nil || r.planOnly {
 		return nil, err
 	}
+	if o := outlineOf(r.cfg, t, c, goals); len(o.Work) > 0 {
+		r.events.Emit(o)
+	}
 	in := stage.Input{Events: r.events, Teacher: t, Train: c.train, Splits: c.Splits}
 	for _, g := range goals {
 		in.Config = g.divisions[0].Config
