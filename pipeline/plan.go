@@ -283,7 +283,7 @@ func (h *rehearsal) tell(f *forecast.Forecast, whole bool) error {
 		}
 	}
 	for i := range h.goals {
-		w := forecast.Work{Config: h.real[i], Rehearsed: h.small[i], Train: h.corpora.train.Split.Parts().Pictures(), Splits: map[string]int{},
+		w := forecast.Work{Config: h.real[i], Rehearsed: h.small[i], Train: h.seen(h.corpora.train.Split.Parts().Pictures()), Splits: map[string]int{},
 			Candidate: min(h.corpora.Validation.Split.Len(), stage.CandidatePictures)}
 		w.Names = w.Config.Stages.Names()
 		w.Splits["validation"], w.Splits["test"] = h.corpora.Validation.Split.Parts().Pictures(), h.corpora.Test.Split.Parts().Pictures()
@@ -310,6 +310,14 @@ func (h *rehearsal) tell(f *forecast.Forecast, whole bool) error {
 	return nil
 }
 
+// seen is how many of so many training pictures the stages see.
+func (h *rehearsal) seen(pictures int) int {
+	if n := h.run.cfg.Data.Stages; n > 0 {
+		return min(n, pictures)
+	}
+	return pictures
+}
+
 // ofGoal are the phases of one of several students; the first has those of the teacher too.
 func ofGoal(phases []*forecast.Phase, goals []*goal, i int) (own []*forecast.Phase) {
 	for _, p := range phases {
@@ -333,7 +341,7 @@ func (h *rehearsal) disk(f *forecast.Forecast) {
 		bytes := l.Bytes
 		switch l.Step {
 		case "outputs":
-			bytes = bytes * int64(h.corpora.train.Split.Len()) / int64(max(1, h.train))
+			bytes = bytes * int64(h.seen(h.corpora.train.Split.Len())) / int64(max(1, h.seen(h.train)))
 		case "distil":
 			distilled += bytes
 			largest = max(largest, bytes)
