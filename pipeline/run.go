@@ -81,6 +81,7 @@ type run struct {
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
 	planOnly bool
+	dataName string
 	memory   int64 // see Options
 	skipped  int   // rows of the data that were left out
 	machine  *energy.Machine
@@ -250,7 +251,7 @@ func (r *run) openData() (*data.Dataset, error) {
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
-	r.skipped = len(set.Skipped)
+	r.skipped, r.dataName = len(set.Skipped), set.Name
 	if !set.HasPictures() {
 		r.cfg.Data.Vary = nil
 	}
