@@ -158,6 +158,6 @@ func making(c *Card) string {
 	for _, s := range c.Stages {
 		worst = max(worst, s.SliceMaskMaxDiff)
 	}
-	return fmt.Sprintf("## How it was made\n\nEach stage scores the units of the network on training data, cuts the least ones, proves that the cut network computes what the whole one did with "+
+	return fmt.Sprintf("## How it was made\n\nEach stage scores the units of the network on training data, cuts those with the lowest scores, proves that the cut network computes what the whole one did with "+
 		"these units masked, and distils from the teacher. Here the two differ by %.1e of the largest logit at most, in float64. The seed is %d.\n\n%s", worst, c.Seed, table(t))
 }

@@ -1,6 +1,7 @@
 package card
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -66,7 +67,7 @@ func front(c *Card) (string, error) {
 		m.Tags = append(m.Tags, "visual-question-answering")
 	}
 	hint := toFill
-	if m.Base == "" {
+	if m.Base == "" && c.Teacher != "" {
 		hint += "#   base_model: the teacher's id on Hugging Face, if it is there\n"
 	}
 	if c.Unloadable == "" {
@@ -75,11 +76,13 @@ func front(c *Card) (string, error) {
 	if c.Accepted != nil {
 		m.Index = []index{{Name: line(c.title()), Results: results(c)}}
 	}
-	text, err := yaml.Marshal(m)
-	if err != nil {
+	var text strings.Builder
+	to := yaml.NewEncoder(&text)
+	to.SetIndent(2)
+	if err := errors.Join(to.Encode(m), to.Close()); err != nil {
 		return "", fmt.Errorf("card: front matter: %w", err)
 	}
-	return "---\n" + hint + string(text) + "---\n", nil
+	return "---\n" + hint + text.String() + "---\n", nil
 }
 
 // results are the accuracies on the splits that decided nothing; those on validation chose what the run went on with.

@@ -49,14 +49,10 @@ ids = model.generate(input_ids=inputs["input_ids"], attention_mask=inputs["atten
 print(tokenizer.batch_decode(%s, skip_special_tokens=True)[0].strip())
 `, prompt, c.MaxTokens, answer)
 	}
-	class := "Blip2ForConditionalGeneration"
-	if n.Instruct() {
-		class = "InstructBlipForConditionalGeneration"
-	}
 	if c.WordList {
-		return fmt.Sprintf(byHand, class, prompt, map[bool]string{true: instruction}[n.Instruct()], c.MaxTokens, answer)
+		return fmt.Sprintf(byHand, n.Class(), prompt, map[bool]string{true: instruction}[n.Instruct()], c.MaxTokens, answer)
 	}
-	return fmt.Sprintf(byProcessor, class, prompt, c.MaxTokens, answer)
+	return fmt.Sprintf(byProcessor, n.Class(), prompt, c.MaxTokens, answer)
 }
 
 const byProcessor = `from PIL import Image
@@ -100,22 +96,21 @@ func limits(c *Card) string {
 		fmt.Sprintf("Answers end after %d tokens where they are asked for as above.", c.MaxTokens),
 	}
 	if c.sees() {
-		all = append(all, fmt.Sprintf("Pictures are scaled to %d × %[1]d pixels; what is smaller than that shows is lost.", c.Network.Config().Vision.Image))
+		all = append(all, fmt.Sprintf("Pictures are scaled to %d × %[1]d pixels: what is smaller than a pixel then is lost.", c.Network.Config().Vision.Image))
 	}
 	return "## Limits\n\n- " + strings.Join(all, "\n- ") + "\n"
 }
 
 // blanks are what only the publisher knows.
 func blanks(c *Card) string {
-	teacher := "the teacher's licence"
+	teacher := ""
 	if c.Teacher != "" {
-		teacher = "the licence of " + md(c.Teacher)
+		teacher = fmt.Sprintf("- [ ] Teacher: the licence of %s, and where it comes from:\n", md(c.Teacher))
 	}
 	return fmt.Sprintf(`## To fill in before you publish
 
 - [ ] Licence of this model (and `+"`license`"+` above):
-- [ ] Teacher: %s, and where it comes from:
-- [ ] Data: the licence of %s, and where they come from:
+%s- [ ] Data: the licence of %s, and where they come from:
 - [ ] Languages (and `+"`language`"+` above):
 - [ ] Intended use, and use that you advise against:
 - [ ] Contact:
