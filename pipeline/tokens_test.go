@@ -142,7 +142,7 @@ func TestStagesCutTokens(t *testing.T) {
 			assert.Contains(t, files["config.json"], fmt.Sprintf(`"architectures": [
     %q
   ]`, hub.Class()))
-			for _, part := range []string{"library_name: transformers\n", "# teacher, ", "from transformers import AutoProcessor, " + hub.Class() + "\n", "| how often a token is used |"} {
+			for _, part := range []string{"library_name: transformers\n", "# teacher, ", "from transformers import AutoProcessor, " + hub.Class() + "\n", "query tokens 3 → 2; language: vocabulary "} {
 				assert.Contains(t, files["README.md"], part)
 			}
 
