@@ -7,9 +7,6 @@ import os
 import platform
 import sys
 import time
-import warnings
-
-warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
 
 import torch
 import torch.nn.functional as F

@@ -95,6 +95,29 @@ func TestCells(t *testing.T) {
 	assert.Equal(t, []string{"hidden", "blocks"}, stageNames(cells[1].Config))
 }
 
+// A setting's command makes its cells; figures are compared with the first setting of the last axis.
+func TestCommandsAndWhatIsCompared(t *testing.T) {
+	text := replaced(sample, twoAxes, `conclusions = []`, "[quick]", second+"[quick]", `{ name = "long" }`, `{ name = "long", command = ["prog", "-x"] }`)
+	f, err := read(t, text, false)
+	require.NoError(t, err)
+	cells, err := f.Cells("out", nil)
+	require.NoError(t, err)
+	r := &Results{File: f}
+	for i, c := range cells {
+		if strings.Contains(c.Setting, "long") {
+			assert.Equal(t, []string{"prog", "-x"}, c.Command)
+		} else {
+			assert.Nil(t, c.Command)
+		}
+		r.Rows = append(r.Rows, Row{Setting: c.Setting, Seed: c.Seed, Figures: map[string]float64{"accuracy": []float64{10, 20, 50, 90}[i%4]}})
+	}
+	var against []string
+	for _, row := range r.Table().Rows {
+		against = append(against, row[len(row)-1])
+	}
+	assert.Equal(t, []string{"–", "+10.0 (+10.0 to +10.0)", "–", "+40.0 (+40.0 to +40.0)"}, against)
+}
+
 func stageNames(c *config.Config) (names []string) {
 	for _, s := range c.Stages {
 		names = append(names, s.Name)

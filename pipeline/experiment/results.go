@@ -102,7 +102,8 @@ func (r *Results) difference(a, b, column string) Summary {
 	return summarise(values)
 }
 
-// Table has a row for each setting: mean ± standard deviation over seeds, and the first column against the first setting, seed by seed.
+// Table has a row for each setting: mean ± standard deviation over seeds, and the first column against the first setting of the last axis, seed by
+// seed.
 func (r *Results) Table() report.Table {
 	names := r.File.settingNames()
 	t := report.Table{Title: r.File.Title, Columns: []report.Column{{Head: "setting", Left: true}, {Head: "seeds"}}}
@@ -110,7 +111,7 @@ func (r *Results) Table() report.Table {
 		c, _ := columnOf(name)
 		t.Columns = append(t.Columns, report.Column{Head: c.Head})
 	}
-	compared := len(names) > 1
+	compared := len(r.File.Axes[len(r.File.Axes)-1].Settings) > 1
 	if compared {
 		t.Columns = append(t.Columns, report.Column{Head: "against the first (95 %)"})
 	}
@@ -122,9 +123,9 @@ func (r *Results) Table() report.Table {
 		}
 		if compared {
 			text := "–"
-			if setting != names[0] {
+			if first := r.File.against(setting); setting != first {
 				c, _ := columnOf(r.File.Columns[0])
-				text = c.difference(r.difference(setting, names[0], c.Name))
+				text = c.difference(r.difference(setting, first, c.Name))
 			}
 			row = append(row, text)
 		}

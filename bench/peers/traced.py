@@ -1,0 +1,68 @@
+"""Torch-Pruning on the network: its own dependency graph, found by tracing, and its own Taylor importance."""
+import copy
+import warnings
+
+import torch
+import torch.nn as nn
+import torch_pruning as tp
+
+from cuts import attentions, count
+from train import cross_entropy
+
+NEAR = 0.02  # of the size that is asked for
+
+
+def forward(net, batch):
+    """What the graph is traced in: the last norm's output. The tied head adds no group, and tables are read as modules."""
+    prefix = net.prefix(batch["pictures"])
+    x = torch.cat((prefix, net.words(batch["ids"])), 1)
+    x = x + net.positions(torch.arange(x.shape[1]))
+    for layer in net.language:
+        x = layer(x, causal=True)
+    return net.norm(x)
+
+
+def pruner(net, batch, ratio, importance):
+    """Its defaults: each group of coupled channels loses the same share, residual streams too, and attention in each head alike."""
+    heads = {}
+    for tower, _, a in attentions(net):
+        heads.update({a.qkv: a.heads} if tower == "vision" else {a.q: a.heads, a.k: a.heads, a.v: a.heads})
+    free = {p: p.ndim - 1 for p in (net.cls, net.place, net.queries)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tp.pruner.BasePruner(net, batch, importance=importance, pruning_ratio=ratio, num_heads=heads, forward_fn=forward,
+                                    unwrapped_parameters=list(free.items()), in_channel_groups={}, out_channel_groups={},
+                                    root_module_types=[nn.Conv2d, nn.Linear])
+
+
+def size_at(net, batch, ratio):
+    net = copy.deepcopy(net)
+    pruner(net, batch, ratio, tp.importance.RandomImportance()).step()
+    return count(net)
+
+
+def ratio_for(net, batch, parameters):
+    """The ratio whose network is nearest to a size; it falls in small steps as the ratio rises."""
+    low, high, best = 0.0, 1.0, None
+    for _ in range(14):
+        ratio = (low + high) / 2
+        n = size_at(net, batch, ratio)
+        if best is None or abs(n - parameters) < abs(best[1] - parameters):
+            best = ratio, n
+        low, high = (ratio, high) if n > parameters else (low, ratio)
+    if abs(best[1] - parameters) > NEAR * parameters:
+        raise ValueError(f"Torch-Pruning reaches {best[1]} parameters at the ratio {best[0]:.4f}, {parameters} were asked for")
+    return best[0]
+
+
+def cut(net, split, sample, batch, parameters):
+    """Cuts the network to a size, by the gradients of a sample."""
+    one = split.batch(sample[:1])
+    ratio = ratio_for(net, one, parameters)
+    prune = pruner(net, one, ratio, tp.importance.TaylorImportance())
+    net.zero_grad(set_to_none=True)
+    pieces = sample.split(batch)
+    for pictures in pieces:
+        (cross_entropy(net, split.batch(pictures)) / len(pieces)).backward()
+    prune.step()
+    net.zero_grad(set_to_none=True)
