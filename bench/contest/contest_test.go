@@ -14,6 +14,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/experiment"
 	"espalier/pipeline/random"
 	"espalier/pipeline/report"
 	"espalier/torch"
@@ -52,6 +53,38 @@ func apart(t *testing.T, cfg *config.Config) *pipeline.Apart {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
 	return a
+}
+
+// The experiment is about settings that can be compared, and both sizes are what their names say.
+func TestExperiment(t *testing.T) {
+	for _, quick := range []bool{false, true} {
+		f, err := experiment.Read("../peers.toml", quick)
+		require.NoError(t, err)
+		cells, err := f.Cells(t.TempDir(), nil)
+		require.NoError(t, err)
+		require.Len(t, cells, len(f.Seeds)*2*len(Ways()))
+		for _, c := range cells {
+			require.Equal(t, []string{"bin/bench", "-contest"}, c.Command[:2])
+			assert.Contains(t, Ways(), c.Command[2])
+			cfg, err := c.Config.Resolve()
+			require.NoError(t, err)
+			require.NoError(t, checkEqualTerms(cfg), c.Name())
+			if c.Command[2] != "scratch" || c.Seed != 1 {
+				continue
+			}
+			set, err := data.Open(data.Config{Source: "ads", Size: 48, Train: 1, Validation: 1, Test: 1, OOD: 1})
+			require.NoError(t, err)
+			declared, err := cfg.Teacher.Train.ModelConfig(48, set.Tokenizer)
+			require.NoError(t, err)
+			teacher, err := model.New(declared)
+			require.NoError(t, err)
+			student, err := cfg.Stages.Final(teacher)
+			require.NoError(t, err)
+			ratio := float64(teacher.Store().Count()) / float64(student.Store().Count())
+			assert.Equal(t, map[bool]string{true: "40 times, from scratch", false: "18.5 times, from scratch"}[ratio > 30], c.Setting)
+			assert.InDelta(t, map[bool]float64{true: 40, false: 18.5}[ratio > 30], ratio, .1)
+		}
+	}
 }
 
 // All ways end at the run's size, after its steps.
@@ -131,13 +164,13 @@ func TestDataAreTheRuns(t *testing.T) {
 func TestUnequalTermsAreRefused(t *testing.T) {
 	require.NoError(t, checkEqualTerms(cell(t)))
 	for set, want := range map[string]string{
-		"stage.hidden.alpha=0.5":             "stage.hidden.alpha",
-		"stage.inner.criterion=activation":   "stage.inner.criterion",
-		"stage.blocks.loss=distillation":     "stage.blocks.loss",
-		"stage.hidden.distil.average=0.9":    "stage.hidden.distil",
-		"stage.inner.keep.queries=8":         "stage.inner.keep",
+		"stage.hidden.alpha=0.5":                   "stage.hidden.alpha",
+		"stage.inner.criterion=activation":         "stage.inner.criterion",
+		"stage.blocks.loss=distillation":           "stage.blocks.loss",
+		"stage.hidden.distil.average=0.9":          "stage.hidden.distil",
+		"stage.inner.keep.queries=8":               "stage.inner.keep",
 		`stage.inner.candidates=["taylor/margin"]`: "stage.inner.candidates",
-		"data.stages=20":                     "data.stages",
+		"data.stages=20":                           "data.stages",
 	} {
 		assert.ErrorContains(t, checkEqualTerms(cell(t, set)), want, set)
 	}

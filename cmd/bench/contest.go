@@ -74,4 +74,3 @@ func again(ctx context.Context, out io.Writer, args ...string) error {
 	}
 	return err
 }
-
