@@ -43,6 +43,9 @@ var columns = map[string]Column{
 	"memory":           {Head: "peak memory, GiB", Digits: 2, Of: func(r *report.Report) (float64, bool) { return float64(r.PeakRSSBytes) / (1 << 30), true }},
 }
 
+// taskColumn is what stands before a task's name in the column of its accuracy.
+const taskColumn = "task "
+
 // families are columns of something that is named behind them: "task content", "cut blocks", "after blocks", "token 3".
 var families = map[string]func(of string) Column{
 	"task": func(of string) Column {

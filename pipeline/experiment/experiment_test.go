@@ -217,6 +217,19 @@ func TestConclusionsAreChecked(t *testing.T) {
 	assert.Contains(t, v[2].Line(), "DOES NOT HOLD: few > many by at least 5")
 }
 
+// A conclusion about accuracy that does not hold says in which tasks the difference lies.
+func TestDifferencesByTask(t *testing.T) {
+	r := results(t)
+	for i := range r.Rows {
+		if r.Rows[i].Setting == "many" {
+			r.Rows[i].Figures["task color"], r.Rows[i].Figures["task style"] = 51, 86
+		}
+	}
+	v := r.Verdicts()
+	assert.Nil(t, v[0].Tasks)
+	assert.True(t, strings.HasSuffix(v[2].Line(), "; by task: color -1.0, style +4.0"), v[2].Line())
+}
+
 // A failed cell is a row that says why; what it shares no seed with cannot be concluded.
 func TestFailedCells(t *testing.T) {
 	r := results(t)

@@ -21,7 +21,7 @@ type Results struct {
 type Row struct {
 	Setting string             `json:"setting"`
 	Seed    int                `json:"seed"`
-	Figures map[string]float64 `json:"figures,omitempty"` // by column
+	Figures map[string]float64 `json:"figures,omitempty"` // by column, those of all tasks among them
 	Refused string             `json:"refused,omitempty"` // the stage that was not accepted: the student is the one before it
 	Failed  string             `json:"failed,omitempty"`
 	Folder  string             `json:"folder"`
@@ -32,7 +32,13 @@ func (r *Results) Add(c *Cell, done *report.Report, failed string) {
 	row := Row{Setting: c.Setting, Seed: c.Seed, Folder: c.Config.Output, Failed: failed}
 	if done != nil {
 		row.Figures = map[string]float64{}
-		for _, name := range r.File.everyColumn() {
+		names := r.File.everyColumn()
+		for task := range done.Student.Accuracy {
+			if task != report.Overall {
+				names = append(names, taskColumn+task)
+			}
+		}
+		for _, name := range names {
 			column, _ := columnOf(name)
 			if v, ok := column.Of(done); ok {
 				row.Figures[name] = v
