@@ -10,7 +10,11 @@ class Axis:
     """units that are ranked together; places are (parameter, dimension, index [units, n]): where each unit lies."""
 
     def __init__(self, tower, kind, name, units, places, groups=1):
-        self.tower, self.kind, self.name, self.units, self.places, self.groups = tower, kind, name, units, places, groups
+        self.tower, self.kind, self.name, self.units, self.groups = tower, kind, name, units, groups
+        at = {}  # a fused projection holds several rows of a unit
+        for param, dim, index in places:
+            at[param, dim] = torch.cat((at[param, dim], index), 1) if (param, dim) in at else index
+        self.places = [(param, dim, index) for (param, dim), index in at.items()]
 
     def scores(self, sums):
         total = torch.zeros(self.units)
