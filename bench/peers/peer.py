@@ -11,6 +11,7 @@ import time
 import torch
 import torch.nn.functional as F
 
+import cuts
 from network import Network, load_file, normalised
 
 
@@ -87,6 +88,15 @@ class Peer:
             seconds.append(time.perf_counter() - start)
             answers.append(out)
         return {"seconds": seconds, "answers": answers}
+
+    def cut(self, blocks, units):
+        """How far the teacher, cut here so that the first units stay, is from the student, which was cut so on the other side."""
+        net, student = copy.deepcopy(self.nets["teacher"]), self.nets["student"]
+        cuts.cut_blocks(net, cuts.block_scores(net, "last", [], None), blocks)
+        first = {n: {d: torch.arange(p.shape[d], 0.0, -1) for d in range(p.ndim)} for n, p in net.named_parameters()}
+        cuts.cut_units(net, first, units)
+        want = dict(student.named_parameters())
+        return {"logits": [(p - want[n]).abs().max().item() for n, p in net.named_parameters()]}
 
     @torch.inference_mode()
     def logits(self, net, batch):

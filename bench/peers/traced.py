@@ -9,13 +9,13 @@ import torch_pruning as tp
 from cuts import attentions, count
 from train import cross_entropy
 
-NEAR = 0.02  # of the size that is asked for
+NEAR, CLOSE = 0.02, 0.002  # of the size that is asked for: how far it may be, and where the search ends
 
 
 def forward(net, batch):
-    """What the graph is traced in: the last norm's output. The tied head adds no group, and tables are read as modules."""
+    """What the graph is traced in: the last norm's output for a word behind a picture. The tied head adds no group, and tables are read as modules."""
     prefix = net.prefix(batch["pictures"])
-    x = torch.cat((prefix, net.words(batch["ids"])), 1)
+    x = torch.cat((prefix, net.words(batch["ids"][:, :1])), 1)
     x = x + net.positions(torch.arange(x.shape[1]))
     for layer in net.language:
         x = layer(x, causal=True)
@@ -43,11 +43,13 @@ def size_at(net, batch, ratio):
 
 def ratio_for(net, batch, parameters):
     """The ratio whose network is nearest to a size; it falls in small steps as the ratio rises."""
-    low, high, best = 0.0, 1.0, None
-    for _ in range(14):
+    low, high, best = 0.0, 1.0, (0.0, count(net))
+    for _ in range(12):
+        if abs(best[1] - parameters) < CLOSE * parameters:
+            break
         ratio = (low + high) / 2
         n = size_at(net, batch, ratio)
-        if best is None or abs(n - parameters) < abs(best[1] - parameters):
+        if abs(n - parameters) < abs(best[1] - parameters):
             best = ratio, n
         low, high = (ratio, high) if n > parameters else (low, ratio)
     if abs(best[1] - parameters) > NEAR * parameters:
@@ -55,11 +57,9 @@ def ratio_for(net, batch, parameters):
     return best[0]
 
 
-def cut(net, split, sample, batch, parameters):
-    """Cuts the network to a size, by the gradients of a sample."""
-    one = split.batch(sample[:1])
-    ratio = ratio_for(net, one, parameters)
-    prune = pruner(net, one, ratio, tp.importance.TaylorImportance())
+def cut(net, split, sample, batch, ratio):
+    """Cuts the network by the gradients of a sample."""
+    prune = pruner(net, split.batch(sample[:1]), ratio, tp.importance.TaylorImportance())
     net.zero_grad(set_to_none=True)
     pieces = sample.split(batch)
     for pictures in pieces:
