@@ -6,7 +6,7 @@ export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 # Two packages at a time: the small networks of most tests leave a core free. Never cached: Go does not see that the shim changed.
 GO_TEST := go test -count=1 -p 2 -timeout 40m
 
-.PHONY: all help tools shim gotorch run test test-cpus race asan bench results results-quick peers parity dist clean
+.PHONY: all help tools shim gotorch run test test-cpus race asan page-test bench results results-quick peers parity dist clean
 
 all: shim ## find or fetch libtorch, build the C++ shim and bin/
 	@go build -o bin/ ./cmd/...
@@ -30,6 +30,9 @@ asan: shim ## the tests of torch/ over a shim built with the address and undefin
 	@cmake --build build/asan -j
 	$(GO_TEST) -exec "env LD_PRELOAD=$$(g++ -print-file-name=libasan.so) LD_LIBRARY_PATH=$(CURDIR)/build/asan/lib \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1" ./torch ./torch/nn ./torch/optim ./torch/checkpoint
+
+page-test: all ## the report and the server's page in headless Chromium; says what it skips where that is missing
+	@bench/page/check.sh $(ARGS)
 
 bench: all ## the benchmarks
 	go run ./cmd/bench $(ARGS)

@@ -45,6 +45,7 @@ type LossAt func(at At, cast func(func())) (*torch.Tensor, error)
 // Trained is what is told of a training.
 type Trained struct {
 	Skipped int // steps whose loss or gradients were no numbers
+	Course  Course
 }
 
 // Train updates parameters with AdamW. It goes on from a state that [Keep] holds. When ctx ends, the state is kept and the
@@ -73,7 +74,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			p.SetRequiresGrad(asked[i])
 		}
 	}()
-	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note)}
+	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note), course: newCourse(o.Steps)}
 	defer t.average.free()
 	if err := t.average.begin(params, o.Average); err != nil {
 		return t.told(), err
@@ -94,6 +95,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			}
 			return t.told(), fmt.Errorf("distillation: step %d: %w", t.step+1, err)
 		}
+		t.course.add(t.step, total)
 		t.step++
 		if o.Progress != nil {
 			o.Progress(t.step, total)
@@ -142,11 +144,12 @@ type training struct {
 	keeper disk.Keeper
 
 	average average
+	course  Course
 
 	step, skipped, row int // steps done; of these skipped, in all and just now one after another
 }
 
-func (t *training) told() Trained { return Trained{Skipped: t.skipped} }
+func (t *training) told() Trained { return Trained{t.skipped, t.course} }
 
 // take takes one step. Where memory is short, batches are computed in more pieces from then on.
 func (t *training) take() (total float64, err error) {

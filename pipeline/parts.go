@@ -18,6 +18,7 @@ import (
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
 	"espalier/pipeline/network"
+	"espalier/pipeline/page"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
 	"espalier/pipeline/teacher"
@@ -148,8 +149,8 @@ func energyOf(ctx context.Context, r *run, in stage.Input, student *network.Held
 		measure.Answering{Network: stored, Questions: questions}, r.cfg)
 }
 
-// finish writes the report.
-func (r *run) finish(out *report.Report) (*report.Report, error) {
+// finish writes the report, and the page of it.
+func (r *run) finish(out *report.Report, set *data.Dataset) (*report.Report, error) {
 	r.chain.Finish()
 	out.Seed, out.Threads, out.Config, out.Versions = r.cfg.Seed, r.cfg.Threads, r.resolved, versions(r.device)
 	total := r.chain.Totals()
@@ -168,6 +169,13 @@ func (r *run) finish(out *report.Report) (*report.Report, error) {
 	}
 	if err := out.Write(filepath.Join(r.cfg.Output, "report.json")); err != nil {
 		return nil, err
+	}
+	missing, err := page.Write(r.cfg.Output, set)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range missing {
+		r.events.Note("%s", note)
 	}
 	r.events.Emit(event.Finished{Report: out})
 	return out, r.chain.Rechecked()

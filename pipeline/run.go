@@ -171,7 +171,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 		}
 		out.Add(g.name, g.target, student, stages)
 	}
-	if out, err = r.finish(out); err == nil && refused != nil {
+	if out, err = r.finish(out, set); err == nil && refused != nil {
 		err = refused
 	}
 	return out, err
@@ -245,8 +245,9 @@ func (r *run) openData() (*data.Dataset, error) {
 	if err != nil {
 		return nil, fault.Inputf("data.split: %w", err)
 	}
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
-		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
+	from := dataOf(d, shares)
+	from.Sum, from.MemoryBudget = r.index.Sum, r.memory
+	set, err := data.Open(from)
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
@@ -256,6 +257,12 @@ func (r *run) openData() (*data.Dataset, error) {
 	}
 	needs.Doubts(r.cfg, set, r.events)
 	return set, needs.CheckBatches(r.cfg, set)
+}
+
+// dataOf says which data set a configuration names.
+func dataOf(d config.DataConfig, shares [3]int) data.Config {
+	return data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
+		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Skip: d.OnError == "skip"}
 }
 
 // sequences is what the source of that name draws.

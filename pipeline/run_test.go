@@ -146,6 +146,11 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 	assert.Positive(t, read.Student.LatencyMS.P50)
 	assert.Positive(t, read.Student.Throughput.AnswersPerS)
 
+	p := pageOf(t, out)
+	assert.Equal(t, []string{"stages", "tasks", "gallery", "run"}, p.Sections)
+	assert.Equal(t, 12, p.Cards, "all pictures of the test split")
+	assert.Equal(t, 4, p.Charts)
+
 	// The student stands alone: it loads with no plan, at the sizes that the plan left.
 	m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
 	require.NoError(t, err)

@@ -35,6 +35,9 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	if len(args) > 0 && args[0] == "data" {
 		return dataCommand(args[1:], stdout, stderr)
 	}
+	if len(args) > 0 && args[0] == "report" {
+		return reportCommand(args[1:], stdout, stderr)
+	}
 	var set settings
 	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
 	flags.SetOutput(stderr)

@@ -76,6 +76,7 @@ type Rounds struct {
 	Warmup int
 	Runs   int           // answers of a round
 	Span   time.Duration // no round begins after it but the first
+	Pause  time.Duration // before each round but the first; the span does not count it
 }
 
 // MostRounds is in how many rounds answers are timed at most.
@@ -101,7 +102,15 @@ func Alone(ctx context.Context, r Rounds, answer func(i int) (time.Duration, err
 			return least, err
 		}
 	}
-	for begun, round := time.Now(), 0; round == 0 || round < MostRounds && time.Since(begun) < r.Span; round++ {
+	spent := time.Duration(0)
+	for round := 0; round == 0 || round < MostRounds && spent < r.Span; round++ {
+		if round > 0 && r.Pause > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(r.Pause):
+			}
+		}
+		begun := time.Now()
 		times = times[:0]
 		for i := range r.Runs {
 			if err := ask(r.Warmup + i); err != nil {
@@ -111,6 +120,7 @@ func Alone(ctx context.Context, r Rounds, answer func(i int) (time.Duration, err
 		if p50 := percentile(times, .5); round == 0 || p50 < least.P50 {
 			least = report.Latency{P50: p50, P99: percentile(times, .99), Batch: 1}
 		}
+		spent += time.Since(begun)
 	}
 	return least, nil
 }

@@ -43,13 +43,14 @@ type distilInput struct {
 	Units   map[string][]int // likewise: of the teacher's widths and query tokens what the student has
 }
 
-// recovered is what is told of a distillation.
-type recovered struct {
+// Recovered is what is told of a distillation.
+type Recovered struct {
 	Skipped int     // steps whose loss or gradients were no numbers
 	Rate    float64 // of the configuration's: 1, or 0.5 after a start that diverged
+	Course  distillation.Course
 }
 
-var distilStep = chain.Step[distilInput, recovered]{Name: "distil", Compute: distil}
+var distilStep = chain.Step[distilInput, Recovered]{Name: "distil", Compute: distil}
 
 // distil trains the student after a cut.
 func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *network.Held) (*network.Held, error) {
@@ -91,7 +92,7 @@ func (s *one) train(ctx context.Context, c *chain.Chain, place chain.Place, in d
 	}).After(in.Network, nil), nil
 }
 
-func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, err error) {
+func distil(ctx context.Context, w *chain.Work, in distilInput) (r Recovered, err error) {
 	for r.Rate = 1; ; r.Rate /= 2 {
 		n, err := in.Network.Take()
 		if err != nil {
@@ -101,7 +102,7 @@ func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, er
 		if in.Distil.Steps > 0 {
 			told, err = train(ctx, w, in, n, r.Rate)
 		}
-		r.Skipped = told.Skipped
+		r.Skipped, r.Course = told.Skipped, told.Course
 		var lost *distillation.Diverged
 		switch {
 		case errors.As(err, &lost) && lost.InARow && r.Rate == 1:

@@ -30,15 +30,16 @@ type trainInput struct {
 	Refine  uint64
 }
 
-// trained is what is told of a training.
-type trained struct {
-	Skipped int // steps whose loss or gradients were no numbers
+// Trained is what is told of a training.
+type Trained struct {
+	Skipped int                   // steps whose loss or gradients were no numbers
+	Courses []distillation.Course // of its phases
 }
 
-var trainStep = chain.Step[trainInput, trained]{Name: "teacher", Compute: train}
+var trainStep = chain.Step[trainInput, Trained]{Name: "teacher", Compute: train}
 
 // Train gives the teacher of [teacher.train], whose network is declared: its folder is a checkpoint that stands alone.
-func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config, train *corpus.Corpus) (kept chain.Kept[trained], err error) {
+func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config, train *corpus.Corpus) (kept chain.Kept[Trained], err error) {
 	in := trainInput{Sizes: *o.Config.Teacher.Train, Train: train, Tasks: o.Set.Tasks,
 		Init: random.Stream(o.Config.Seed, "teacher", "init"), Learn: random.Stream(o.Config.Seed, "teacher", "learn"),
 		Refine: random.Stream(o.Config.Seed, "teacher", "refine")}
@@ -54,17 +55,17 @@ func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config
 
 // train trains a network from its first values: first the visual side alone and then all of it, both with throw-away heads
 // that say at once what the language model would take long to ask for; then all of it without them. A decoder alone needs no heads.
-func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
+func train(ctx context.Context, w *chain.Work, in trainInput) (Trained, error) {
 	c, err := model.ParseConfig(in.Network)
 	if err != nil {
-		return trained{}, err
+		return Trained{}, err
 	}
 	m, err := model.New(c)
 	if err != nil {
-		return trained{}, err
+		return Trained{}, err
 	}
 	if err := m.Store().Init(in.Init, in.Train.On); err != nil {
-		return trained{}, err
+		return Trained{}, err
 	}
 	r, err := trainBoth(ctx, w, in, m)
 	if err == nil {
@@ -83,7 +84,7 @@ func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
 	return r, nil
 }
 
-func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r trained, err error) {
+func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r Trained, err error) {
 	t := in.Sizes
 	first := t.Steps
 	params := m.Store().Tensors()
@@ -114,7 +115,7 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 		return r, err
 	}
 	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, answers)
-	return trained{Skipped: learnt.Skipped + refined.Skipped}, err
+	return Trained{learnt.Skipped + refined.Skipped, []distillation.Course{learnt.Course, refined.Course}}, err
 }
 
 // answersLoss is the cross entropy of a batch's answers, or what a piece of it adds.
