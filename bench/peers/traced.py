@@ -9,7 +9,7 @@ import torch_pruning as tp
 from cuts import attentions, count
 from train import cross_entropy
 
-NEAR, CLOSE = 0.02, 0.002  # of the size that is asked for: how far it may be, and where the search ends
+NEAR, CLOSE = 0.02, 0.004  # of the size that is asked for: how far it may be, and where the search ends
 
 
 def forward(net, batch):
@@ -42,16 +42,19 @@ def size_at(net, batch, ratio):
 
 
 def ratio_for(net, batch, parameters):
-    """The ratio whose network is nearest to a size; it falls in small steps as the ratio rises."""
-    low, high, best = 0.0, 1.0, (0.0, count(net))
-    for _ in range(12):
-        if abs(best[1] - parameters) < CLOSE * parameters:
+    """The ratio whose network is nearest to a size. The size falls in small steps as the ratio rises, its root about as a line."""
+    (low, most), (high, least), best = (0.0, count(net)), (1.0, 0), (0.0, count(net))
+    for i in range(10):
+        if abs(best[1] - parameters) < CLOSE * parameters or high - low < 1e-3:
             break
-        ratio = (low + high) / 2
+        ratio = low + (high - low) * ((most**0.5 - parameters**0.5) / (most**0.5 - least**0.5) if i % 3 < 2 else 0.5)
         n = size_at(net, batch, ratio)
         if abs(n - parameters) < abs(best[1] - parameters):
             best = ratio, n
-        low, high = (ratio, high) if n > parameters else (low, ratio)
+        if n > parameters:
+            low, most = ratio, n
+        else:
+            high, least = ratio, n
     if abs(best[1] - parameters) > NEAR * parameters:
         raise ValueError(f"Torch-Pruning reaches {best[1]} parameters at the ratio {best[0]:.4f}, {parameters} were asked for")
     return best[0]
