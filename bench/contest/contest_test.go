@@ -87,9 +87,16 @@ func TestExperiment(t *testing.T) {
 	}
 }
 
-// All ways end at the run's size, after its steps.
-func TestAllWaysHaveEqualTerms(t *testing.T) {
+// The data and the teacher are opened once.
+func TestJobs(t *testing.T) {
 	a := apart(t, cell(t))
+	t.Run("terms", func(t *testing.T) { allWaysHaveEqualTerms(t, a) })
+	t.Run("sizes", func(t *testing.T) { figuresOfAnotherSizeAreRefused(t, a) })
+	t.Run("data", func(t *testing.T) { dataAreTheRuns(t, a) })
+}
+
+// All ways end at the run's size, after its steps.
+func allWaysHaveEqualTerms(t *testing.T, a *pipeline.Apart) {
 	cuts := map[string]int{"plain": 6, "authors": 3, "torch-pruning": 6, "torch-pruning-once": 1, "scratch": 1}
 	for _, name := range Ways() {
 		if name == Espalier {
@@ -122,8 +129,10 @@ func TestAllWaysHaveEqualTerms(t *testing.T) {
 }
 
 // What is handed over is what the run itself reads: pixels, tokens, and the order of each cut's training.
-func TestDataAreTheRuns(t *testing.T) {
-	a := apart(t, cell(t, "stage.blocks.distil.steps=2", "stage.inner.distil.steps=1", "stage.hidden.distil.steps=5"))
+func dataAreTheRuns(t *testing.T, a *pipeline.Apart) {
+	for i := range a.Config.Stages {
+		a.Config.Stages[i].Distil.Steps = 5 - i
+	}
 	j, err := newJob("plain", a)
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "data.safetensors")
@@ -152,7 +161,7 @@ func TestDataAreTheRuns(t *testing.T) {
 		b, err := feed.Batch(1)
 		require.NoError(t, err)
 		order := torch.Values[int64](read("order.0.1"))
-		require.Len(t, order, 64)
+		require.Len(t, order, 5*32)
 		for i, p := range b.Index {
 			assert.EqualValues(t, p, order[32+i])
 		}
@@ -178,8 +187,7 @@ func TestUnequalTermsAreRefused(t *testing.T) {
 	assert.ErrorContains(t, err, `no contestant "best"; there are authors, espalier, plain`)
 }
 
-func TestFiguresOfAnotherSizeAreRefused(t *testing.T) {
-	a := apart(t, cell(t))
+func figuresOfAnotherSizeAreRefused(t *testing.T, a *pipeline.Apart) {
 	j := &job{Method: "traced", Parameters: 1000}
 	r := &result{Student: measured{Parameters: 1015, Accuracy: report.Accuracy{report.Overall: .5}}, Sizes: []int64{1015}, Seconds: map[string]float64{"distil": 3}}
 	done, err := reportOf(a, j, r)
