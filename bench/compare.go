@@ -129,7 +129,8 @@ func farthest(a, b []float64) float64 {
 	return d
 }
 
-// compareCut has the peer cut the teacher as newStudent does, with the tables of bench/peers/cuts.py, and compares every parameter.
+// compareCut has the peer cut the teacher as newStudent does, with the tables of bench/peers/cuts.py, and compares every parameter; and has it hold a
+// cut that this side does not make against the same with zeros.
 func (r *runner) compareCut() ([]Check, error) {
 	blocks, units := map[string]int{}, map[string]map[nn.Kind]int{}
 	for tower, kinds := range studentSizes {
@@ -142,5 +143,14 @@ func (r *runner) compareCut() ([]Check, error) {
 	if n := len(r.here.networks["student"].Store().Params()); len(a.Logits) != n {
 		return nil, fmt.Errorf("the peer's cut leaves %d tensors, this side's %d", len(a.Logits), n)
 	}
-	return []Check{{Name: "the parameters of a cut", Difference: slices.Max(a.Logits)}}, nil
+	inside := map[string]map[nn.Kind]int{}
+	for tower := range studentSizes {
+		inside[tower] = map[nn.Kind]int{nn.Heads: 3, nn.KeySize: 12, nn.ValueSize: 12, nn.FFN: 100}
+	}
+	masked, err := r.there.ask(request{"do": "masked", "units": inside, "batch": 0})
+	if err != nil {
+		return nil, err
+	}
+	return []Check{{Name: "the parameters of a cut", Difference: slices.Max(a.Logits)},
+		{Name: "the peer's masked and cut networks", Difference: slices.Max(masked.Logits), Allowed: 1e-9}}, nil
 }

@@ -39,14 +39,13 @@ def both(layer):
 
 def attention_axes(tower, name, heads, params):
     """Heads, and the dimensions in which queries meet keys and those of values, which each head keeps for itself."""
-    fused = name + ".qkv.weight" in params
     out = name + ".o.weight"
-    rows = params[out].shape[1]  # of values
-    if fused:
-        keys = values = params[name + ".qkv.weight"].shape[0] // 3
+    values = params[out].shape[1]
+    if name + ".qkv.weight" in params:  # fused; between the cuts of a head's keys and of its values these are not of one size
+        keys = (params[name + ".qkv.weight"].shape[0] - values) // 2
         q, k, v = ((both(name + ".qkv"), i * keys) for i in range(3))
     else:
-        keys, values = params[name + ".q.weight"].shape[0], rows
+        keys = params[name + ".q.weight"].shape[0]
         q, k, v = ((both(f"{name}.{x}"), 0) for x in "qkv")
     of_keys, of_values = torch.arange(keys)[:, None], torch.arange(values)[:, None]
 

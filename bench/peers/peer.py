@@ -98,6 +98,24 @@ class Peer:
         want = dict(student.named_parameters())
         return {"logits": [(p - want[n]).abs().max().item() for n, p in net.named_parameters()]}
 
+    def masked(self, units, batch):
+        """How far a cut inside heads, of heads and of FFN widths at random is from the same with zeros, of the greatest logit, in float64."""
+        whole = copy.deepcopy(self.nets["teacher"]).double()
+        drawn = {n: {d: torch.rand(p.shape[d]) for d in range(p.ndim)} for n, p in whole.named_parameters()}
+        cut, zeros = copy.deepcopy(whole), dict(whole.named_parameters())
+        cuts.cut_units(cut, drawn, units)
+        with torch.no_grad():
+            for a in cuts.axes(whole).values():
+                if (each := units[a.tower].get(a.kind)) is not None:
+                    away = torch.ones(a.units, dtype=torch.bool)
+                    away[a.best(a.scores(drawn), each)] = False
+                    for param, dim, index in a.places:
+                        zeros[param].index_fill_(dim, index[away].flatten(), 0.0)
+            b = self.batches[batch]
+            pictures = normalised(b["pixels"]).double()
+            want, got = whole(pictures, b), cut(pictures, b)
+        return {"logits": [((got - want).abs().max() / want.abs().max()).item()]}
+
     @torch.inference_mode()
     def logits(self, net, batch):
         b = self.batches[batch]
