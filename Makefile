@@ -6,7 +6,7 @@ export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 # Two packages at a time: the small networks of most tests leave a core free. Never cached: Go does not see that the shim changed.
 GO_TEST := go test -count=1 -p 2 -timeout 40m
 
-.PHONY: all help tools shim gotorch run test test-cpus race asan page-test bench results results-quick peers parity dist clean
+.PHONY: all help tools shim gotorch run test test-cpus race asan page-test tensorboard-test bench results results-quick parity dist clean
 
 all: shim ## find or fetch libtorch, build the C++ shim and bin/
 	@go build -o bin/ ./cmd/...
@@ -48,6 +48,7 @@ results-quick: all ## the conclusions that a teacher of a minute can show
 	@failed=; for file in $$(grep -l '^  "quick: ' $(EXPERIMENTS)); do bin/pipeline -c $$file -quick $(ARGS) || failed="$$failed $$file"; done; \
 	[ -z "$$failed" ] || { echo "make: a run failed or a conclusion does not hold:$$failed" >&2; exit 1; }
 
+.PHONY: peers
 # One at a time: the table has seconds.
 peers: all ## Espalier beside plain PyTorch, the authors' recipe and Torch-Pruning, into docs/results.md; hours (fetches PyTorch once; ARGS=-quick: a minute's teacher)
 	@bin/pipeline -c bench/peers.toml -lanes 1 $(if $(findstring -quick,$(ARGS)),,-write docs/results.md) $(ARGS)
@@ -60,6 +61,9 @@ parity: all ## random networks of every family made by transformers, both ways, 
 	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -pictures=$(CURDIR)/build/parity/pictures -back=$(CURDIR)/build/parity/back && \
 	$$python bench/parity/back.py build/parity/back/* && $$python bench/parity/dtypes.py build/parity/dtypes && \
 	$$python bench/parity/students.py build/parity/students
+
+tensorboard-test: all ## the real TensorBoard reads what a run writes (fetches it once)
+	@bench/page/event_files.sh
 
 dist: all ## dist/espalier: bin/ and lib/, a folder that can be moved
 	@cmake/dist.sh dist/espalier
