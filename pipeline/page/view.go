@@ -27,6 +27,7 @@ type view struct {
 	Scores   []*importance
 	Gallery  *gallery
 	EnergyOf []chart
+	Tried    []chart
 	Chosen   []report.Table // candidates, and divisions of a target
 	Energy   []report.Table
 	Facts    []string
@@ -189,6 +190,9 @@ func (v *view) student(r *report.Report, s student) student {
 		}
 	}
 	s.Charts = accuracyCharts(&v.Missing, r)
+	for _, stage := range r.Stages {
+		drawCandidates(&v.Missing, &v.Tried, s.Name, stage)
+	}
 	return s
 }
 
