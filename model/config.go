@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 
 	"espalier/torch/nn"
 )
@@ -23,6 +24,9 @@ type Config struct {
 	Queries    int           `json:"num_query_tokens"`
 	ImageToken *int          `json:"image_token_index"` // the id that stands for a query in HF's input_ids; nil where there is none
 	DType      string        `json:"dtype,omitempty"`
+	// Classes are transformers' for this kind of network, by which it and other programs (vLLM among them) know a checkpoint. A decoder alone has
+	// them among the keys of its language model.
+	Classes []string `json:"architectures,omitempty"`
 	// Structure is there when the network was pruned to sizes that the other keys cannot express; those are then the
 	// original's.
 	Structure *nn.Structure `json:"-"`
@@ -70,6 +74,29 @@ type QFormerConfig struct {
 
 // Instruct tells whether the Q-Former reads the question beside the picture.
 func (c *Config) Instruct() bool { return c.ModelType == instructBlip }
+
+// Family names the kind of network, as "BLIP-2 with OPT".
+func (c *Config) Family() string {
+	language := strings.ToUpper(c.Text.ModelType)
+	switch {
+	case !c.Towers():
+		return language
+	case c.Instruct():
+		return "InstructBLIP with " + language
+	}
+	return "BLIP-2 with " + language
+}
+
+// Class is transformers' class for the network.
+func (c *Config) Class() string {
+	switch {
+	case !c.Towers():
+		return alone[c.ModelType]
+	case c.Instruct():
+		return "InstructBlipForConditionalGeneration"
+	}
+	return "Blip2ForConditionalGeneration"
+}
 
 // Form says how the network takes its questions.
 func (c *Config) Form() Form {
