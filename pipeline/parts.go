@@ -70,7 +70,7 @@ func corpusOf(r *run, split *data.Split, reading corpus.Reading, queries int) (*
 
 // keepTeacher leaves a complete checkpoint in the run's folder: a copy of a teacher that was trained here, a link to one that
 // was given.
-func (r *run) keepTeacher(t *teacher.Teacher) error {
+func keepTeacher(r *run, t *teacher.Teacher) error {
 	if given := r.cfg.Teacher.Checkpoint; given != "" {
 		return r.chain.Link("teacher", given)
 	}

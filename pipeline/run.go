@@ -32,7 +32,6 @@ type Options struct {
 	Events  event.Events
 	Lines   io.Writer // gets each line of events.jsonl as it is written; nil: nobody does
 	Recheck bool      // results that are found are computed once more, and compared
-	Plan    bool      // end when the sizes are known, before anything is trained: the report is nil
 
 	apart   bool            // leave no files of events: the run only measures
 	memory  int64           // bytes that decoded pictures may take, for tests; 0: as many as the data's default
@@ -108,60 +107,90 @@ type run struct {
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
-	planOnly bool
 	memory   int64 // see Options
 	skipped  int   // rows of the data that were left out
 	machine  *energy.Machine
 }
 
+// prepared is a run before anything is computed: what it is made of has been opened and checked, and it is known what the stages keep.
+type prepared struct {
+	set     *data.Dataset
+	options teacher.Options
+	teacher *teacher.Teacher
+	corpora corpora
+	goals   []*goal
+	loaded  int64 // bytes that the program itself had taken
+}
+
 // do is the recipe.
-func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
-	loaded := process.Resident()
-	set, err := r.openData()
+func (r *run) do(ctx context.Context) (*report.Report, error) {
+	p, err := prepare(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	options := teacher.Options{Config: r.cfg, Set: set, Device: r.device, Events: r.events, Sum: r.index.Sum}
-	t, err := teacher.Open(options)
-	if err != nil {
+	defer p.teacher.Free()
+	for _, g := range p.goals {
+		in := p.input(g)
+		in.Events = r.events
+		if err := stage.TellMemory(in, p.loaded); err != nil {
+			return nil, err
+		}
+	}
+	if o := outlineOf(r.cfg, p.teacher, p.corpora, p.goals); len(o.Work) > 0 {
+		r.events.Emit(o)
+	}
+	return r.compute(ctx, p)
+}
+
+// prepare is the part of the recipe that computes nothing but how fast networks of several sizes are, where a target asks for it.
+func prepare(ctx context.Context, r *run) (p *prepared, err error) {
+	p = &prepared{loaded: process.Resident()}
+	if p.set, err = r.openData(); err != nil {
 		return nil, err
 	}
-	defer t.Free()
-	c, err := r.tokenize(set, t)
-	if err != nil {
+	p.options = teacher.Options{Config: r.cfg, Set: p.set, Device: r.device, Events: r.events, Sum: r.index.Sum}
+	if p.teacher, err = teacher.Open(p.options); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.teacher.Free()
+		}
+	}()
+	if p.corpora, err = r.tokenize(p.set, p.teacher); err != nil {
 		return nil, err
 	}
 	if err := r.index.Save(); err != nil {
 		r.events.Note("%v", err)
 	}
-	goals, err := r.plan(ctx, t, c)
-	if err != nil || r.planOnly {
-		return nil, err
-	}
-	if o := outlineOf(r.cfg, t, c, goals); len(o.Work) > 0 {
-		r.events.Emit(o)
-	}
-	in := stage.Input{Events: r.events, Teacher: t, Train: c.train, Splits: c.Splits}
-	for _, g := range goals {
-		in.Config = g.divisions[0].Config
-		if err := stage.TellMemory(in, loaded); err != nil {
-			return nil, err
-		}
-	}
+	p.goals, err = r.plan(ctx, p.teacher, p.corpora)
+	return p, err
+}
+
+// input is that of a goal's stages, as far as nothing is computed.
+func (p *prepared) input(g *goal) stage.Input {
+	return stage.Input{Config: g.divisions[0].Config, Teacher: p.teacher, Train: p.corpora.train, Splits: p.corpora.Splits}
+}
+
+// compute is the part that does the work.
+func (r *run) compute(ctx context.Context, p *prepared) (_ *report.Report, err error) {
+	t, c, loaded := p.teacher, p.corpora, p.loaded
+	in := p.input(p.goals[0])
+	in.Events = r.events
 	defer func() { err = stage.ExplainShort(err, in, loaded) }()
 
 	out := &report.Report{}
-	for _, row := range set.Skipped {
+	for _, row := range p.set.Skipped {
 		out.Skipped = append(out.Skipped, report.Row(row))
 	}
-	if out.TeacherSeconds, err = t.Fetch(ctx, r.chain, options, c.train); err != nil {
+	if out.TeacherSeconds, err = t.Fetch(ctx, r.chain, p.options, c.train); err != nil {
 		return nil, err
 	}
-	if err := r.keepTeacher(t); err != nil {
+	if err := keepTeacher(r, t); err != nil {
 		return nil, err
 	}
 	if n := r.cfg.Data.Stages; n > 0 {
-		if c.train, err = corpusOf(r, set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
+		if c.train, err = corpusOf(r, p.set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
 			return nil, err
 		}
 		in.Train = c.train
@@ -189,7 +218,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	}
 
 	var refused error
-	for _, g := range goals {
+	for _, g := range p.goals {
 		if g.name != "" {
 			in.Prefix = g.name + "/"
 		}
@@ -202,7 +231,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 		}
 		out.Add(g.name, g.target, student, stages)
 	}
-	if out, err = r.finish(out, set); err == nil && refused != nil {
+	if out, err = r.finish(out, p.set); err == nil && refused != nil {
 		err = refused
 	}
 	return out, err
@@ -213,7 +242,7 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
 	written := journal.New(o.Events, o.Lines)
 	o.Events = written.Event
-	r := &run{journal: written, cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine, planOnly: o.Plan}
+	r := &run{journal: written, cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine}
 	var err error
 	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
 		return nil, &fault.InputError{Err: err}
@@ -236,16 +265,21 @@ func open(cfg *config.Config, o Options) (*run, error) {
 		return nil, fault.Inputf("output = %q cannot be written (%w); give another folder", cfg.Output, err)
 	}
 	folder := cfg.Output
-	if o.Plan || o.apart {
+	if o.apart {
 		folder = ""
 	}
 	written.Begin(folder, event.Start{PID: os.Getpid(), Output: cfg.Output, Seed: cfg.Seed, Threads: cfg.Threads, Device: r.device.String()})
+	r.index = openIndex(cfg, shared)
+	return r, nil
+}
+
+// openIndex has the checksums of the files of data and teacher that earlier runs have taken.
+func openIndex(cfg *config.Config, shared string) *disk.Index {
 	at := shared
 	if at == "" {
 		at = filepath.Join(cfg.Output, "kept")
 	}
-	r.index = disk.OpenIndex(filepath.Join(at, "files.json"))
-	return r, nil
+	return disk.OpenIndex(filepath.Join(at, "files.json"))
 }
 
 // checkOldFolder refuses a run folder of the form that earlier versions wrote.
@@ -277,17 +311,10 @@ func sharedFolder(cfg *config.Config, events event.Events) string {
 
 // openData opens the data set, and says what a reader of the figures should know of it.
 func (r *run) openData() (*data.Dataset, error) {
-	d := r.cfg.Data
 	r.events.Emit(event.Phase{Name: "data"})
-	shares, err := config.Shares(d.Split)
+	set, err := openSet(r.cfg.Data, r.index, r.memory)
 	if err != nil {
-		return nil, fault.Inputf("data.split: %w", err)
-	}
-	from := dataOf(d, shares)
-	from.Sum, from.MemoryBudget = r.index.Sum, r.memory
-	set, err := data.Open(from)
-	if err != nil {
-		return nil, &fault.InputError{Err: err}
+		return nil, err
 	}
 	r.skipped = len(set.Skipped)
 	if !set.HasPictures() {
@@ -295,6 +322,21 @@ func (r *run) openData() (*data.Dataset, error) {
 	}
 	needs.Doubts(r.cfg, set, r.events)
 	return set, needs.CheckBatches(r.cfg, set)
+}
+
+// openSet opens the data set of a configuration; memory is what its decoded pictures may take, bytes, 0 the default.
+func openSet(d config.DataConfig, index *disk.Index, memory int64) (*data.Dataset, error) {
+	shares, err := config.Shares(d.Split)
+	if err != nil {
+		return nil, fault.Inputf("data.split: %w", err)
+	}
+	from := dataOf(d, shares)
+	from.Sum, from.MemoryBudget = index.Sum, memory
+	set, err := data.Open(from)
+	if err != nil {
+		return nil, &fault.InputError{Err: err}
+	}
+	return set, nil
 }
 
 // dataOf says which data set a configuration names.

@@ -149,9 +149,11 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 	assert.Positive(t, read.Student.Throughput.AnswersPerS)
 
 	p := pageOf(t, out)
-	assert.Equal(t, []string{"stages", "tasks", "gallery", "run"}, p.Sections)
+	assert.Equal(t, []string{"stages", "tasks", "parts", "cuts", "importance", "losses", "gallery", "run"}, p.Sections)
 	assert.Equal(t, 12, p.Cards, "all pictures of the test split")
-	assert.Equal(t, 4, p.Charts)
+	for _, shown := range []string{"Accuracy over latency", "Stage hidden: distillation", "2 of 2 blocks stayed", "cut in stage blocks", "16 of 32", "held"} {
+		assert.Contains(t, p.Text, shown)
+	}
 
 	// The student stands alone: it loads with no plan, at the sizes that the plan left.
 	m, err := model.Load(filepath.Join(out, "student"), torch.CPU)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"espalier/cmd/shell"
 	"espalier/pipeline"
@@ -35,11 +36,17 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	if len(args) > 0 && args[0] == "data" {
 		return dataCommand(args[1:], stdout, stderr)
 	}
-	if len(args) > 0 && args[0] == "watch" {
-		return watch(args[1:], stdout, stderr)
+	if len(args) > 0 && args[0] == "init" {
+		return initCommand(args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "doctor" {
+		return doctorCommand(args[1:], stdout, stderr)
 	}
 	if len(args) > 0 && args[0] == "report" {
 		return reportCommand(args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "watch" {
+		return watch(args[1:], stdout, stderr)
 	}
 	var set settings
 	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
@@ -47,8 +54,9 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	path := flags.String("c", "run.toml", "the `file` of a run or of an experiment")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
-	plan := flags.Bool("plan", false, "say what the run needs and which sizes it chooses, and train nothing")
-	lines := flags.Bool("json", false, "print the run's events as JSON, one a line, and nothing else; docs/events.md describes them")
+	plan := flags.Bool("plan", false, "say what the run will take: sizes, memory, time, disk; and train nothing")
+	rehearse := flags.Duration("rehearse", time.Minute, "with -plan, how long it may work to find out memory and time; 0 leaves both out")
+	lines := flags.Bool("json", false, "print the run's events as JSON, one a line, and nothing else; docs/events.md describes them; with -plan, print the plan so")
 	quick := flags.Bool("quick", false, "of an experiment, the reduced form")
 	page := flags.String("write", "", "of an experiment, put the table into this `page` too, between its markers")
 	lanes := flags.Int("lanes", 0, "of an experiment, `runs` at once; 0 is as many as their threads leave room for")
@@ -87,13 +95,16 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 		return status(err)
 	}
 
-	show, o := newDisplay(stdout), pipeline.Options{Recheck: *recheck, Plan: *plan}
+	show, o := newDisplay(stdout), pipeline.Options{Recheck: *recheck}
 	if *lines {
 		show, o.Lines = silent(), stdout
 	}
 	o.Events = show.event
 	ctx, stop := interruptible(show)
 	defer stop()
+	if *plan {
+		return foretell(ctx, config, *rehearse, show, *lines, stdout, stderr)
+	}
 	result, err := run(ctx, config, o)
 	show.close()
 	if result != nil && !*lines {
