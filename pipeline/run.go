@@ -140,9 +140,6 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 			return nil, err
 		}
 	}
-	if o := outlineOf(r.cfg, p.teacher, p.corpora, p.goals); len(o.Work) > 0 {
-		r.events.Emit(o)
-	}
 	return r.compute(ctx, p)
 }
 
