@@ -73,7 +73,7 @@ func corpusOf(r *run, split *data.Split, reading corpus.Reading, queries int) (*
 
 // keepTeacher leaves a complete checkpoint in the run's folder: a copy of a teacher that was trained here, a link to one that
 // was given.
-func (r *run) keepTeacher(t *teacher.Teacher) error {
+func keepTeacher(r *run, t *teacher.Teacher) error {
 	if given := r.cfg.Teacher.Checkpoint; given != "" {
 		return r.chain.Link("teacher", given)
 	}
@@ -92,6 +92,13 @@ func (r *run) hearTeacher(ctx context.Context, t *teacher.Teacher, on measure.Sp
 	all, _ := marks.Value.Accuracy(on.Validation.Split)
 	needs.TeacherDoubts(r.cfg, all, r.events)
 	return marks.Value, nil
+}
+
+// tellTeacher tells what the teacher is, and shows some of its answers.
+func tellTeacher(events event.Events, m measure.Measured, test *corpus.Corpus) {
+	events.Emit(event.TeacherMeasured{Kept: m.Kept, Model: m.Model})
+	events.Emit(event.Histograms{Of: event.Weights, Stage: "teacher", Kept: m.Kept, Groups: m.Weights})
+	events.Emit(event.Answers{Stage: "teacher", Pictures: measure.Shown(test.Split, m.Test, nil)})
 }
 
 // checkAccepted refuses a teacher that learnt too little: a student of it would prove nothing.

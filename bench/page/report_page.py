@@ -11,7 +11,9 @@ seen = {}
 
 
 def asked(page):
-    """The outcomes, tasks and marks of the questions that are shown."""
+    """The outcomes, tasks and marks of the questions that are shown, once all of them are."""
+    while page.locator("#more").is_visible():
+        page.click("#more button")
     return page.eval_on_selector_all(".asked", "all => all.filter(e => e.checkVisibility()).map(e => ({...e.dataset}))")
 
 
@@ -31,9 +33,11 @@ def drive(page, form):
     if form == "print":
         assert not page.locator("nav").is_visible() and not page.locator("#filter").is_visible()
         return
-    everything = asked(page)
     if not page.locator("#gallery").count():
         return
+    assert page.locator(".card:visible").count() <= 12
+    everything = asked(page)
+    assert page.locator(".card:visible").count() == page.locator(".card").count()
     said = page.locator("#shown")
     assert said.inner_text().startswith(f"{len(everything)} question"), said.inner_text()
 
@@ -65,6 +69,7 @@ def drive(page, form):
         link.focus()
         page.keyboard.press("Enter")
         assert page.evaluate("document.querySelector(location.hash).getBoundingClientRect().top") < page.viewport_size["height"]
+    page.click("#filter button[type=reset]")
     page.evaluate("history.replaceState(null, '', location.pathname); scrollTo(0, 0)")
 
 

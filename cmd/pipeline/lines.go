@@ -82,7 +82,7 @@ func result(e event.Event) string {
 		return line("teacher", "measured", e.Model.Line())
 	case event.Cut:
 		cut := report.Cut{Parameters: e.Parameters, SliceMaskMaxDiff: e.SliceMaskMaxDiff}
-		return line(e.Stage, fmt.Sprintf("cut %d/%d", e.Cut, e.Of), joined(cut.Line(), e.Kept))
+		return line(e.Stage, fmt.Sprintf("cut %d/%d", e.Cut, e.Of), joined(cut.Line(), e.Left))
 	case event.Chosen:
 		return line(e.Stage, "chosen", report.Choice(e.Candidates))
 	case event.Tried:

@@ -20,9 +20,11 @@ import (
 type display struct {
 	out      io.Writer
 	terminal bool
+	past     bool // what is told is over already: no bars, and of each phase its summary alone
 	width    int
 	bold     func(string) string
-	now      func() time.Time
+	now      func() time.Time // when what is told has happened
+	clock    func() time.Time // what bars show the time by
 
 	mutex   sync.Mutex
 	phase   *tracker // nil between phases
@@ -34,7 +36,12 @@ type display struct {
 
 func newDisplay(out *os.File) *display {
 	terminal := isTerminal(out)
-	return &display{out: out, terminal: terminal, width: tableWidth(out), bold: bold(terminal), now: time.Now}
+	return &display{out: out, terminal: terminal, width: tableWidth(out), bold: bold(terminal), now: time.Now, clock: time.Now}
+}
+
+// silent is a display that shows nothing.
+func silent() *display {
+	return &display{out: io.Discard, past: true, bold: plainly, now: time.Now, clock: time.Now}
 }
 
 func (d *display) event(e event.Event) {
@@ -48,6 +55,7 @@ func (d *display) event(e event.Event) {
 		d.progress(e)
 	case event.Note:
 		d.print(e.Text)
+	case event.Curve, event.Step, event.Histograms, event.Answers, event.Start, event.End: // for files
 	default:
 		d.end() // a result is the outcome of the phase, and is read after it
 		if e, ok := e.(event.Divided); ok {
@@ -70,9 +78,29 @@ func (d *display) begin(p event.Phase) {
 	now := d.now()
 	d.latest, d.phase = p, &tracker{phase: p, began: now}
 	d.printed, d.told = now, 0
-	if d.terminal {
-		d.bar = newBar(d.out, d.phase, d.now)
+	d.draw()
+}
+
+// draw begins the bar of the phase, where there is to be one.
+func (d *display) draw() {
+	if d.terminal && !d.past && d.phase != nil {
+		d.bar = newBar(d.out, d.phase, d.clock)
 	}
+}
+
+// at says when what is told next has happened.
+func (d *display) at(when time.Time) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.now = func() time.Time { return when }
+}
+
+// live goes on with what happens now.
+func (d *display) live() {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.past = false
+	d.draw()
 }
 
 func (d *display) end() {
@@ -98,7 +126,7 @@ func (d *display) progress(p event.Progress) {
 	d.phase.Lock()
 	d.phase.progress(p, now)
 	d.phase.Unlock()
-	if d.terminal {
+	if d.terminal || d.past {
 		return // the bar reads the tracker at its own pace
 	}
 	since := now.Sub(d.printed)
@@ -118,7 +146,7 @@ func (d *display) print(text string) {
 	}
 	d.bar.remove()
 	fmt.Fprintln(d.out, "\r"+text) // the terminal's own ^C leaves the cursor in column 2
-	d.bar = newBar(d.out, d.phase, d.now)
+	d.draw()
 }
 
 // bar is one phase on a terminal. Each has a container of its own, so that nothing of it is drawn once it is

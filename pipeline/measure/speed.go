@@ -58,7 +58,7 @@ func latency(ctx context.Context, n model.Network, in speedInput) (report.Latenc
 	torch.SetNumThreads(1)
 	c := in.Questions
 	pixels := make([]uint8, 3*c.Pre.Size*c.Pre.Size)
-	return Alone(ctx, Rounds{Warmup: in.Warmup, Runs: in.Runs, Span: latencySpan}, func(i int) (time.Duration, error) {
+	return Alone(ctx, Rounds{Warmup: in.Warmup, Runs: in.Runs, Span: LatencySpan}, func(i int) (time.Duration, error) {
 		p := i % c.Split.Len()
 		questions := c.Split.Questions(p)
 		q := questions[(i/c.Split.Len()+i)%len(questions)]
@@ -82,8 +82,8 @@ type Rounds struct {
 // MostRounds is in how many rounds answers are timed at most.
 const MostRounds = 5
 
-// latencySpan: no round of a measured network's latency begins later than this.
-const latencySpan = 2 * time.Second
+// LatencySpan: no round of a measured network's latency begins later than this.
+const LatencySpan = 2 * time.Second
 
 // Alone times single answers in rounds. It gives the round with the least median: other work on the machine, which can last for longer than
 // a round of a small network, only adds to a latency.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -19,11 +20,15 @@ import (
 type chart struct {
 	Title string
 	Says  string // what can be seen, for those who cannot see it
+	Keys  []key
 	SVG   template.HTML
 }
 
+// key says what a shape or a line of a chart stands for.
+type key struct{ Shape, Name string }
+
 // The size of a chart, in points, which are the pixels that a phone shows it in.
-const chartWidth, chartHeight = 440, 280
+const chartWidth, chartHeight = 360, 240
 
 // colours are the plots' colours as the page's style sheet names them, for light and dark.
 var colours = strings.NewReplacer(
@@ -31,7 +36,7 @@ var colours = strings.NewReplacer(
 	hex(report.RecoverColor.R, report.RecoverColor.G, report.RecoverColor.B), "var(--well)",
 	hex(report.OODColor.R, report.OODColor.G, report.OODColor.B), "var(--apart)",
 	hex(report.QuietColor.R, report.QuietColor.G, report.QuietColor.B), "var(--trace)",
-	"#808080", "var(--trace)")
+	hex(report.MarkColor.R, report.MarkColor.G, report.MarkColor.B), "var(--quiet)", "#808080", "var(--trace)")
 
 func hex(r, g, b uint8) string { return fmt.Sprintf("#%02X%02X%02X", r, g, b) }
 
@@ -44,10 +49,15 @@ var (
 // svgOf draws a plot as a part of the page: without a namespace, in the page's font and colours, as wide as its place.
 func svgOf(p *plot.Plot, width, height vg.Length) (template.HTML, error) {
 	p.BackgroundColor = nil
-	for _, style := range []*draw.TextStyle{&p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle} {
+	p.Legend = plot.NewLegend() // the page has keys, which cover nothing
+	for _, style := range []*draw.TextStyle{&p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
 		style.Font.Size = vg.Points(11)
 	}
-	p.Legend.Padding = vg.Points(3)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		if _, plain := axis.Tick.Marker.(plot.DefaultTicks); plain {
+			axis.Tick.Marker = shortTicks{}
+		}
+	}
 	canvas := vgsvg.New(width, height)
 	p.Draw(draw.New(canvas))
 	var out bytes.Buffer
@@ -60,6 +70,19 @@ func svgOf(p *plot.Plot, width, height vg.Length) (template.HTML, error) {
 	return template.HTML(text), nil
 }
 
+// shortTicks are the usual ticks with numbers as short as they can be.
+type shortTicks struct{}
+
+func (shortTicks) Ticks(low, high float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(low, high)
+	for i, t := range ticks {
+		if t.Label != "" {
+			ticks[i].Label = strings.Replace(strconv.FormatFloat(t.Value, 'g', 4, 64), "-", "−", 1)
+		}
+	}
+	return ticks
+}
+
 // missing are the parts that are left out, each with the reason.
 type missing []string
 
@@ -68,7 +91,7 @@ func (m *missing) add(what string, err error) {
 }
 
 // draw adds a chart, or notes that it cannot be drawn.
-func (m *missing) draw(to *[]chart, title, says string, p *plot.Plot, err error) {
+func (m *missing) draw(to *[]chart, title, says string, keys []key, p *plot.Plot, err error) {
 	var svg template.HTML
 	if err == nil {
 		svg, err = svgOf(p, chartWidth, chartHeight)
@@ -77,14 +100,22 @@ func (m *missing) draw(to *[]chart, title, says string, p *plot.Plot, err error)
 		m.add("the chart of "+strings.ToLower(title), err)
 		return
 	}
-	*to = append(*to, chart{Title: title, Says: says, SVG: svg})
+	*to = append(*to, chart{title, says, keys, svg})
 }
 
 func accuracyCharts(m *missing, r *report.Report) (out []chart) {
 	says := fmt.Sprintf("the teacher's accuracy and those after each stage, %s: the figures are in the table below", r.Student.Line())
-	p, err := r.AccuracyPlot(report.OverSize)
-	m.draw(&out, "Accuracy over size", says, p, err)
-	p, err = r.AccuracyPlot(report.OverLatency)
-	m.draw(&out, "Accuracy over latency", says, p, err)
+	var keys []key
+	if len(r.Stages) > 0 {
+		keys = append(keys, key{"box", "just cut"})
+	}
+	after := []key{{"circle", "distilled"}}
+	if r.Teacher.OOD != nil {
+		after = append(after, key{"triangle", "distilled, out of distribution"})
+	}
+	p, err := report.AccuracyPlot(r, report.OverSize)
+	m.draw(&out, "Accuracy over size", says, append(keys, after...), p, err)
+	p, err = report.AccuracyPlot(r, report.OverLatency)
+	m.draw(&out, "Accuracy over latency", says, after, p, err)
 	return out
 }

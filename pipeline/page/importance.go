@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -20,6 +21,8 @@ type scored struct {
 	tower     string
 	kind      nn.Kind
 	kept, cut []float64
+	scores    []float64 // of blocks, in their order
+	stayed    []bool
 }
 
 // importance are the histograms of a stage.
@@ -45,7 +48,10 @@ func importanceOf(m *missing, s made, criterion string, n model.Network) *import
 	for _, of := range scoredOf(first, n) {
 		title := of.tower + ": " + words(of.kind)
 		says := fmt.Sprintf("%d units stayed and %d were cut", len(of.kept), len(of.cut))
-		p, err := importancePlot(of)
+		if len(of.cut) == 0 {
+			continue
+		}
+		p, err := of.plot()
 		if err != nil {
 			m.add("the importance of "+title, err)
 			continue
@@ -55,7 +61,7 @@ func importanceOf(m *missing, s made, criterion string, n model.Network) *import
 			m.add("the importance of "+title, err)
 			continue
 		}
-		out.Charts = append(out.Charts, chart{title, says, svg})
+		out.Charts = append(out.Charts, chart{title, says, []key{{"full", "stayed"}, {"outline", "cut"}}, svg})
 	}
 	if len(out.Charts) == 0 {
 		return nil
@@ -92,6 +98,12 @@ func scoredOf(c cutMade, n model.Network) (out []*scored) {
 			i = len(out)
 			out = append(out, &scored{tower: a.Tower, kind: a.Kind})
 		}
+		if a.Kind == nn.Blocks {
+			for unit, score := range scores {
+				_, stays := slices.BinarySearch(keep, unit)
+				out[i].scores, out[i].stayed = append(out[i].scores, score), append(out[i].stayed, stays)
+			}
+		}
 		for unit, score := range scores {
 			if _, stays := slices.BinarySearch(keep, unit); stays {
 				out[i].kept = append(out[i].kept, score)
@@ -103,10 +115,65 @@ func scoredOf(c cutMade, n model.Network) (out []*scored) {
 	return out
 }
 
+// plot shows the scores: block by block, or how many units have which.
+func (s *scored) plot() (*plot.Plot, error) {
+	if len(s.scores) > 0 {
+		return s.blockPlot()
+	}
+	return s.histogram()
+}
+
+// blockPlot has a bar for each block.
+func (s *scored) blockPlot() (*plot.Plot, error) {
+	p := plot.New()
+	p.X.Label.Text, p.Y.Label.Text = "block", "importance"
+	var ticks plot.ConstantTicks
+	each := 1 + len(s.scores)/16
+	for i, score := range s.scores {
+		if err := addBox(p, float64(i)+.6, float64(i)+1.4, 0, score, s.stayed[i]); err != nil {
+			return nil, err
+		}
+		t := plot.Tick{Value: float64(i + 1)}
+		if i%each == 0 {
+			t.Label = strconv.Itoa(i + 1)
+		}
+		ticks = append(ticks, t)
+	}
+	p.X.Tick.Marker = ticks
+	p.Y.Min = min(0, p.Y.Min)
+	return p, nil
+}
+
+// addBox fills what stayed, and outlines what was cut.
+func addBox(p *plot.Plot, left, right, low, high float64, stayed bool) error {
+	box, err := plotter.NewPolygon(plotter.XYs{{X: left, Y: low}, {X: right, Y: low}, {X: right, Y: high}, {X: left, Y: high}})
+	if err != nil {
+		return err
+	}
+	box.LineStyle.Width, box.LineStyle.Color = vg.Points(1), report.FallColor
+	if stayed {
+		box.Color, box.LineStyle.Color = report.RecoverColor, report.RecoverColor
+	}
+	p.Add(box)
+	return nil
+}
+
+// wholeTicks leaves out what counts cannot be.
+type wholeTicks struct{}
+
+func (wholeTicks) Ticks(low, high float64) (out []plot.Tick) {
+	for _, t := range (shortTicks{}).Ticks(low, high) {
+		if t.Value == math.Trunc(t.Value) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 const mostBins = 24
 
-// importancePlot counts units by the power of ten of their score: filled what stayed, outlined what was cut.
-func importancePlot(s *scored) (*plot.Plot, error) {
+// histogram counts units by the power of ten of their score, what was cut on top of what stayed.
+func (s *scored) histogram() (*plot.Plot, error) {
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = "importance, log10", "units"
 	all := slices.Concat(s.kept, s.cut)
@@ -136,37 +203,19 @@ func importancePlot(s *scored) (*plot.Plot, error) {
 		return out
 	}
 	kept, cut := count(s.kept), count(s.cut)
-	for _, of := range []struct {
-		name   string
-		counts []float64
-		below  []float64 // what the bars stand on
-		filled bool
-	}{{"stayed", kept, make([]float64, bins), true}, {"cut", cut, kept, false}} {
-		var sample *plotter.Polygon
-		for i, n := range of.counts {
-			if n == 0 {
-				continue
-			}
-			x, y := least+float64(i)*width, of.below[i]
-			box, err := plotter.NewPolygon(plotter.XYs{{X: x, Y: y}, {X: x + .9*width, Y: y}, {X: x + .9*width, Y: y + n}, {X: x, Y: y + n}})
-			if err != nil {
+	for i := range bins {
+		x, right := least+float64(i)*width, least+(float64(i)+.9)*width
+		if kept[i] > 0 {
+			if err := addBox(p, x, right, 0, kept[i], true); err != nil {
 				return nil, err
 			}
-			box.LineStyle.Width, box.LineStyle.Color = vg.Points(1), report.RecoverColor
-			if of.filled {
-				box.Color = report.RecoverColor
-			} else {
-				box.LineStyle.Color = report.FallColor
-			}
-			p.Add(box)
-			sample = box
 		}
-		if sample != nil {
-			p.Legend.Add(of.name, sample)
+		if cut[i] > 0 {
+			if err := addBox(p, x, right, kept[i], kept[i]+cut[i], false); err != nil {
+				return nil, err
+			}
 		}
 	}
-	p.Legend.Top, p.Legend.Left = true, true
-	p.Y.Min = 0
-	p.Y.Max *= 1.35 // room for the legend
+	p.Y.Min, p.Y.Tick.Marker = 0, wholeTicks{}
 	return p, nil
 }

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"image/color"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -21,28 +22,33 @@ func lossCharts(m *missing, k kept, stages []made) (out []chart) {
 		if err := k.value("teacher/train", &t); err != nil {
 			m.add("the teacher's loss", err)
 		} else {
-			drawLosses(m, &out, "Teacher: training", t.Courses, "a phase")
+			drawLosses(m, &out, "Teacher: training", [][]distillation.Point{t.Learn, t.Refine}, "a new phase")
 		}
 	}
 	for _, s := range stages {
-		drawLosses(m, &out, "Stage "+s.Stage+": distillation", s.Courses, "a cut")
+		drawLosses(m, &out, "Stage "+s.Stage+": distillation", s.Curves, "the next part: a cut, or more steps")
 	}
 	return out
 }
 
-func drawLosses(m *missing, to *[]chart, title string, courses []distillation.Course, at string) {
-	p, says, err := lossPlot(courses, at)
+func drawLosses(m *missing, to *[]chart, title string, curves [][]distillation.Point, at string) {
+	curves = slices.DeleteFunc(slices.Clone(curves), func(c []distillation.Point) bool { return len(c) == 0 })
+	p, says, err := lossPlot(curves)
 	if p == nil && err == nil {
 		return // nothing was trained
 	}
-	m.draw(to, title, says, p, err)
+	var keys []key
+	if len(curves) > 1 {
+		keys = []key{{"dashes", at}}
+	}
+	m.draw(to, title, says, keys, p, err)
 }
 
 // steepness is how many times larger the greatest loss must be than the least for an axis of powers.
 const steepness = 30
 
-// lossPlot strings courses together. A dashed line stands where one ends and another begins.
-func lossPlot(courses []distillation.Course, at string) (p *plot.Plot, says string, err error) {
+// lossPlot strings curves together. A dashed line stands where one ends and another begins.
+func lossPlot(curves [][]distillation.Point) (p *plot.Plot, says string, err error) {
 	p = plot.New()
 	p.X.Label.Text, p.Y.Label.Text = "step", "loss"
 	p.Add(plotter.NewGrid())
@@ -50,19 +56,19 @@ func lossPlot(courses []distillation.Course, at string) (p *plot.Plot, says stri
 	var first, last float64
 	var breaks []float64
 	any := false
-	for _, c := range courses {
+	for _, c := range curves {
 		var line plotter.XYs
-		for _, point := range c.Points() {
-			line = append(line, plotter.XY{X: float64(begun) + point.Step, Y: point.Loss})
+		for _, point := range c {
+			line = append(line, plotter.XY{X: float64(begun + point.Step), Y: point.Loss})
 			if !any {
 				first, least, most = point.Loss, point.Loss, point.Loss
 			}
 			any, last, least, most = true, point.Loss, min(least, point.Loss), max(most, point.Loss)
 		}
-		if begun > 0 && len(line) > 0 {
+		if begun > 0 {
 			breaks = append(breaks, float64(begun))
 		}
-		begun += c.Steps
+		begun += c[len(c)-1].Step
 		if err := addLine(p, line); err != nil {
 			return nil, "", err
 		}
@@ -84,17 +90,13 @@ func lossPlot(courses []distillation.Course, at string) (p *plot.Plot, says stri
 		if err != nil {
 			return nil, "", err
 		}
-		l.Color, l.Width, l.Dashes = report.FallColor, vg.Points(1), []vg.Length{vg.Points(4), vg.Points(3)}
+		l.Color, l.Width, l.Dashes = report.MarkColor, vg.Points(1), []vg.Length{vg.Points(4), vg.Points(3)}
 		p.Add(l)
-		if x == breaks[0] {
-			p.Legend.Add(at, l)
-		}
 	}
-	p.Legend.Top = true
 	return p, fmt.Sprintf("the loss goes from %.3g to %.3g in %d steps", first, last, begun), nil
 }
 
-// addLine adds a course; a single point is a dot.
+// addLine adds a curve; a single point is a dot.
 func addLine(p *plot.Plot, at plotter.XYs) error {
 	if len(at) == 0 {
 		return nil

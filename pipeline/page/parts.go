@@ -5,6 +5,10 @@ import (
 	"html/template"
 	"math"
 
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+	"golang.org/x/text/number"
+
 	"espalier/pipeline/report"
 )
 
@@ -16,9 +20,12 @@ type parts struct {
 
 type partRow struct {
 	Name                   string
-	Teacher, Student       int64
+	Teacher, Student       string
 	TeacherBar, StudentBar template.HTML
 }
+
+// grouped writes 3044640 as 3,044,640.
+func grouped(n int64) string { return message.NewPrinter(language.English).Sprint(number.Decimal(n)) }
 
 // bar is a share of the longest bar, as a path.
 func bar(share float64) template.HTML {
@@ -31,25 +38,27 @@ func (p *parts) Corner() float64 { return 100 - p.Side }
 // partsOfModels compares the parts that one of the two has.
 func partsOfModels(r *report.Report) *parts {
 	a, b := r.Teacher.ParametersByPart, r.Student.ParametersByPart
-	rows := []partRow{
-		{Name: "vision tower", Teacher: a.Vision, Student: b.Vision}, {Name: "Q-Former", Teacher: a.QFormer, Student: b.QFormer},
-		{Name: "projection", Teacher: a.Projection, Student: b.Projection}, {Name: "language blocks", Teacher: a.LanguageBlocks, Student: b.LanguageBlocks},
-		{Name: "embeddings", Teacher: a.Embeddings, Student: b.Embeddings},
+	rows := []struct {
+		name             string
+		teacher, student int64
+	}{
+		{"vision tower", a.Vision, b.Vision}, {"Q-Former", a.QFormer, b.QFormer}, {"projection", a.Projection, b.Projection},
+		{"language blocks", a.LanguageBlocks, b.LanguageBlocks}, {"embeddings", a.Embeddings, b.Embeddings},
 	}
 	longest := int64(0)
 	for _, row := range rows {
-		longest = max(longest, row.Teacher, row.Student)
+		longest = max(longest, row.teacher, row.student)
 	}
 	if longest == 0 || r.Teacher.Parameters == 0 {
 		return nil
 	}
 	p := &parts{Side: 100 * math.Sqrt(float64(r.Student.Parameters)/float64(r.Teacher.Parameters))}
 	for _, row := range rows {
-		if row.Teacher == 0 && row.Student == 0 {
+		if row.teacher == 0 && row.student == 0 {
 			continue
 		}
-		row.TeacherBar, row.StudentBar = bar(float64(row.Teacher)/float64(longest)), bar(float64(row.Student)/float64(longest))
-		p.Rows = append(p.Rows, row)
+		p.Rows = append(p.Rows, partRow{row.name, grouped(row.teacher), grouped(row.student),
+			bar(float64(row.teacher) / float64(longest)), bar(float64(row.student) / float64(longest))})
 	}
 	return p
 }

@@ -29,39 +29,40 @@ func taskCharts(m *missing, r *report.Report) (out []chart) {
 		byTask = append(byTask, pair{task, r.Teacher.Accuracy[task], r.Student.Accuracy[task]})
 	}
 	if len(byTask) > 1 {
-		drawPairs(m, &out, "Accuracy by task", byTask)
+		drawPairs(m, &out, "Accuracy by task", "teacher", "student", byTask)
 	}
 	var byCategory []pair
 	for _, category := range slices.Sorted(maps.Keys(r.Teacher.AccuracyByCategory)) {
 		byCategory = append(byCategory, pair{category, r.Teacher.AccuracyByCategory[category][report.Overall], r.Student.AccuracyByCategory[category][report.Overall]})
 	}
 	if len(byCategory) > 1 {
-		drawPairs(m, &out, "Accuracy by category", byCategory)
+		drawPairs(m, &out, "Accuracy by category", "teacher", "student", byCategory)
 	}
 	return out
 }
 
-func drawPairs(m *missing, to *[]chart, title string, pairs []pair) {
+// drawPairs draws pairs, whose ends the reader knows as before and after.
+func drawPairs(m *missing, to *[]chart, title, before, after string, pairs []pair) {
 	shown := pairs[:min(len(pairs), mostPairs)]
 	if len(shown) < len(pairs) {
 		title = fmt.Sprintf("%s (%d of %d)", title, len(shown), len(pairs))
 	}
-	says := "a line for each, from the teacher's accuracy to the student's"
+	says := fmt.Sprintf("a line for each, from %s to %s", before, after)
 	p, err := pairsPlot(shown)
 	if err != nil {
 		m.add(title, err)
 		return
 	}
-	height := vg.Points(float64(90 + 22*len(shown)))
+	height := vg.Points(float64(60 + 22*len(shown)))
 	svg, err := svgOf(p, chartWidth, height)
 	if err != nil {
 		m.add(title, err)
 		return
 	}
-	*to = append(*to, chart{title, says, svg})
+	*to = append(*to, chart{title, says, []key{{"ring", before}, {"circle", after}}, svg})
 }
 
-// pairsPlot has a line for each pair, from a ring for the teacher to a dot for the student.
+// pairsPlot has a line for each pair, from a ring before to a dot after.
 func pairsPlot(pairs []pair) (*plot.Plot, error) {
 	p := plot.New()
 	p.X.Label.Text = "accuracy, %"
@@ -85,11 +86,10 @@ func pairsPlot(pairs []pair) (*plot.Plot, error) {
 	}
 	for _, s := range []struct {
 		at    plotter.XYs
-		name  string
 		glyph draw.GlyphStyle
 	}{
-		{before, "teacher", draw.GlyphStyle{Color: report.OODColor, Radius: vg.Points(5), Shape: draw.RingGlyph{}}},
-		{after, "student", draw.GlyphStyle{Color: report.RecoverColor, Radius: vg.Points(3.5), Shape: draw.CircleGlyph{}}},
+		{before, draw.GlyphStyle{Color: report.OODColor, Radius: vg.Points(5), Shape: draw.RingGlyph{}}},
+		{after, draw.GlyphStyle{Color: report.RecoverColor, Radius: vg.Points(3.5), Shape: draw.CircleGlyph{}}},
 	} {
 		dots, err := plotter.NewScatter(s.at)
 		if err != nil {
@@ -97,10 +97,8 @@ func pairsPlot(pairs []pair) (*plot.Plot, error) {
 		}
 		dots.GlyphStyle = s.glyph
 		p.Add(dots)
-		p.Legend.Add(s.name, dots)
 	}
 	p.NominalY(names...)
-	p.Y.Min, p.Y.Max = -.6, float64(len(pairs))-.1
-	p.Legend.Top, p.Legend.Left = true, true
+	p.Y.Min, p.Y.Max = -.6, float64(len(pairs))-.4
 	return p, nil
 }

@@ -50,7 +50,7 @@ type student struct {
 }
 
 func viewOf(folder string, r *report.Report, set *data.Dataset) (*view, []string) {
-	v := &view{CSS: template.CSS(file("page.css")), JS: template.JS(file("page.js")), Run: runName(folder), Headline: r.Headline(), Judged: r.Judge()}
+	v := &view{CSS: template.CSS(file("page.css")), JS: template.JS(file("page.js")), Run: runName(folder), Headline: report.Headline(r), Judged: report.Judge(r)}
 	v.Title = titleOf(r)
 	v.Facts, v.Settings, v.Versions = r.Facts(), settings(r.Config), versions(r.Versions)
 	kept := keptOf(folder)
@@ -58,14 +58,14 @@ func viewOf(folder string, r *report.Report, set *data.Dataset) (*view, []string
 		v.Students = []student{v.student(r, student{})}
 	} else {
 		for i, s := range r.Students {
-			v.Students = append(v.Students, v.student(r.Of(s), student{ID: fmt.Sprintf("student-%d", i+1), Name: s.Name}))
+			v.Students = append(v.Students, v.student(report.Of(r, s), student{ID: fmt.Sprintf("student-%d", i+1), Name: s.Name}))
 		}
 	}
 	v.Tasks, v.Parts = v.tasksOf(r), partsOfModels(r)
 	v.stages(folder, r, kept)
 	if r.Energy != nil && r.Energy.Modelled.Year != nil {
 		p, err := r.Energy.Modelled.Year.Plot()
-		v.Missing.draw(&v.EnergyOf, "What moves the year's saving", r.Energy.Modelled.Year.Line(), p, err)
+		v.Missing.draw(&v.EnergyOf, "What moves the year's saving", r.Energy.Modelled.Year.Line(), []key{{"apart", "an input at its low end"}, {"full", "at its high end"}, {"dashes", "all at their bases"}, {"claim", "the claim"}}, p, err)
 	}
 	for _, t := range r.Tables() {
 		if t.About == "energy" {
@@ -153,7 +153,7 @@ func (v *view) contents() (out []section) {
 }
 
 func titleOf(r *report.Report) string {
-	h := r.Headline()
+	h := report.Headline(r)
 	return fmt.Sprintf("%s, %s, %s right", h[0].Value, h[1].Value, h[3].Value)
 }
 
@@ -166,7 +166,7 @@ func runName(folder string) string {
 }
 
 func (v *view) student(r *report.Report, s student) student {
-	s.Headline, s.Judged = r.Headline(), r.Judge()
+	s.Headline, s.Judged = report.Headline(r), report.Judge(r)
 	before := r.Teacher
 	for i, stage := range r.Stages {
 		for _, name := range stage.Told(before) {

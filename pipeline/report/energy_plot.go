@@ -62,15 +62,16 @@ func (y *Year) Plot() (*plot.Plot, error) {
 	}
 	top := float64(len(inputs)) - .3
 	for _, line := range []struct {
-		at    float64
-		name  string
-		color color.Color
-	}{{y.Saved, "all at base", color.Gray{Y: 0x60}}, {y.Claim, "claim", FallColor}} {
+		at     float64
+		name   string
+		color  color.Color
+		dashes []vg.Length
+	}{{y.Saved, "all at base", MarkColor, []vg.Length{vg.Points(4), vg.Points(3)}}, {y.Claim, "claim", FallColor, nil}} {
 		l, err := plotter.NewLine(plotter.XYs{{X: line.at, Y: -.6}, {X: line.at, Y: top}})
 		if err != nil {
 			return nil, fmt.Errorf("report: plot: %w", err)
 		}
-		l.Color, l.Width, l.Dashes = line.color, vg.Points(1.5), []vg.Length{vg.Points(4), vg.Points(3)}
+		l.Color, l.Width, l.Dashes = line.color, vg.Points(1.5), line.dashes
 		p.Add(l)
 		p.Legend.Add(line.name, l)
 	}
@@ -102,11 +103,21 @@ func bar(p *plot.Plot, along plotter.XYs, c color.Color, text string) error {
 	return nil
 }
 
+// mostDecades is how many labels of powers of ten have room.
+const mostDecades = 5
+
 // decades marks the powers of ten between two values.
 func decades(low, high float64) (ticks plot.ConstantTicks) {
-	for e := math.Ceil(math.Log10(low)); math.Pow(10, e) <= high; e++ {
-		v := math.Pow(10, e)
-		ticks = append(ticks, plot.Tick{Value: v, Label: threeDigits(v)})
+	first, last := math.Ceil(math.Log10(low)), math.Floor(math.Log10(high))
+	each := math.Ceil((last - first + 1) / mostDecades)
+	for e := first; e <= last; e++ {
+		t := plot.Tick{Value: math.Pow(10, e)}
+		if math.Mod(e-first, each) == 0 {
+			if t.Label = threeDigits(t.Value); t.Value >= 1e3 {
+				t.Label = rough(int64(t.Value))
+			}
+		}
+		ticks = append(ticks, t)
 	}
 	return ticks
 }

@@ -10,13 +10,13 @@ type Figure struct {
 	Name, Value, Detail string
 }
 
-// Headline is what a run came to, in a few figures: size, speed, accuracy.
-func (r *Report) Headline() []Figure {
+// Headline is what a run came to, in a few figures: size, speed of one answer and of many, accuracy.
+func Headline(r *Report) []Figure {
 	a, b := r.Teacher, r.Student
 	out := []Figure{
 		{"size", compared(r.Ratio.Model, "smaller", "larger"), fmt.Sprintf("%s of %s parameters; %s of %s MB", count(b.Parameters), count(a.Parameters), megabytes(b.Bytes), megabytes(a.Bytes))},
 		{"one answer", compared(r.Ratio.LatencyP50, "faster", "slower"), fmt.Sprintf("%s ms, teacher %s ms (median, one thread)", milliseconds(b.LatencyMS.P50), milliseconds(a.LatencyMS.P50))},
-		{"many answers", compared(r.Ratio.Throughput, "more a second", "fewer a second"), fmt.Sprintf("%s answers a second, teacher %s (%s)", rate(b.Throughput.AnswersPerS), rate(a.Throughput.AnswersPerS), r.together())},
+		{"many answers", compared(r.Ratio.Throughput, "more a second", "fewer a second"), fmt.Sprintf("%s answers a second, teacher %s (%s)", rate(b.Throughput.AnswersPerS), rate(a.Throughput.AnswersPerS), together(r))},
 		{"accuracy", percent(b.Accuracy, Overall) + " %", fmt.Sprintf("teacher %s %%: %s points on the test split", percent(a.Accuracy, Overall), change(a.Accuracy, b.Accuracy, Overall))},
 	}
 	if a.OOD != nil {
@@ -26,7 +26,7 @@ func (r *Report) Headline() []Figure {
 }
 
 // together is how many pictures or questions a network answers at once where answers a second are counted.
-func (r *Report) together() string {
+func together(r *Report) string {
 	unit := "pictures"
 	if r.Teacher.ParametersByPart.Vision == 0 {
 		unit = "questions"
@@ -52,7 +52,7 @@ type Judgement struct {
 }
 
 // Judge tells in words what the gates say of the student.
-func (r *Report) Judge() Judgement {
+func Judge(r *Report) Judgement {
 	s := r.Accepted()
 	if s == nil {
 		return Judgement{Text: "No stage was accepted: the student is the teacher."}
@@ -83,7 +83,7 @@ func (r *Report) Judge() Judgement {
 }
 
 // Of is the report as it would be with one of its several students alone.
-func (r *Report) Of(s Student) *Report {
+func Of(r *Report, s Student) *Report {
 	one := *r
 	one.Student, one.Stages, one.Ratio, one.Target = s.Measured, s.Stages, s.Ratio, &s.Target
 	one.Students = nil

@@ -22,6 +22,7 @@ var (
 	RecoverColor = color.RGBA{R: 0x2e, G: 0x7d, B: 0x5b, A: 0xff} // what is well again
 	OODColor     = color.RGBA{R: 0x5b, G: 0x6f, B: 0x9a, A: 0xff} // what lies apart
 	QuietColor   = color.RGBA{R: 0xa0, G: 0xa0, B: 0xa0, A: 0xff} // lines that lead the eye
+	MarkColor    = color.RGBA{R: 0x60, G: 0x60, B: 0x60, A: 0xff} // lines that mark a place
 )
 
 func init() {
@@ -43,7 +44,7 @@ var (
 
 // WritePlot draws the run as a PNG: test accuracy over the number of parameters.
 func (r *Report) WritePlot(path string) error {
-	p, err := r.AccuracyPlot(OverSize)
+	p, err := AccuracyPlot(r, OverSize)
 	if err != nil {
 		return err
 	}
@@ -55,11 +56,11 @@ func (r *Report) WritePlot(path string) error {
 
 // AccuracyPlot draws test accuracy over a measure, falling at each stage's last cut and recovering in its distillation. What was just
 // cut has no latency and is left out there.
-func (r *Report) AccuracyPlot(over Over) (*plot.Plot, error) {
+func AccuracyPlot(r *Report, over Over) (*plot.Plot, error) {
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = over.Label, "accuracy"
 	p.X.Scale = plot.InvertedScale{Normalizer: plot.LogScale{}}
-	p.Legend.Left = true
+	p.Legend.Left, p.Legend.Top = true, r.Teacher.Accuracy[Overall] < .4
 	p.Legend.XOffs, p.Legend.YOffs = vg.Points(12), vg.Points(12)
 	p.Add(plotter.NewGrid())
 
@@ -110,11 +111,9 @@ func (r *Report) AccuracyPlot(over Over) (*plot.Plot, error) {
 		p.Add(dots)
 		p.Legend.Add(s.name, dots)
 	}
-	labels, err := labelsOf(distilled, names)
-	if err != nil {
+	if err := addLabels(p, distilled, names); err != nil {
 		return nil, err
 	}
-	p.Add(labels)
 	p.X.Tick.Marker = ticksOf(distilled, over.tick)
 	if p.X.Min == p.X.Max { // nothing was cut
 		p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
@@ -123,50 +122,66 @@ func (r *Report) AccuracyPlot(over Over) (*plot.Plot, error) {
 	return p, nil
 }
 
-// labelsOf puts names above points of an axis that runs from large to small. The outermost names end above their points, so that none is cut off by the
-// plot's edge, however long it is.
-func labelsOf(at plotter.XYs, names []string) (*plotter.Labels, error) {
-	labels, err := plotter.NewLabels(plotter.XYLabels{XYs: at, Labels: names})
-	if err != nil {
-		return nil, fmt.Errorf("report: plot: %w", err)
-	}
-	least, most := math.Inf(1), math.Inf(-1)
-	for _, xy := range at {
-		least, most = min(least, xy.X), max(most, xy.X)
-	}
+// addLabels puts names above points of an axis that runs from large to small, or below where one is near. The outermost names end at their points, so
+// that none is cut off by the plot's edge, however long it is.
+func addLabels(p *plot.Plot, at plotter.XYs, names []string) error {
+	least, most := ends(at)
+	above := map[int]bool{}
 	for i, xy := range at {
-		style := &labels.TextStyle[i]
-		style.XAlign = text.XCenter
+		above[i] = true
+		for j := range i {
+			if above[j] && near(at[j].X, xy.X, least, most) {
+				above[i] = false
+			}
+		}
+		offset, align := vg.Points(9), text.YBottom
+		if !above[i] {
+			offset, align = vg.Points(-9), text.YTop
+		}
+		label, err := plotter.NewLabels(plotter.XYLabels{XYs: at[i : i+1], Labels: names[i : i+1]})
+		if err != nil {
+			return fmt.Errorf("report: plot: %w", err)
+		}
+		style := &label.TextStyle[0]
+		label.Offset.Y, style.YAlign, style.XAlign = offset, align, text.XCenter
 		switch xy.X {
 		case most:
 			style.XAlign = text.XLeft
 		case least:
 			style.XAlign = text.XRight
 		}
+		p.Add(label)
 	}
-	labels.Offset = vg.Point{Y: vg.Points(9)}
-	return labels, nil
+	return nil
+}
+
+func ends(at plotter.XYs) (least, most float64) {
+	least, most = math.Inf(1), 0.
+	for _, xy := range at {
+		least, most = min(least, xy.X), max(most, xy.X)
+	}
+	return least, most
+}
+
+// near tells whether two labels would touch on an axis of powers.
+func near(a, b, least, most float64) bool {
+	const room = .12 // of the axis
+	return math.Abs(math.Log(a/b)) < room*math.Log(most/least)
 }
 
 // ticksOf marks an axis at the networks' own places, with a label wherever the label before it is far enough.
 func ticksOf(at plotter.XYs, label func(float64) string) (ticks plot.ConstantTicks) {
-	least, most := math.Inf(1), 0.
-	for _, xy := range at {
-		least, most = min(least, xy.X), max(most, xy.X)
-	}
+	least, most := ends(at)
 	last := math.Inf(1)
 	for _, xy := range at {
 		t := plot.Tick{Value: xy.X}
-		if math.Abs(math.Log(last/xy.X)) >= nearTicks*math.Log(most/least) {
+		if !near(last, xy.X, least, most) {
 			t.Label, last = label(xy.X), xy.X
 		}
 		ticks = append(ticks, t)
 	}
 	return ticks
 }
-
-// nearTicks is the share of an axis within which two labels would touch.
-const nearTicks = .08
 
 // writePNG draws a plot into a file.
 func writePNG(p *plot.Plot, path string) error {

@@ -185,7 +185,7 @@ func (r *Report) summaryTable() Table {
 		add("accuracy out of distribution, %", percent(a.OOD, Overall), percent(b.OOD, Overall), change(a.OOD, b.OOD, Overall)+" points")
 	}
 	add("latency of one answer, p50 ms", milliseconds(a.LatencyMS.P50), milliseconds(b.LatencyMS.P50), times(r.Ratio.LatencyP50)+" faster")
-	add("answers/s, "+r.together(), rate(a.Throughput.AnswersPerS), rate(b.Throughput.AnswersPerS),
+	add("answers/s, "+together(r), rate(a.Throughput.AnswersPerS), rate(b.Throughput.AnswersPerS),
 		times(r.Ratio.Throughput)+" more")
 	return t
 }
