@@ -48,6 +48,11 @@ results-quick: all ## the conclusions that a teacher of a minute can show
 	@failed=; for file in $$(grep -l '^  "quick: ' $(EXPERIMENTS)); do bin/pipeline -c $$file -quick $(ARGS) || failed="$$failed $$file"; done; \
 	[ -z "$$failed" ] || { echo "make: a run failed or a conclusion does not hold:$$failed" >&2; exit 1; }
 
+.PHONY: peers
+# One at a time: the table has seconds.
+peers: all ## Espalier beside plain PyTorch, the authors' recipe and Torch-Pruning, into docs/results.md; hours (fetches PyTorch once; ARGS=-quick: a minute's teacher)
+	@bin/pipeline -c bench/peers.toml -lanes 1 $(if $(findstring -quick,$(ARGS)),,-write docs/results.md) $(ARGS)
+
 parity: all ## random networks of every family made by transformers, both ways, and pictures (fetches PyTorch and transformers once)
 	@rm -rf build/parity && mkdir -p build/parity
 	@python=$$(bench/parity/setup.sh | tail -n 1) && $$python bench/parity/cases.py build/parity/cases && $$python bench/parity/images.py build/parity/pictures && \

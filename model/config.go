@@ -75,8 +75,8 @@ type QFormerConfig struct {
 // Instruct tells whether the Q-Former reads the question beside the picture.
 func (c *Config) Instruct() bool { return c.ModelType == instructBlip }
 
-// Kind names the network's family for a reader, as "BLIP-2 with OPT".
-func (c *Config) Kind() string {
+// Family names the kind of network, as "BLIP-2 with OPT".
+func (c *Config) Family() string {
 	language := strings.ToUpper(c.Text.ModelType)
 	switch {
 	case !c.Towers():

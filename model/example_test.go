@@ -24,7 +24,7 @@ func ExampleParseConfig() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(c.Kind(), c.Class(), n.Store().Count())
+	fmt.Println(c.Family(), c.Class(), n.Store().Count())
 	for _, a := range n.Store().Axes() {
 		if a.Kind == nn.Blocks || a.Kind == nn.Queries {
 			fmt.Println(a.Name, a.Units())

@@ -130,6 +130,9 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 	defer p.teacher.Free()
+	if o := outlineOf(r.cfg, p.teacher, p.corpora, p.goals); len(o.Work) > 0 {
+		r.events.Emit(o)
+	}
 	for _, g := range p.goals {
 		in := p.input(g)
 		in.Events = r.events

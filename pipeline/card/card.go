@@ -74,7 +74,7 @@ func (c *Card) data() string {
 func (c *Card) title() string {
 	name := c.Teacher
 	if name == "" {
-		name = fmt.Sprintf("%s for %s", c.Network.Config().Kind(), c.data())
+		name = fmt.Sprintf("%s for %s", c.Network.Config().Family(), c.data())
 	}
 	if c.Accepted == nil {
 		return name + ", not pruned"
@@ -89,9 +89,9 @@ func about(c *Card) string {
 	if c.Teacher != "" {
 		teacher = "the teacher " + md(c.Teacher)
 	}
-	kind := "a " + n.Kind()
-	if strings.ContainsRune("AEIOU", rune(n.Kind()[0])) {
-		kind = "an " + n.Kind()
+	kind := "a " + n.Family()
+	if strings.ContainsRune("AEIOU", rune(n.Family()[0])) {
+		kind = "an " + n.Family()
 	}
 	what := "questions"
 	if c.sees() {

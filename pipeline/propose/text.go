@@ -114,7 +114,7 @@ func (w *writer) importance(c *config.Config) {
 func (w *writer) teacher(f Found, c *config.Config) {
 	if c.Teacher.Checkpoint != "" {
 		w.head("teacher", "")
-		w.key("checkpoint", c.Teacher.Checkpoint, fmt.Sprintf("%s, %s parameters", f.Model.Config.Kind(), report.Count(int64(f.Model.Parameters))))
+		w.key("checkpoint", c.Teacher.Checkpoint, fmt.Sprintf("%s, %s parameters", f.Model.Config.Family(), report.Count(int64(f.Model.Parameters))))
 		return
 	}
 	t := c.Teacher.Train
@@ -219,7 +219,7 @@ func (f Found) Lines() (lines []string) {
 		if m.Config.Towers() {
 			sees = fmt.Sprintf("pictures of %d × %[1]d", m.Config.Vision.Image)
 		}
-		add("%s: %s, %s parameters, %s in %s, %s", m.Folder, m.Config.Kind(), report.Count(int64(m.Parameters)), report.Bytes(m.Bytes), strings.Join(m.DTypes, " and "), sees)
+		add("%s: %s, %s parameters, %s in %s, %s", m.Folder, m.Config.Family(), report.Count(int64(m.Parameters)), report.Bytes(m.Bytes), strings.Join(m.DTypes, " and "), sees)
 	}
 	gpu := "no GPU"
 	if f.Machine.GPUs > 0 {
