@@ -38,6 +38,7 @@ func Plan(ctx context.Context, given *config.Config, o Options, span time.Durati
 		return nil, err
 	}
 	f, err := planned(ctx, r, span)
+	r.journal.End(resultOf(err), err)
 	return f, errors.Join(err, r.chain.Close())
 }
 
