@@ -363,7 +363,7 @@ func (h *rehearsal) disk(f *forecast.Forecast) {
 	if shared == "" {
 		shared = own
 	}
-	f.Disk = []forecast.Place{{What: "kept results", Folder: shared, Bytes: results, Free: process.FreeDisk(shared)},
+	f.Disk = []forecast.Place{{What: "kept results, with the state of a training under way", Folder: shared, Bytes: results, Free: process.FreeDisk(shared)},
 		{What: "teacher and student", Folder: own, Bytes: h.loose, Free: process.FreeDisk(own)}}
 }
 
