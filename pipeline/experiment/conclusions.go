@@ -86,7 +86,7 @@ func (r *Results) Verdicts() (out []Verdict) {
 			}
 		}
 		if !v.Holds && c.Column == "accuracy" {
-			v.Tasks = r.byTask(c.A, c.B)
+			v.Tasks = byTask(r, c.A, c.B)
 		}
 		out = append(out, v)
 	}
@@ -94,7 +94,7 @@ func (r *Results) Verdicts() (out []Verdict) {
 }
 
 // byTask is a − b in each task that both have.
-func (r *Results) byTask(a, b string) (out []TaskDifference) {
+func byTask(r *Results, a, b string) (out []TaskDifference) {
 	seen := map[string]bool{}
 	for _, row := range r.Rows {
 		for column := range row.Figures {

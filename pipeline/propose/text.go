@@ -229,12 +229,16 @@ func (f Found) Lines() (lines []string) {
 	return lines
 }
 
-// sides is how large the pictures are.
+// sides is how large the pictures are, by their longer sides.
 func (f Found) sides() string {
-	if s := f.Look.Sides; s[0] != s[2] {
+	switch s := f.Look.Sides; {
+	case s[0] != s[2]:
 		return fmt.Sprintf("%d to %d pixels", s[0], s[2])
+	case f.Look.Square:
+		return fmt.Sprintf("%d × %[1]d pixels", s[0])
+	default:
+		return fmt.Sprintf("%d pixels", s[0])
 	}
-	return fmt.Sprintf("%d pixels", f.Look.Sides[0])
 }
 
 // forms are those of the splits' files.
