@@ -24,11 +24,7 @@ func WritePage(folder string, events event.Events) (path string, err error) {
 	if err != nil {
 		return "", &fault.InputError{Err: err}
 	}
-	cfg, err := config.FromResolved(file, said.Config)
-	if err != nil {
-		return "", err
-	}
-	set, err := openAgain(cfg.Data)
+	set, err := openAgain(file, said.Config)
 	if err != nil {
 		events.Note("the data cannot be opened, and the page is without its gallery: %v", err)
 	}
@@ -40,12 +36,16 @@ func WritePage(folder string, events event.Events) (path string, err error) {
 }
 
 // openAgain opens a finished run's data to show some of them: no picture is decoded before it is asked for.
-func openAgain(d config.DataConfig) (*data.Dataset, error) {
-	shares, err := config.Shares(d.Split)
+func openAgain(file string, resolved map[string]any) (*data.Dataset, error) {
+	cfg, err := config.FromResolved(file, resolved)
+	if err != nil {
+		return nil, err
+	}
+	shares, err := config.Shares(cfg.Data.Split)
 	if err != nil {
 		return nil, fmt.Errorf("data.split: %w", err)
 	}
-	from := dataOf(d, shares)
+	from := dataOf(cfg.Data, shares)
 	from.MemoryBudget = 1
 	return data.Open(from)
 }

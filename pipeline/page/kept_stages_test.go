@@ -16,7 +16,7 @@ import (
 // cuts of its own. Its answers are those of the gallery.
 func TestTheTryThatIsShown(t *testing.T) {
 	trained := func(loss float64) stage.Recovered {
-		return stage.Recovered{Curve: []distillation.Point{{Step: 1, Loss: loss}}}
+		return stage.Recovered{Course: distillation.Course{Steps: 1, Points: []distillation.Point{{Step: 1, Loss: loss}}}}
 	}
 	answers := func(text string) measure.Marks { return measure.Marks{Right: []string{"1"}, Said: [][]string{{text}}} }
 	folder := finished(t, &report.Report{}, map[string]any{
@@ -44,8 +44,8 @@ func TestTheTryThatIsShown(t *testing.T) {
 		m, err := k.madeOf("small/", s)
 		require.NoError(t, err)
 		var losses, scores []float64
-		for _, c := range m.Curves {
-			losses = append(losses, c[0].Loss)
+		for _, c := range m.Courses {
+			losses = append(losses, c.Points[0].Loss)
 		}
 		for _, c := range m.Cuts {
 			scores = append(scores, c.Scores["a"]...)

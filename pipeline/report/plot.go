@@ -122,7 +122,7 @@ func AccuracyPlot(r *Report, over Over) (*plot.Plot, error) {
 	return p, nil
 }
 
-// addLabels puts names above points of an axis that runs from large to small, or below where one is near. The outermost names end at their points, so
+// addLabels puts names above points of an axis that runs from large to small, or below where one is near. Names at an edge end at their points, so
 // that none is cut off by the plot's edge, however long it is.
 func addLabels(p *plot.Plot, at plotter.XYs, names []string) error {
 	least, most := ends(at)
@@ -144,10 +144,10 @@ func addLabels(p *plot.Plot, at plotter.XYs, names []string) error {
 		}
 		style := &label.TextStyle[0]
 		label.Offset.Y, style.YAlign, style.XAlign = offset, align, text.XCenter
-		switch xy.X {
-		case most:
+		switch {
+		case near(xy.X, most, least, most):
 			style.XAlign = text.XLeft
-		case least:
+		case near(xy.X, least, least, most):
 			style.XAlign = text.XRight
 		}
 		p.Add(label)
