@@ -61,7 +61,7 @@ parity: all ## random networks of every family made by transformers, both ways, 
 	for family in build/parity/asked/*; do PYTHON=$$python examples/torchscript/check.sh $$family $$family/questions.jsonl || exit 1; done && \
 	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -pictures=$(CURDIR)/build/parity/pictures -back=$(CURDIR)/build/parity/back && \
 	$$python bench/parity/back.py build/parity/back/* && $$python bench/parity/dtypes.py build/parity/dtypes && \
-	$$python bench/parity/students.py build/parity/students
+	$$python bench/parity/students.py build/parity/students && $$python bench/parity/cards.py build/parity/students
 
 tensorboard-test: all ## the real TensorBoard reads what a run writes (fetches it once)
 	@bench/page/event_files.sh
