@@ -31,8 +31,9 @@ asan: shim ## the tests of torch/ over a shim built with the address and undefin
 	$(GO_TEST) -exec "env LD_PRELOAD=$$(g++ -print-file-name=libasan.so) LD_LIBRARY_PATH=$(CURDIR)/build/asan/lib \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1" ./torch ./torch/nn ./torch/optim ./torch/checkpoint
 
-page-test: all ## the report and the server's page in headless Chromium; says what it skips where that is missing
+page-test: all ## the report and the server's page in headless Chromium, event files in the real TensorBoard; says what it skips where these are missing
 	@bench/page/check.sh $(ARGS)
+	@bench/page/event_files.sh
 
 bench: all ## the benchmarks
 	go run ./cmd/bench $(ARGS)

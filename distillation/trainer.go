@@ -31,7 +31,7 @@ type Options struct {
 	Pieces      *torch.Pieces // divides batches where memory is short; nil: they are not divided
 	Keep        Keep
 	Progress    func(step int, loss float64) // after each step, counted from 1
-	Curve       func(points []Point)         // the next points; first, where there is a state, all that it has
+	Points      func(points []Point)         // the next points of the course; first, where there is a state, all that it has
 	Note        func(text string)            // of what went wrong and was got over
 }
 
@@ -46,7 +46,7 @@ type LossAt func(at At, cast func(func())) (*torch.Tensor, error)
 // Trained is what is told of a training.
 type Trained struct {
 	Skipped int // steps whose loss or gradients were no numbers
-	Curve   []Point
+	Course  Course
 }
 
 // Train updates parameters with AdamW. It goes on from a state that [Keep] holds. When ctx ends, the state is kept and the
@@ -75,7 +75,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			p.SetRequiresGrad(asked[i])
 		}
 	}()
-	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note)}
+	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note), course: Course{Steps: o.Steps}}
 	defer t.average.free()
 	if err := t.average.begin(params, o.Average); err != nil {
 		return t.told(), err
@@ -101,7 +101,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			o.Progress(t.step, total)
 		}
 		if point {
-			o.Curve(t.curve.Points[len(t.curve.Points)-1:])
+			o.Points(t.course.Points[len(t.course.Points)-1:])
 		}
 		if t.keeper.Due(t.step) || o.Keep.Last && t.step == o.Steps {
 			t.save()
@@ -124,8 +124,8 @@ func (o *Options) complete() {
 	if o.Note == nil {
 		o.Note = func(string) {}
 	}
-	if o.Curve == nil {
-		o.Curve = func([]Point) {}
+	if o.Points == nil {
+		o.Points = func([]Point) {}
 	}
 }
 
@@ -150,14 +150,14 @@ type training struct {
 	keeper disk.Keeper
 
 	average average
-	curve   curve
+	course  Course
 
 	step, skipped, row int // steps done; of these skipped, in all and just now one after another
 }
 
-func (t *training) told() Trained { return Trained{Skipped: t.skipped, Curve: t.curve.Points} }
+func (t *training) told() Trained { return Trained{t.skipped, t.course} }
 
-// take takes one step; point tells whether the curve has a new point. Where memory is short, batches are computed in more pieces
+// take takes one step; point tells whether the course has a new point. Where memory is short, batches are computed in more pieces
 // from then on.
 func (t *training) take() (total float64, point bool, err error) {
 	limit := t.o.Clip
@@ -178,7 +178,7 @@ func (t *training) take() (total float64, point bool, err error) {
 		return 0, false, err
 	}
 	rate := t.o.LR * t.o.Schedule(t.step)
-	point = t.curve.add(t.step+1, t.o.Steps, total, rate, norm)
+	point = t.course.add(t.step+1, total, rate, norm)
 	if !finite(total) || !finite(norm) {
 		t.adam.ZeroGrad()
 		return total, point, t.skip(total, norm, rate, bad)

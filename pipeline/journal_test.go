@@ -86,6 +86,8 @@ func checkJournal(t *testing.T, first, second []byte, before, after []string, ke
 		assert.Zero(t, count(again, of(false)), what)
 	}
 
+	checkOutline(t, begun)
+
 	slices.Sort(before)
 	slices.Sort(after)
 	assert.Equal(t, before, after, "kept results carry their curves")
@@ -94,5 +96,28 @@ func checkJournal(t *testing.T, first, second []byte, before, after []string, ke
 	for _, row := range []string{"teacher|train|learn|5|loss|", "teacher|train|refine|2|learning_rate|", "hidden|distil|cut 2/2|3|gradient_norm|", "teacher|measured||0|accuracy/overall|",
 		"blocks|measured|pruned|1|", "hidden|measured|distilled|6|latency_ms/p50|", "hidden|gate||3|drop|", "hidden|cut||2|parameters|"} {
 		assert.Contains(t, text, "\n"+row)
+	}
+}
+
+// checkOutline holds the work that was foreseen against the phases of a run that made all of it.
+func checkOutline(t *testing.T, told []event.Event) {
+	t.Helper()
+	at := slices.IndexFunc(told, func(e event.Event) bool { _, is := e.(event.Outline); return is })
+	require.Positive(t, at)
+	work, group := told[at].(event.Outline).Work, 0
+	for _, e := range told[at:] {
+		p, is := e.(event.Phase)
+		if !is {
+			continue
+		}
+		i := slices.IndexFunc(work, func(w event.Work) bool { return w.Times > 0 && w.Is(p) })
+		require.GreaterOrEqual(t, i, 0, "%v was not foreseen", p)
+		assert.GreaterOrEqual(t, work[i].Group, group, "%v comes later than was foreseen", p)
+		group = work[i].Group
+		work[i].Times--
+	}
+	for _, w := range work {
+		assert.Zero(t, w.Times, "%v was foreseen", w)
+		assert.Positive(t, w.Weight)
 	}
 }

@@ -107,6 +107,7 @@ type run struct {
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
+	dataName string
 	memory   int64 // see Options
 	skipped  int   // rows of the data that were left out
 	machine  *energy.Machine
@@ -129,6 +130,9 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 	defer p.teacher.Free()
+	if o := outlineOf(r.cfg, p.teacher, p.corpora, p.goals); len(o.Work) > 0 {
+		r.events.Emit(o)
+	}
 	for _, g := range p.goals {
 		in := p.input(g)
 		in.Events = r.events
@@ -313,7 +317,7 @@ func (r *run) openData() (*data.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.skipped = len(set.Skipped)
+	r.skipped, r.dataName = len(set.Skipped), set.Name
 	if !set.HasPictures() {
 		r.cfg.Data.Vary = nil
 	}

@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"espalier/cmd/shell"
 	"espalier/pipeline/event"
-	"espalier/pipeline/report"
 )
 
 // display shows a run's events: on a terminal a bar for the phase at work, with results scrolling above it; else
@@ -27,6 +29,7 @@ type display struct {
 	clock    func() time.Time // what bars show the time by
 
 	mutex   sync.Mutex
+	course  course
 	phase   *tracker // nil between phases
 	latest  event.Phase
 	bar     *bar // the phase's, on a terminal
@@ -55,6 +58,8 @@ func (d *display) event(e event.Event) {
 		d.progress(e)
 	case event.Note:
 		d.print(e.Text)
+	case event.Outline:
+		d.course = course{work: slices.Clone(e.Work)}
 	case event.Curve, event.Step, event.Histograms, event.Answers, event.Start, event.End: // for files
 	default:
 		d.end() // a result is the outcome of the phase, and is read after it
@@ -76,7 +81,7 @@ func (d *display) close() {
 
 func (d *display) begin(p event.Phase) {
 	now := d.now()
-	d.latest, d.phase = p, &tracker{phase: p, began: now}
+	d.latest, d.phase = p, &tracker{phase: p, began: now, rest: d.course.begin(p)}
 	d.printed, d.told = now, 0
 	d.draw()
 }
@@ -110,6 +115,8 @@ func (d *display) end() {
 	}
 	if d.phase != nil {
 		fmt.Fprintln(d.out, shell.Escape(d.phase.summary(d.now())))
+		seconds, done := d.phase.work(d.now())
+		d.course.end(d.phase.phase, seconds, done)
 		d.phase = nil
 	}
 }
@@ -156,8 +163,8 @@ type bar struct {
 	bar       *mpb.Bar
 }
 
-// leastBar is the bar's width below which the loss gives way to it.
-const leastBar = 10
+// leastBar is the bar's width for which text gives way, and roomy that of a terminal on which headings stand in columns.
+const leastBar, roomy = 10, 60
 
 // newBar draws what t says.
 func newBar(out io.Writer, t *tracker, now func() time.Time) *bar {
@@ -181,17 +188,13 @@ func newBar(out io.Writer, t *tracker, now func() time.Time) *bar {
 	container := mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(100*time.Millisecond))
 	// A total of 0 keeps mpb from ending the bar by itself when the count is full.
 	b := container.New(0, fill, mpb.BarFillerTrim(),
-		mpb.PrependDecorators(text(func(int) string { return heading(t.phase.Stage, t.name()) })),
-		mpb.AppendDecorators(text(func(room int) string {
-			left := report.Duration(now().Sub(t.began).Seconds())
-			if d, known := t.left(now()); known {
-				left = report.Duration(d.Seconds()) + " left"
+		mpb.PrependDecorators(text(func(room int) string {
+			if room < roomy {
+				return runewidth.Truncate(strings.TrimSpace(t.phase.Stage+" "+t.name()), room/2, "…") + " "
 			}
-			if text := "  " + joined(t.counted(), t.loss(), left); len(text)+leastBar <= room {
-				return text
-			}
-			return "  " + joined(t.counted(), left)
-		})))
+			return heading(t.phase.Stage, t.name())
+		})),
+		mpb.AppendDecorators(text(func(room int) string { return t.beside(now(), room) })))
 	return &bar{container, b}
 }
 

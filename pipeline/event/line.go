@@ -44,17 +44,19 @@ func (End) event()   {}
 
 // line is what every line begins with.
 type line struct {
-	Time   time.Time `json:"time"`
-	What   string    `json:"what"`
-	Stage  string    `json:"stage,omitempty"`
-	Phase  string    `json:"phase,omitempty"`
-	Detail string    `json:"detail,omitempty"`
+	Time   string `json:"time"` // in timeForm, which sorts as the time does
+	What   string `json:"what"`
+	Stage  string `json:"stage,omitempty"`
+	Phase  string `json:"phase,omitempty"`
+	Detail string `json:"detail,omitempty"`
 }
+
+const timeForm = "2006-01-02T15:04:05.000Z"
 
 // Line is an event as a JSON object: the time, what it is, its stage and phase, and its own fields. now is the phase that the run is
 // in. Finished has no line: its report is a file.
 func Line(at time.Time, now Phase, e Event) ([]byte, error) {
-	l := line{Time: at.UTC().Truncate(time.Millisecond)}
+	l := line{Time: at.UTC().Format(timeForm)}
 	in := func(p Phase) { l.Stage, l.Phase, l.Detail = p.Stage, p.Name, p.Detail }
 	switch e := e.(type) {
 	case Start:
@@ -88,6 +90,8 @@ func Line(at time.Time, now Phase, e Event) ([]byte, error) {
 		l.What = "tried"
 	case GateResult:
 		l.What, l.Stage = "gate", e.Stage
+	case Outline:
+		l.What = "outline"
 	case Histograms:
 		l.What, l.Stage = "histograms", e.Stage
 	case Answers:
@@ -116,6 +120,9 @@ func Line(at time.Time, now Phase, e Event) ([]byte, error) {
 func ParseLine(text []byte) (at time.Time, e Event, err error) {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
+		return at, nil, fmt.Errorf("event: a broken line: %w", err)
+	}
+	if at, err = time.Parse(timeForm, l.Time); err != nil {
 		return at, nil, fmt.Errorf("event: a broken line: %w", err)
 	}
 	switch l.What {
@@ -148,6 +155,8 @@ func ParseLine(text []byte) (at time.Time, e Event, err error) {
 		e, err = parsed(text, func(*Tried) {})
 	case "gate":
 		e, err = parsed(text, func(e *GateResult) { e.Stage = l.Stage })
+	case "outline":
+		e, err = parsed(text, func(*Outline) {})
 	case "histograms":
 		e, err = parsed(text, func(e *Histograms) { e.Stage = l.Stage })
 	case "answers":
@@ -156,9 +165,9 @@ func ParseLine(text []byte) (at time.Time, e Event, err error) {
 		e, err = parsed(text, func(*Note) {})
 	}
 	if err != nil {
-		return l.Time, nil, fmt.Errorf("event: a line of %q: %w", l.What, err)
+		return at, nil, fmt.Errorf("event: a line of %q: %w", l.What, err)
 	}
-	return l.Time, e, nil
+	return at, e, nil
 }
 
 // parsed reads the fields of an event; complete adds those that every line has.

@@ -26,7 +26,7 @@ func TestLines(t *testing.T) {
 		Step{"hidden/distil 2", true, 2.5}, TeacherMeasured{true, model}, StageMeasured{"hidden", Pruned, false, model},
 		Cut{"hidden", 1, 2, true, 100, 1e-13, "vision 9"}, Chosen{"hidden", []report.Candidate{{Name: "taylor/margin"}}},
 		Divided{report.Target{Key: "ratio", Want: 8}, 2}, Tried{"small", report.Division{Name: "even"}},
-		GateResult{"hidden", true, report.Gate{Verdict: report.Held}, true}, Histograms{Weights, "hidden", 0, Distilled, true, map[string]Histogram{"vision": HistogramOf([]float64{1, 2, 4})}}, Histograms{Of: Importance, Stage: "inner", Cut: 2},
+		GateResult{"hidden", true, report.Gate{Verdict: report.Held}, true}, Outline{[]Work{{"hidden", "distil", "cut 1/2", 1, 3, 2.5}}}, Histograms{Weights, "hidden", 0, Distilled, true, map[string]Histogram{"vision": HistogramOf([]float64{1, 2, 4})}}, Histograms{Of: Importance, Stage: "inner", Cut: 2},
 		Answers{"hidden", Pruned, []Answered{{Place: "test 3", Asked: []Asked{{"what?", []string{"it"}, "it", "that"}}}}}, Note{"a \"note\"\n\x1b"},
 	} {
 		text, err := Line(noon, now, e)
@@ -46,10 +46,10 @@ func TestLinesThatCannotBe(t *testing.T) {
 	assert.Error(t, err)
 	_, err = Line(noon, Phase{}, Step{Seconds: math.NaN()})
 	assert.ErrorContains(t, err, `a line of "step"`)
-	_, e, err := ParseLine([]byte(`{"time":"2026-01-01T12:00:00Z","what":"thought"}`))
+	_, e, err := ParseLine([]byte(`{"time":"2026-01-01T12:00:00.000Z","what":"thought"}`))
 	assert.NoError(t, err, "of a later version")
 	assert.Nil(t, e)
-	for _, broken := range []string{"", "\x00\x00", `{"time":"2026-01-01T12:00:00Z","what":"pro`, `{"what":"progress","time":"2026-01-01T12:00:00Z","done":"x"}`, "[]"} {
+	for _, broken := range []string{"", "\x00\x00", `{"time":"2026-01-01T12:00:00.000Z","what":"pro`, `{"what":"progress","time":"2026-01-01T12:00:00.000Z","done":"x"}`, "[]"} {
 		_, e, err := ParseLine([]byte(broken))
 		assert.Error(t, err, broken)
 		assert.Nil(t, e)
@@ -58,7 +58,7 @@ func TestLinesThatCannotBe(t *testing.T) {
 
 // A field without a name of its own would be written under its Go name.
 func TestEveryFieldIsNamed(t *testing.T) {
-	for _, e := range []any{Start{}, End{}, Progress{}, Curve{}, distillation.Point{}, Step{}, TeacherMeasured{}, StageMeasured{}, Cut{}, Chosen{}, Divided{}, Tried{}, GateResult{}, Histograms{}, Histogram{}, Answers{}, Answered{}, Asked{}, Note{}} {
+	for _, e := range []any{Start{}, End{}, Progress{}, Curve{}, distillation.Point{}, Step{}, TeacherMeasured{}, StageMeasured{}, Cut{}, Chosen{}, Divided{}, Tried{}, GateResult{}, Outline{}, Work{}, Histograms{}, Histogram{}, Answers{}, Answered{}, Asked{}, Note{}} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(e)) {
 			assert.NotEmpty(t, f.Tag.Get("json"), "%T.%s", e, f.Name)
 		}

@@ -104,9 +104,9 @@ func (b *board) answers(now time.Time, step int, e event.Answers) {
 		}
 		caption := []string{p.Place}
 		for _, q := range p.Asked {
-			caption = append(caption, q.Question, "  wanted: "+strings.Join(q.Accepted, " | "), "  teacher: "+q.Teacher)
+			caption = append(caption, q.Question, "· wanted: "+strings.Join(q.Accepted, " | "), "· teacher: "+q.Teacher)
 			if e.Stage != "teacher" {
-				caption = append(caption, "  student: "+q.Student)
+				caption = append(caption, "· student: "+q.Student)
 			}
 		}
 		file, width, height, err := tensorboard.Captioned(p.Picture, caption)

@@ -27,6 +27,7 @@ type Journal struct {
 	began    time.Time
 	phase    event.Phase
 	told     time.Time // when progress was last written; zero: not yet in this phase
+	done     int       // and how far it was
 	waiting  [][]byte  // lines from before Begin
 	begun    bool
 	ended    bool
@@ -67,8 +68,13 @@ func (j *Journal) Begin(folder string, s event.Start) {
 	j.waiting = nil
 }
 
-// pause is the least time between two lines of progress, but for the first and the last of a phase.
-const pause = time.Second
+// These bound the lines of progress, but for the first and the last of a phase: never two within brief, and between brief and long only
+// after another share of the phase.
+const (
+	brief  = time.Second
+	long   = 10 * time.Second
+	shares = 200
+)
 
 // Event takes an event in. It is an [event.Events].
 func (j *Journal) Event(e event.Event) {
@@ -81,10 +87,10 @@ func (j *Journal) Event(e event.Event) {
 		j.phase, j.told = e, time.Time{}
 	case event.Progress:
 		now := j.now()
-		if !j.told.IsZero() && now.Sub(j.told) < pause && e.Done < e.Total {
+		if !j.due(now, e) {
 			return
 		}
-		j.told = now
+		j.told, j.done = now, e.Done
 	}
 	j.write(e)
 	if j.ended {
@@ -104,6 +110,12 @@ func (j *Journal) Event(e event.Event) {
 	default:
 		j.board.numbers(j.now(), rows)
 	}
+}
+
+// due tells whether progress is worth a line.
+func (j *Journal) due(now time.Time, e event.Progress) bool {
+	since := now.Sub(j.told)
+	return j.told.IsZero() || e.Done >= e.Total || since >= long || since >= brief && shares*(e.Done-j.done) >= e.Total
 }
 
 // End writes how the start ended, and closes the files. What is told after it is passed on alone.

@@ -82,8 +82,8 @@ func TestLinesOfTwoStarts(t *testing.T) {
 // What a kill or a power cut has torn at the end goes before the next start writes; what is broken further up stays, and is passed
 // over.
 func TestTornEndsAreMended(t *testing.T) {
-	first := `{"time":"2026-01-01T12:00:00Z","what":"note","text":"x"}` + "\n"
-	long := `{"time":"2026-01-01T12:00:00Z","what":"note","text":"` + strings.Repeat("y", tail) + `"}` + "\n"
+	first := `{"time":"2026-01-01T12:00:00.000Z","what":"note","text":"x"}` + "\n"
+	long := `{"time":"2026-01-01T12:00:00.000Z","what":"note","text":"` + strings.Repeat("y", tail) + `"}` + "\n"
 	for before, want := range map[string]string{
 		first + `{"time":"2026-01`:            first,
 		first + "\x00\x00\x00\n\x00\n":        first,
@@ -102,11 +102,12 @@ func TestTornEndsAreMended(t *testing.T) {
 		text := read(t, folder, EventsName)
 		require.True(t, strings.HasPrefix(text, want), "%.80q", before)
 		assert.Equal(t, 2, strings.Count(text[len(want):], "\n"), "%.80q", before)
-		assert.True(t, strings.HasPrefix(text[len(want):], `{"time":"2026-01-01T12:00:00Z","what":"start"`), "%.80q", before)
+		assert.True(t, strings.HasPrefix(text[len(want):], `{"time":"2026-01-01T12:00:00.000Z","what":"start"`), "%.80q", before)
 	}
 }
 
-// Of much progress some lines are written: the first and the last of a phase, and between them one a second.
+// Of much progress some lines are written: the first and the last of a phase, and between them one a second at the most, or one every ten
+// where it is slow.
 func TestProgressIsThinnedOut(t *testing.T) {
 	folder := t.TempDir()
 	j, now, _ := clocked(folder)
@@ -117,9 +118,15 @@ func TestProgressIsThinnedOut(t *testing.T) {
 			*now = now.Add(35 * time.Millisecond)
 		}
 	}
+	j.Event(event.Phase{Stage: "hidden", Name: "slow"})
+	for i := range 40 {
+		j.Event(event.Progress{Done: i, Total: 100000})
+		*now = now.Add(time.Second)
+	}
 	j.End(event.Done, nil)
 	text := read(t, folder, EventsName)
-	assert.Equal(t, 2*5, strings.Count(text, "progress"))
+	assert.Equal(t, 2*5, strings.Count(text, `"distil","done"`))
+	assert.Equal(t, 4, strings.Count(text, `"slow","done"`))
 	assert.Equal(t, 2, strings.Count(text, `"done":1,`))
 	assert.Equal(t, 2, strings.Count(text, `"done":100,`))
 }

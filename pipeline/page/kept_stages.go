@@ -13,9 +13,9 @@ import (
 
 // made is how a stage's student was made, as far as the chain tells.
 type made struct {
-	Stage  string
-	Cuts   []cutMade
-	Curves [][]distillation.Point // of its distillation: after each cut, and what came on top
+	Stage   string
+	Cuts    []cutMade
+	Courses []distillation.Course // of its distillation: after each cut, and what came on top
 }
 
 // cutMade is a cut: what was scored, and what stayed.
@@ -27,13 +27,16 @@ type cutMade struct {
 // triesOf are the places of a stage's tries up to the one that its report is of.
 func triesOf(prefix string, s report.Stage) (places []string) {
 	name := prefix + s.Name
+	if len(s.Tried) == 0 {
+		return []string{name}
+	}
 	for _, t := range s.Tried {
 		places = append(places, stage.PlaceOf(name, t.What))
-		if t.Accepted == s.Accepted && reflect.DeepEqual(t.Gate, s.Gate) {
-			return places
+		if t.Accepted && reflect.DeepEqual(t.Gate, s.Gate) {
+			break
 		}
 	}
-	return []string{name}
+	return places // all where none was accepted: the report is of the last
 }
 
 // placeOf is where the chain has the try that a stage's report is of.
@@ -51,10 +54,10 @@ func (k kept) madeOf(prefix string, s report.Stage) (m made, err error) {
 			if err := k.value(place+"/distil", &more); err != nil {
 				return m, err
 			}
-			m.Curves = append(m.Curves, more.Curve)
+			m.Courses = append(m.Courses, more.Course)
 			continue
 		}
-		m.Cuts, m.Curves = nil, nil
+		m.Cuts, m.Courses = nil, nil
 		if i == 0 && len(s.Cuts) == 1 {
 			if err := k.shortTraining(&m, prefix, s); err != nil {
 				return m, err
@@ -82,7 +85,7 @@ func (k kept) shortTraining(m *made, prefix string, s report.Stage) error {
 			if err := k.value(at, &r); err != nil {
 				return err
 			}
-			m.Curves = append(m.Curves, r.Curve)
+			m.Courses = append(m.Courses, r.Course)
 		}
 	}
 	return nil
@@ -113,6 +116,6 @@ func (k kept) cuts(m *made, place string) error {
 		if err := k.value(fmt.Sprintf("%s/distil %d", place, n), &r); err != nil {
 			return err
 		}
-		m.Curves = append(m.Curves, r.Curve)
+		m.Courses = append(m.Courses, r.Course)
 	}
 }

@@ -22,23 +22,23 @@ func lossCharts(m *missing, k kept, stages []made) (out []chart) {
 		if err := k.value("teacher/train", &t); err != nil {
 			m.add("the teacher's loss", err)
 		} else {
-			drawLosses(m, &out, "Teacher: training", [][]distillation.Point{t.Learn, t.Refine}, "a new phase")
+			drawLosses(m, &out, "Teacher: training", t.Courses, "a new phase")
 		}
 	}
 	for _, s := range stages {
-		drawLosses(m, &out, "Stage "+s.Stage+": distillation", s.Curves, "the next part: a cut, or more steps")
+		drawLosses(m, &out, "Stage "+s.Stage+": distillation", s.Courses, "the next part: a cut, or more steps")
 	}
 	return out
 }
 
-func drawLosses(m *missing, to *[]chart, title string, curves [][]distillation.Point, at string) {
-	curves = slices.DeleteFunc(slices.Clone(curves), func(c []distillation.Point) bool { return len(c) == 0 })
-	p, says, err := lossPlot(curves)
+func drawLosses(m *missing, to *[]chart, title string, courses []distillation.Course, at string) {
+	courses = slices.DeleteFunc(slices.Clone(courses), func(c distillation.Course) bool { return len(c.Points) == 0 })
+	p, says, err := lossPlot(courses)
 	if p == nil && err == nil {
 		return // nothing was trained
 	}
 	var keys []key
-	if len(curves) > 1 {
+	if len(courses) > 1 {
 		keys = []key{{"dashes", at}}
 	}
 	m.draw(to, title, says, keys, p, err)
@@ -47,8 +47,8 @@ func drawLosses(m *missing, to *[]chart, title string, curves [][]distillation.P
 // steepness is how many times larger the greatest loss must be than the least for an axis of powers.
 const steepness = 30
 
-// lossPlot strings curves together. A dashed line stands where one ends and another begins.
-func lossPlot(curves [][]distillation.Point) (p *plot.Plot, says string, err error) {
+// lossPlot strings courses together. A dashed line stands where one ends and another begins.
+func lossPlot(courses []distillation.Course) (p *plot.Plot, says string, err error) {
 	p = plot.New()
 	p.X.Label.Text, p.Y.Label.Text = "step", "loss"
 	p.Add(plotter.NewGrid())
@@ -56,9 +56,9 @@ func lossPlot(curves [][]distillation.Point) (p *plot.Plot, says string, err err
 	var first, last float64
 	var breaks []float64
 	any := false
-	for _, c := range curves {
+	for _, c := range courses {
 		var line plotter.XYs
-		for _, point := range c {
+		for _, point := range c.Points {
 			line = append(line, plotter.XY{X: float64(begun + point.Step), Y: point.Loss})
 			if !any {
 				first, least, most = point.Loss, point.Loss, point.Loss
@@ -68,7 +68,7 @@ func lossPlot(curves [][]distillation.Point) (p *plot.Plot, says string, err err
 		if begun > 0 {
 			breaks = append(breaks, float64(begun))
 		}
-		begun += c[len(c)-1].Step
+		begun += c.Steps
 		if err := addLine(p, line); err != nil {
 			return nil, "", err
 		}
@@ -96,7 +96,7 @@ func lossPlot(curves [][]distillation.Point) (p *plot.Plot, says string, err err
 	return p, fmt.Sprintf("the loss goes from %.3g to %.3g in %d steps", first, last, begun), nil
 }
 
-// addLine adds a curve; a single point is a dot.
+// addLine adds a course; a single point is a dot.
 func addLine(p *plot.Plot, at plotter.XYs) error {
 	if len(at) == 0 {
 		return nil

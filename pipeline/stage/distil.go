@@ -49,7 +49,7 @@ type distilInput struct {
 type Recovered struct {
 	Skipped int     // steps whose loss or gradients were no numbers
 	Rate    float64 // of the configuration's: 1, or 0.5 after a start that diverged
-	Curve   []distillation.Point
+	Course  distillation.Course
 }
 
 var distilStep = chain.Step[distilInput, Recovered]{Name: "distil", Compute: distil}
@@ -85,7 +85,7 @@ func (s *one) train(ctx context.Context, c *chain.Chain, place chain.Place, in d
 	}
 	s.report.Seconds.Distil += kept.Seconds
 	if kept.Reused {
-		s.Events.Emit(event.Curve{Phase: atRate(place.Phase, kept.Value.Rate), Kept: true, Points: kept.Value.Curve})
+		s.Events.Emit(event.Curve{Phase: atRate(place.Phase, kept.Value.Rate), Kept: true, Points: kept.Value.Course.Points})
 	}
 	n, _ := kept.Live.(model.Network) // nil where the result was found
 	return network.New(kept.Print(), in.Network.Declared(), n, func() (model.Network, error) {
@@ -115,7 +115,7 @@ func distil(ctx context.Context, w *chain.Work, in distilInput) (r Recovered, er
 		if in.Distil.Steps > 0 {
 			told, err = train(ctx, w, in, n, r.Rate)
 		}
-		r.Skipped, r.Curve = told.Skipped, told.Curve
+		r.Skipped, r.Course = told.Skipped, told.Course
 		var lost *distillation.Diverged
 		switch {
 		case errors.As(err, &lost) && lost.InARow && r.Rate == 1:
@@ -163,7 +163,7 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
 		WeightDecay: d.WeightDecay, Clip: d.Clip, Average: d.Average, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: w.Pieces(fmt.Sprintf("distillation at %g of the rate", rate), d.Batch),
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), fmt.Sprintf("rate-%g", rate)), Every: w.KeepEvery}, Note: func(text string) { w.Events.Note("%s", text) },
-		Progress: w.Events.Steps(d.Steps), Curve: w.Events.Points}
+		Progress: w.Events.Steps(d.Steps), Points: w.Events.Points}
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}

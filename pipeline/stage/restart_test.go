@@ -65,7 +65,7 @@ func TestDistillationStartsAgainWithHalfTheRate(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, .5, told.Rate)
 	assert.Zero(t, told.Skipped)
-	assert.Len(t, told.Curve, 100, "of the start that went well alone")
+	assert.Len(t, told.Course.Points, 100, "of the start that went well alone")
 	assert.Equal(t, 2, taken)
 	assert.Equal(t, 1, strings.Count(notes, "the distillation starts again with half the rate"))
 

@@ -32,8 +32,8 @@ type trainInput struct {
 
 // Trained is what is told of a training.
 type Trained struct {
-	Skipped       int // steps whose loss or gradients were no numbers
-	Learn, Refine []distillation.Point
+	Skipped int                   // steps whose loss or gradients were no numbers
+	Courses []distillation.Course // of its phases
 }
 
 var trainStep = chain.Step[trainInput, Trained]{Name: "teacher", Compute: train}
@@ -51,8 +51,9 @@ func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config
 		in.Vary = corpus.Vary(v)
 	}
 	if kept, err = chain.Do(ctx, c, chain.Place{At: "teacher/train"}, trainStep, in); err == nil && kept.Reused {
-		o.Events.Emit(event.Curve{Phase: phaseOf(learnName), Kept: true, Points: kept.Value.Learn})
-		o.Events.Emit(event.Curve{Phase: phaseOf(refineName), Kept: true, Points: kept.Value.Refine})
+		for i, course := range kept.Value.Courses {
+			o.Events.Emit(event.Curve{Phase: phaseOf([]string{learnName, refineName}[i]), Kept: true, Points: course.Points})
+		}
 	}
 	return kept, err
 }
@@ -119,7 +120,7 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 		return r, err
 	}
 	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), refineName, in.Refine, t.RefineSteps, answers)
-	return Trained{learnt.Skipped + refined.Skipped, learnt.Curve, refined.Curve}, err
+	return Trained{learnt.Skipped + refined.Skipped, []distillation.Course{learnt.Course, refined.Course}}, err
 }
 
 // answersLoss is the cross entropy of a batch's answers, or what a piece of it adds.
@@ -152,7 +153,7 @@ func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*tor
 		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Pieces: w.Pieces("teacher: "+name, t.Batch),
 		Keep:     distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
 		Note:     func(text string) { w.Events.Note("teacher: %s", text) },
-		Progress: w.Events.Steps(steps), Curve: w.Events.Points}
+		Progress: w.Events.Steps(steps), Points: w.Events.Points}
 	return distillation.Train(ctx, params, o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		b, whole, err := feed.Piece(at.Step, at.Piece, at.Pieces)
 		if err != nil || b == nil {
