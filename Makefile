@@ -6,7 +6,7 @@ export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 # Two packages at a time: the small networks of most tests leave a core free. Never cached: Go does not see that the shim changed.
 GO_TEST := go test -count=1 -p 2 -timeout 40m
 
-.PHONY: all help tools shim gotorch run test test-cpus race asan bench results results-quick parity dist clean
+.PHONY: all help tools shim gotorch run test test-cpus race asan page-test tensorboard-test bench results results-quick parity dist clean
 
 all: shim ## find or fetch libtorch, build the C++ shim and bin/
 	@go build -o bin/ ./cmd/...
@@ -31,6 +31,9 @@ asan: shim ## the tests of torch/ over a shim built with the address and undefin
 	$(GO_TEST) -exec "env LD_PRELOAD=$$(g++ -print-file-name=libasan.so) LD_LIBRARY_PATH=$(CURDIR)/build/asan/lib \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1" ./torch ./torch/nn ./torch/optim ./torch/checkpoint
 
+page-test: all ## the report and the server's page in headless Chromium; says what it skips where that is missing
+	@bench/page/check.sh $(ARGS)
+
 bench: all ## the benchmarks
 	go run ./cmd/bench $(ARGS)
 
@@ -53,6 +56,9 @@ parity: all ## random networks of every family made by transformers, both ways, 
 	$(GO_TEST) ./model -run EqualTransformers -args -cases=$(CURDIR)/build/parity/cases -pictures=$(CURDIR)/build/parity/pictures -back=$(CURDIR)/build/parity/back && \
 	$$python bench/parity/back.py build/parity/back/* && $$python bench/parity/dtypes.py build/parity/dtypes && \
 	$$python bench/parity/students.py build/parity/students
+
+tensorboard-test: all ## the real TensorBoard reads what a run writes (fetches it once)
+	@bench/page/event_files.sh
 
 dist: all ## dist/espalier: bin/ and lib/, a folder that can be moved
 	@cmake/dist.sh dist/espalier

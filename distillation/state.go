@@ -22,6 +22,7 @@ type place struct {
 	Step    int            `json:"step"`
 	Skipped int            `json:"skipped"`
 	InARow  int            `json:"skipped_in_a_row"`
+	Course  Course         `json:"course"`
 	Pieces  []torch.Growth `json:"pieces,omitempty"`
 	SHA256  string         `json:"sha256"` // of the weights' file
 }
@@ -44,7 +45,7 @@ func (t *training) write() error {
 	if err != nil {
 		return err
 	}
-	at := place{Step: t.step, Skipped: t.skipped, InARow: t.row, SHA256: sum}
+	at := place{Step: t.step, Skipped: t.skipped, InARow: t.row, Course: t.course, SHA256: sum}
 	if t.o.Pieces != nil {
 		at.Pieces = t.o.Pieces.Grown
 	}
@@ -95,6 +96,10 @@ func (t *training) restore() error {
 		return fmt.Errorf("distillation: the state of step %d: %w", at.Step, err)
 	}
 	t.step, t.skipped, t.row = at.Step, at.Skipped, at.InARow
+	if at.Course.Steps == t.o.Steps {
+		t.course = at.Course
+		t.o.Points(t.course.Points)
+	}
 	if t.o.Pieces != nil {
 		t.o.Pieces.Grown = at.Pieces
 	}

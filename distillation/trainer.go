@@ -31,6 +31,7 @@ type Options struct {
 	Pieces      *torch.Pieces // divides batches where memory is short; nil: they are not divided
 	Keep        Keep
 	Progress    func(step int, loss float64) // after each step, counted from 1
+	Points      func(points []Point)         // the next points of the course; first, where there is a state, all that it has
 	Note        func(text string)            // of what went wrong and was got over
 }
 
@@ -45,6 +46,7 @@ type LossAt func(at At, cast func(func())) (*torch.Tensor, error)
 // Trained is what is told of a training.
 type Trained struct {
 	Skipped int // steps whose loss or gradients were no numbers
+	Course  Course
 }
 
 // Train updates parameters with AdamW. It goes on from a state that [Keep] holds. When ctx ends, the state is kept and the
@@ -73,7 +75,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			p.SetRequiresGrad(asked[i])
 		}
 	}()
-	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note)}
+	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note), course: Course{Steps: o.Steps}}
 	defer t.average.free()
 	if err := t.average.begin(params, o.Average); err != nil {
 		return t.told(), err
@@ -86,7 +88,7 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 			t.save()
 			return t.told(), context.Cause(ctx)
 		}
-		total, err := t.take()
+		total, point, err := t.take()
 		if err != nil {
 			if ctx.Err() != nil {
 				t.save() // the weights are those of the step before
@@ -97,6 +99,9 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		t.step++
 		if o.Progress != nil {
 			o.Progress(t.step, total)
+		}
+		if point {
+			o.Points(t.course.Points[len(t.course.Points)-1:])
 		}
 		if t.keeper.Due(t.step) || o.Keep.Last && t.step == o.Steps {
 			t.save()
@@ -118,6 +123,9 @@ func (o *Options) complete() {
 	}
 	if o.Note == nil {
 		o.Note = func(string) {}
+	}
+	if o.Points == nil {
+		o.Points = func([]Point) {}
 	}
 }
 
@@ -142,14 +150,16 @@ type training struct {
 	keeper disk.Keeper
 
 	average average
+	course  Course
 
 	step, skipped, row int // steps done; of these skipped, in all and just now one after another
 }
 
-func (t *training) told() Trained { return Trained{Skipped: t.skipped} }
+func (t *training) told() Trained { return Trained{t.skipped, t.course} }
 
-// take takes one step. Where memory is short, batches are computed in more pieces from then on.
-func (t *training) take() (total float64, err error) {
+// take takes one step; point tells whether the course has a new point. Where memory is short, batches are computed in more pieces
+// from then on.
+func (t *training) take() (total float64, point bool, err error) {
 	limit := t.o.Clip
 	if limit == 0 {
 		limit = math.Inf(1) // for the norm alone
@@ -165,19 +175,20 @@ func (t *training) take() (total float64, err error) {
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	rate := t.o.LR * t.o.Schedule(t.step)
+	point = t.course.add(t.step+1, total, rate, norm)
 	if !finite(total) || !finite(norm) {
 		t.adam.ZeroGrad()
-		return total, t.skip(total, norm, rate, bad)
+		return total, point, t.skip(total, norm, rate, bad)
 	}
 	t.row = 0
 	if err := t.adam.Step(rate); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	t.adam.ZeroGrad()
-	return total, t.average.add(t.params, t.step-t.skipped)
+	return total, point, t.average.add(t.params, t.step-t.skipped)
 }
 
 // gradients computes the loss of a step, and adds its gradients up. bad names the first batch whose loss is no number, or

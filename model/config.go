@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 
 	"espalier/torch/nn"
 )
@@ -70,6 +71,18 @@ type QFormerConfig struct {
 
 // Instruct tells whether the Q-Former reads the question beside the picture.
 func (c *Config) Instruct() bool { return c.ModelType == instructBlip }
+
+// Kind names the network's family for a reader, as "BLIP-2 with OPT".
+func (c *Config) Kind() string {
+	language := strings.ToUpper(c.Text.ModelType)
+	switch {
+	case !c.Towers():
+		return language
+	case c.Instruct():
+		return "InstructBLIP with " + language
+	}
+	return "BLIP-2 with " + language
+}
 
 // Form says how the network takes its questions.
 func (c *Config) Form() Form {

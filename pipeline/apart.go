@@ -58,7 +58,7 @@ func OpenApart(given *config.Config, events event.Events) (_ *Apart, err error) 
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.run, err = open(cfg, Options{Events: events}); err != nil {
+	if a.run, err = open(cfg, Options{Events: events, apart: true}); err != nil {
 		return nil, err
 	}
 	if a.set, err = a.run.openData(); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"espalier/pipeline/chain"
 	"espalier/pipeline/event"
+	"espalier/pipeline/journal"
 	"espalier/torch/disk"
 	"espalier/torch/torchtest"
 )
@@ -105,11 +106,12 @@ func TestDamagedRuns(t *testing.T) {
 	}
 }
 
-// filesBelow are the files in a folder and in those below it, but for locks, which hold nothing.
+// filesBelow are the files in a folder and in those below it, but for locks, which hold nothing, and TensorBoard's, which each start has anew
+// under another name.
 func filesBelow(t *testing.T, folder string) (files []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() && !strings.Contains(path, "/.lock") {
+		if err == nil && e.Type().IsRegular() && !strings.Contains(path, "/.lock") && !strings.Contains(path, "/"+journal.BoardName+"/") {
 			files = append(files, path)
 		}
 		return err

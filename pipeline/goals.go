@@ -36,22 +36,8 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 		return []*goal{{divisions: []*stage.Division{{Config: r.cfg}}}}, err
 	}
 	cfg := r.cfg.Clone() // with how many tokens stay: the solver has no data
-	for i := range cfg.Stages {
-		if k := &cfg.Stages[i].Keep.Vocabulary; k.Used {
-			if r.cfg.Teacher.Train != nil && c.train.Asked.Lacks() {
-				return nil, fault.Inputf(`target: keep.vocabulary = "used" counts the teacher's answers to training questions without an answer, and the teacher of ` +
-					"[teacher.train] is trained after the sizes are chosen; give all of them an answer, or say how many tokens stay")
-			}
-			if err := complete(ctx, r, t, c); err != nil {
-				return nil, err
-			}
-			n := t.Declared().Config()
-			tokens, err := c.train.Asked.Tokens(c.train.Words.Answers, n.Text.Vocabulary, 0, n.TokenIDs())
-			if err != nil {
-				return nil, err
-			}
-			*k = config.VocabularyKeep{Most: config.Keep{Units: len(tokens)}}
-		}
+	if err := countTokens(ctx, r, t, c, cfg); err != nil {
+		return nil, err
 	}
 	began := time.Now()
 	solver, err := target.NewSolver(ctx, r.chain, target.Input{Config: cfg, Teacher: t.Declared(), Dtypes: t.Dtypes, Questions: c.Validation})
@@ -84,6 +70,30 @@ func (r *run) plan(ctx context.Context, t *teacher.Teacher, c corpora) ([]*goal,
 	return goals, nil
 }
 
+// countTokens says in a configuration how many tokens stay where it says that those do which are used.
+func countTokens(ctx context.Context, r *run, t *teacher.Teacher, c corpora, cfg *config.Config) error {
+	for i := range cfg.Stages {
+		k := &cfg.Stages[i].Keep.Vocabulary
+		if !k.Used {
+			continue
+		}
+		if r.cfg.Teacher.Train != nil && c.train.Asked.Lacks() {
+			return fault.Inputf(`target: keep.vocabulary = "used" counts the teacher's answers to training questions without an answer, and the teacher of ` +
+				"[teacher.train] is trained after the sizes are chosen; give all of them an answer, or say how many tokens stay")
+		}
+		if err := complete(ctx, r, t, c); err != nil {
+			return err
+		}
+		n := t.Declared().Config()
+		tokens, err := c.train.Asked.Tokens(c.train.Words.Answers, n.Text.Vocabulary, 0, n.TokenIDs())
+		if err != nil {
+			return err
+		}
+		*k = config.VocabularyKeep{Most: config.Keep{Units: len(tokens)}}
+	}
+	return nil
+}
+
 // complete gives training questions without an answer the teacher's.
 func complete(ctx context.Context, r *run, t *teacher.Teacher, c corpora) error {
 	n, err := t.Complete(ctx, r.chain, c.train, r.cfg.Eval.Batch, r.cfg.Eval.MaxAnswerTokens)
@@ -100,11 +110,7 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal, whole report.
 	}
 	best := 0
 	if n := len(g.divisions); n > 1 {
-		total := 0
-		for _, s := range r.cfg.Stages {
-			total += s.Distil.Steps
-		}
-		steps := total / divisionShare / n
+		steps, _ := stepsOfDivisions(r.cfg.Stages, n)
 		var err error
 		if best, err = stage.TryDivisions(ctx, r.chain, in, g.name, g.divisions, steps, in.Teacher.First); err != nil {
 			return nil, err
@@ -113,15 +119,28 @@ func (r *run) choose(ctx context.Context, in stage.Input, g *goal, whole report.
 			d.Report.Chosen = i == best
 			g.target.Divisions[i] = d.Report
 		}
-		stages := g.divisions[best].Config.Stages
-		for i := range stages {
-			stages[i].Spend(steps * n * stages[i].Distil.Steps / max(1, total))
-		}
+		spend(g.divisions[best].Config.Stages, n)
 	} else {
 		g.target.Divisions[0].Chosen = true
 	}
 	g.target.Predict(whole, g.target.Divisions[best])
 	return g.divisions[best].Config, nil
+}
+
+// stepsOfDivisions is for how many steps each of so many divisions is trained, and how many the stages have in all.
+func stepsOfDivisions(stages config.Stages, n int) (steps, total int) {
+	for _, s := range stages {
+		total += s.Distil.Steps
+	}
+	return total / divisionShare / n, total
+}
+
+// spend takes the steps of the divisions from those of the stages.
+func spend(stages config.Stages, n int) {
+	steps, total := stepsOfDivisions(stages, n)
+	for i := range stages {
+		stages[i].Spend(steps * n * stages[i].Distil.Steps / max(1, total))
+	}
 }
 
 // divisionShare: the divisions of a target train for this part of all steps, together.

@@ -93,20 +93,23 @@ func TestPlanOnly(t *testing.T) {
 	torchtest.Setup(t)
 	out := filepath.Join(t.TempDir(), "run")
 	var told []event.Divided
-	r, err := Run(context.Background(), aimed(t, out, "[target]\nlatency_ms = 1000\n"), Options{Plan: true})
+	r, err := Plan(context.Background(), aimed(t, out, "[target]\nlatency_ms = 1000\n"), Options{}, 0)
 	require.ErrorAs(t, err, new(*fault.InputError), "the teacher is faster than that")
 	assert.Nil(t, r)
 	cfg := aimed(t, out, "[target]\nlanguage_ratio = 3\n")
-	r, err = Run(context.Background(), cfg, Options{Plan: true, Events: func(e event.Event) {
+	r, err = Plan(context.Background(), cfg, Options{Events: func(e event.Event) {
 		switch e := e.(type) {
 		case event.Divided:
 			told = append(told, e)
 		case event.Phase:
 			assert.NotContains(t, []string{"train", "learn", "distil", "score"}, e.Name)
 		}
-	}})
+	}}, 0)
 	require.NoError(t, err)
-	assert.Nil(t, r)
+	assert.Len(t, r.Sizes, 4)
+	assert.InDelta(t, told[0].Target.Divisions[0].Parameters, r.Sizes[3].Parameters, 0)
+	assert.Empty(t, r.Lines, "nothing was rehearsed")
+	assert.Positive(t, r.Memory.Need())
 	require.Len(t, told, 1)
 	assert.NotEmpty(t, told[0].Target.Divisions)
 	for _, d := range told[0].Target.Divisions {
@@ -114,7 +117,7 @@ func TestPlanOnly(t *testing.T) {
 		assert.Contains(t, d.Keeps, "language")
 	}
 
-	_, err = Run(context.Background(), aimed(t, out, "[target]\nratio = 1e6\n"), Options{Plan: true})
+	_, err = Plan(context.Background(), aimed(t, out, "[target]\nratio = 1e6\n"), Options{}, 0)
 	require.ErrorAs(t, err, new(*fault.InputError))
 	assert.ErrorContains(t, err, "cannot be met: the smallest student")
 }
@@ -124,11 +127,11 @@ func TestPlanWithOtherCuts(t *testing.T) {
 	torchtest.Setup(t)
 	cfg := aimed(t, filepath.Join(t.TempDir(), "run"), "[target]\nratio = 3\ndivisions = 1\n", "stage.hidden.keep.vocabulary=8", "stage.inner.keep.vision.head_size=4")
 	var told []report.Division
-	_, err := Run(context.Background(), cfg, Options{Plan: true, Events: func(e event.Event) {
+	_, err := Plan(context.Background(), cfg, Options{Events: func(e event.Event) {
 		if d, ok := e.(event.Divided); ok {
 			told = d.Target.Divisions
 		}
-	}})
+	}}, 0)
 	require.NoError(t, err)
 	require.Len(t, told, 1)
 	assert.Positive(t, told[0].LatencyMS)

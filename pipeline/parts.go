@@ -18,6 +18,7 @@ import (
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
 	"espalier/pipeline/network"
+	"espalier/pipeline/page"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
 	"espalier/pipeline/teacher"
@@ -69,7 +70,7 @@ func corpusOf(r *run, split *data.Split, reading corpus.Reading, queries int) (*
 
 // keepTeacher leaves a complete checkpoint in the run's folder: a copy of a teacher that was trained here, a link to one that
 // was given.
-func (r *run) keepTeacher(t *teacher.Teacher) error {
+func keepTeacher(r *run, t *teacher.Teacher) error {
 	if given := r.cfg.Teacher.Checkpoint; given != "" {
 		return r.chain.Link("teacher", given)
 	}
@@ -88,6 +89,13 @@ func (r *run) hearTeacher(ctx context.Context, t *teacher.Teacher, on measure.Sp
 	all, _ := marks.Value.Accuracy(on.Validation.Split)
 	needs.TeacherDoubts(r.cfg, all, r.events)
 	return marks.Value, nil
+}
+
+// tellTeacher tells what the teacher is, and shows some of its answers.
+func tellTeacher(events event.Events, m measure.Measured, test *corpus.Corpus) {
+	events.Emit(event.TeacherMeasured{Kept: m.Kept, Model: m.Model})
+	events.Emit(event.Histograms{Of: event.Weights, Stage: "teacher", Kept: m.Kept, Groups: m.Weights})
+	events.Emit(event.Answers{Stage: "teacher", Pictures: measure.Shown(test.Split, m.Test, nil)})
 }
 
 // checkAccepted refuses a teacher that learnt too little: a student of it would prove nothing.
@@ -148,8 +156,8 @@ func energyOf(ctx context.Context, r *run, in stage.Input, student *network.Held
 		measure.Answering{Network: stored, Questions: questions}, r.cfg)
 }
 
-// finish writes the report.
-func (r *run) finish(out *report.Report) (*report.Report, error) {
+// finish writes the report, and the page of it.
+func (r *run) finish(out *report.Report, set *data.Dataset) (*report.Report, error) {
 	r.chain.Finish()
 	out.Seed, out.Threads, out.Config, out.Versions = r.cfg.Seed, r.cfg.Threads, r.resolved, versions(r.device)
 	total := r.chain.Totals()
@@ -168,6 +176,13 @@ func (r *run) finish(out *report.Report) (*report.Report, error) {
 	}
 	if err := out.Write(filepath.Join(r.cfg.Output, "report.json")); err != nil {
 		return nil, err
+	}
+	missing, err := page.Write(r.cfg.Output, set)
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range missing {
+		r.events.Note("%s", note)
 	}
 	r.events.Emit(event.Finished{Report: out})
 	return out, r.chain.Rechecked()

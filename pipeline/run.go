@@ -4,6 +4,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"espalier/pipeline/energy"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
+	"espalier/pipeline/journal"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
 	"espalier/pipeline/process"
@@ -28,9 +30,10 @@ import (
 // Options are what a run is asked for besides its configuration.
 type Options struct {
 	Events  event.Events
-	Recheck bool // results that are found are computed once more, and compared
-	Plan    bool // end when the sizes are known, before anything is trained: the report is nil
+	Lines   io.Writer // gets each line of events.jsonl as it is written; nil: nobody does
+	Recheck bool      // results that are found are computed once more, and compared
 
+	apart   bool            // leave no files of events: the run only measures
 	memory  int64           // bytes that decoded pictures may take, for tests; 0: as many as the data's default
 	machine *energy.Machine // what [energy] measures with, for tests; nil: what there is
 }
@@ -47,28 +50,51 @@ func Run(ctx context.Context, given *config.Config, o Options) (*report.Report, 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for before := -1; ; {
-		done, skipped, err := start(ctx, given, o)
-		var broken *data.Unreadable
-		if !errors.As(err, &broken) || given.Data.OnError != "skip" || skipped <= before {
+		done, skipped, again, err := start(ctx, given, o, before)
+		if !again {
 			return done, err
 		}
+		var broken *data.Unreadable
+		errors.As(err, &broken)
 		before = skipped
 		o.Events.Note("%v; the run starts again without the rows that cannot be read, and computes again what depends on them", broken)
 	}
 }
 
-// start is one start of a run. It also tells how many rows of the data were left out.
-func start(ctx context.Context, given *config.Config, o Options) (done *report.Report, skipped int, err error) {
+// start is one start of a run. It also tells how many rows of the data were left out, and whether these are more than before and another
+// start may get further.
+func start(ctx context.Context, given *config.Config, o Options, before int) (done *report.Report, skipped int, again bool, err error) {
 	cfg, err := given.Resolve()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	r, err := open(cfg, o)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	done, err = r.do(ctx)
-	return done, r.skipped, errors.Join(err, r.chain.Close())
+	again = errors.As(err, new(*data.Unreadable)) && given.Data.OnError == "skip" && r.skipped > before
+	result := resultOf(err)
+	if again {
+		result = event.Again
+	}
+	r.journal.End(result, err)
+	return done, r.skipped, again, errors.Join(err, r.chain.Close())
+}
+
+// resultOf is what the journal calls the end of a start.
+func resultOf(err error) event.Result {
+	switch {
+	case err == nil:
+		return event.Done
+	case errors.Is(err, context.Canceled):
+		return event.Stopped
+	case errors.As(err, new(*stage.GateError)):
+		return event.Refused
+	case errors.As(err, new(*fault.InputError)):
+		return event.Input
+	}
+	return event.Failed
 }
 
 // run is one start of a run: its configuration, and the chain of its results.
@@ -77,60 +103,94 @@ type run struct {
 	resolved map[string]any // as it was given: the export may change what stages keep
 	events   event.Events
 	device   torch.Device
+	journal  *journal.Journal
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
-	planOnly bool
 	memory   int64 // see Options
 	skipped  int   // rows of the data that were left out
 	machine  *energy.Machine
 }
 
+// prepared is a run before anything is computed: what it is made of has been opened and checked, and it is known what the stages keep.
+type prepared struct {
+	set     *data.Dataset
+	options teacher.Options
+	teacher *teacher.Teacher
+	corpora corpora
+	goals   []*goal
+	loaded  int64 // bytes that the program itself had taken
+}
+
 // do is the recipe.
-func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
-	loaded := process.Resident()
-	set, err := r.openData()
+func (r *run) do(ctx context.Context) (*report.Report, error) {
+	p, err := prepare(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	options := teacher.Options{Config: r.cfg, Set: set, Device: r.device, Events: r.events, Sum: r.index.Sum}
-	t, err := teacher.Open(options)
-	if err != nil {
+	defer p.teacher.Free()
+	if o := outlineOf(r.cfg, p.teacher, p.corpora, p.goals); len(o.Work) > 0 {
+		r.events.Emit(o)
+	}
+	for _, g := range p.goals {
+		in := p.input(g)
+		in.Events = r.events
+		if err := stage.TellMemory(in, p.loaded); err != nil {
+			return nil, err
+		}
+	}
+	return r.compute(ctx, p)
+}
+
+// prepare is the part of the recipe that computes nothing but how fast networks of several sizes are, where a target asks for it.
+func prepare(ctx context.Context, r *run) (p *prepared, err error) {
+	p = &prepared{loaded: process.Resident()}
+	if p.set, err = r.openData(); err != nil {
 		return nil, err
 	}
-	defer t.Free()
-	c, err := r.tokenize(set, t)
-	if err != nil {
+	p.options = teacher.Options{Config: r.cfg, Set: p.set, Device: r.device, Events: r.events, Sum: r.index.Sum}
+	if p.teacher, err = teacher.Open(p.options); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.teacher.Free()
+		}
+	}()
+	if p.corpora, err = r.tokenize(p.set, p.teacher); err != nil {
 		return nil, err
 	}
 	if err := r.index.Save(); err != nil {
 		r.events.Note("%v", err)
 	}
-	goals, err := r.plan(ctx, t, c)
-	if err != nil || r.planOnly {
-		return nil, err
-	}
-	in := stage.Input{Events: r.events, Teacher: t, Train: c.train, Splits: c.Splits}
-	for _, g := range goals {
-		in.Config = g.divisions[0].Config
-		if err := stage.TellMemory(in, loaded); err != nil {
-			return nil, err
-		}
-	}
+	p.goals, err = r.plan(ctx, p.teacher, p.corpora)
+	return p, err
+}
+
+// input is that of a goal's stages, as far as nothing is computed.
+func (p *prepared) input(g *goal) stage.Input {
+	return stage.Input{Config: g.divisions[0].Config, Teacher: p.teacher, Train: p.corpora.train, Splits: p.corpora.Splits}
+}
+
+// compute is the part that does the work.
+func (r *run) compute(ctx context.Context, p *prepared) (_ *report.Report, err error) {
+	t, c, loaded := p.teacher, p.corpora, p.loaded
+	in := p.input(p.goals[0])
+	in.Events = r.events
 	defer func() { err = stage.ExplainShort(err, in, loaded) }()
 
 	out := &report.Report{}
-	for _, row := range set.Skipped {
+	for _, row := range p.set.Skipped {
 		out.Skipped = append(out.Skipped, report.Row(row))
 	}
-	if out.TeacherSeconds, err = t.Fetch(ctx, r.chain, options, c.train); err != nil {
+	if out.TeacherSeconds, err = t.Fetch(ctx, r.chain, p.options, c.train); err != nil {
 		return nil, err
 	}
-	if err := r.keepTeacher(t); err != nil {
+	if err := keepTeacher(r, t); err != nil {
 		return nil, err
 	}
 	if n := r.cfg.Data.Stages; n > 0 {
-		if c.train, err = corpusOf(r, set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
+		if c.train, err = corpusOf(r, p.set.Train.First(n), t.Reading, t.Declared().Config().Queries); err != nil {
 			return nil, err
 		}
 		in.Train = c.train
@@ -144,7 +204,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 		return nil, err
 	}
 	out.Teacher, in.Test = measured.Model, measured.Test
-	r.events.Emit(event.TeacherMeasured{Model: out.Teacher})
+	tellTeacher(r.events, measured, c.Test)
 	if err := checkAccepted(r.cfg.Teacher.Train, in.Marks, c.Splits); err != nil {
 		return nil, err
 	}
@@ -158,7 +218,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 	}
 
 	var refused error
-	for _, g := range goals {
+	for _, g := range p.goals {
 		if g.name != "" {
 			in.Prefix = g.name + "/"
 		}
@@ -171,7 +231,7 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 		}
 		out.Add(g.name, g.target, student, stages)
 	}
-	if out, err = r.finish(out); err == nil && refused != nil {
+	if out, err = r.finish(out, p.set); err == nil && refused != nil {
 		err = refused
 	}
 	return out, err
@@ -180,7 +240,9 @@ func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
 // open makes the output folder, and the chain in it, before anything is computed.
 func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
-	r := &run{cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine, planOnly: o.Plan}
+	written := journal.New(o.Events, o.Lines)
+	o.Events = written.Event
+	r := &run{journal: written, cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine}
 	var err error
 	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
 		return nil, &fault.InputError{Err: err}
@@ -202,12 +264,22 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	case err != nil:
 		return nil, fault.Inputf("output = %q cannot be written (%w); give another folder", cfg.Output, err)
 	}
+	folder := cfg.Output
+	if o.apart {
+		folder = ""
+	}
+	written.Begin(folder, event.Start{PID: os.Getpid(), Output: cfg.Output, Seed: cfg.Seed, Threads: cfg.Threads, Device: r.device.String()})
+	r.index = openIndex(cfg, shared)
+	return r, nil
+}
+
+// openIndex has the checksums of the files of data and teacher that earlier runs have taken.
+func openIndex(cfg *config.Config, shared string) *disk.Index {
 	at := shared
 	if at == "" {
 		at = filepath.Join(cfg.Output, "kept")
 	}
-	r.index = disk.OpenIndex(filepath.Join(at, "files.json"))
-	return r, nil
+	return disk.OpenIndex(filepath.Join(at, "files.json"))
 }
 
 // checkOldFolder refuses a run folder of the form that earlier versions wrote.
@@ -239,16 +311,10 @@ func sharedFolder(cfg *config.Config, events event.Events) string {
 
 // openData opens the data set, and says what a reader of the figures should know of it.
 func (r *run) openData() (*data.Dataset, error) {
-	d := r.cfg.Data
 	r.events.Emit(event.Phase{Name: "data"})
-	shares, err := config.Shares(d.Split)
+	set, err := openSet(r.cfg.Data, r.index, r.memory)
 	if err != nil {
-		return nil, fault.Inputf("data.split: %w", err)
-	}
-	set, err := data.Open(data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
-		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Sum: r.index.Sum, Skip: d.OnError == "skip", MemoryBudget: r.memory})
-	if err != nil {
-		return nil, &fault.InputError{Err: err}
+		return nil, err
 	}
 	r.skipped = len(set.Skipped)
 	if !set.HasPictures() {
@@ -256,6 +322,27 @@ func (r *run) openData() (*data.Dataset, error) {
 	}
 	needs.Doubts(r.cfg, set, r.events)
 	return set, needs.CheckBatches(r.cfg, set)
+}
+
+// openSet opens the data set of a configuration; memory is what its decoded pictures may take, bytes, 0 the default.
+func openSet(d config.DataConfig, index *disk.Index, memory int64) (*data.Dataset, error) {
+	shares, err := config.Shares(d.Split)
+	if err != nil {
+		return nil, fault.Inputf("data.split: %w", err)
+	}
+	from := dataOf(d, shares)
+	from.Sum, from.MemoryBudget = index.Sum, memory
+	set, err := data.Open(from)
+	if err != nil {
+		return nil, &fault.InputError{Err: err}
+	}
+	return set, nil
+}
+
+// dataOf says which data set a configuration names.
+func dataOf(d config.DataConfig, shares [3]int) data.Config {
+	return data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
+		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Skip: d.OnError == "skip"}
 }
 
 // sequences is what the source of that name draws.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
+	"espalier/pipeline/journal"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
 	"espalier/torch"
@@ -146,6 +148,13 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 	assert.Positive(t, read.Student.LatencyMS.P50)
 	assert.Positive(t, read.Student.Throughput.AnswersPerS)
 
+	p := pageOf(t, out)
+	assert.Equal(t, []string{"stages", "tasks", "parts", "cuts", "importance", "losses", "gallery", "run"}, p.Sections)
+	assert.Equal(t, 12, p.Cards, "all pictures of the test split")
+	for _, shown := range []string{"Accuracy over latency", "Stage hidden: distillation", "2 of 2 blocks stayed", "cut in stage blocks", "16 of 32", "held"} {
+		assert.Contains(t, p.Text, shown)
+	}
+
 	// The student stands alone: it loads with no plan, at the sizes that the plan left.
 	m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
 	require.NoError(t, err)
@@ -153,13 +162,22 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 	assert.Equal(t, 16, m.Store().Axis("vision_model.hidden").Units())
 	assert.Equal(t, int(read.Student.Parameters), m.Store().Count())
 
-	// A finished run gives its report and computes nothing.
-	again, err := runWith(context.Background(), cfg, func(e event.Event) {
+	// A finished run gives its report and computes nothing. It tells all the same what it has found.
+	first, err := os.ReadFile(filepath.Join(out, journal.EventsName))
+	require.NoError(t, err)
+	before, _ := numbersOf(t, out)
+	var lines bytes.Buffer
+	again, err := Run(context.Background(), cfg, Options{Lines: &lines, Events: func(e event.Event) {
 		if p, working := e.(event.Phase); working {
 			assert.Equal(t, "data", p.Name)
 		}
-	})
+	}})
 	require.NoError(t, err)
+	both, err := os.ReadFile(filepath.Join(out, journal.EventsName))
+	require.NoError(t, err)
+	assert.Equal(t, string(first)+lines.String(), string(both))
+	after, kept := numbersOf(t, out)
+	checkJournal(t, first, lines.Bytes(), before, after, kept)
 	assert.NotEmpty(t, again.Reused)
 	again.Reused, again.Seconds, again.PeakRSSBytes, again.Config = nil, read.Seconds, read.PeakRSSBytes, read.Config // it has been through JSON
 	assert.Equal(t, read, again)

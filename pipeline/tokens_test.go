@@ -98,7 +98,7 @@ func TestStagesCutTokens(t *testing.T) {
 			var cuts []string
 			r, err := Run(context.Background(), cfg, Options{machine: madeUp(&metronome{}), Events: func(e event.Event) {
 				if c, ok := e.(event.Cut); ok {
-					cuts = append(cuts, c.Kept)
+					cuts = append(cuts, c.Left)
 				}
 			}})
 			require.NoError(t, err)

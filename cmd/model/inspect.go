@@ -38,7 +38,7 @@ func inspect(flags *flag.FlagSet) func([]string, io.Writer) error {
 		defer files.Close()
 		tell(flags, m)
 		c := m.Config()
-		fmt.Fprintf(out, "%s: %s, %s parameters, %s\n\n", args[0], kindOf(c), grouped(m.Store().Count()), sightOf(c))
+		fmt.Fprintf(out, "%s: %s, %s parameters, %s\n\n", args[0], c.Kind(), grouped(m.Store().Count()), sightOf(c))
 		if err := table(out, partRows(m, files), 1, 2, 3); err != nil {
 			return err
 		}
@@ -53,18 +53,6 @@ func inspect(flags *flag.FlagSet) func([]string, io.Writer) error {
 		}
 		return nil
 	}
-}
-
-// kindOf names a network's family.
-func kindOf(c *model.Config) string {
-	language := strings.ToUpper(c.Text.ModelType)
-	switch {
-	case !c.Towers():
-		return language
-	case c.Instruct():
-		return "InstructBLIP with " + language
-	}
-	return "BLIP-2 with " + language
 }
 
 func sightOf(c *model.Config) string {

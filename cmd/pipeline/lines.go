@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"espalier/pipeline/event"
 	"espalier/pipeline/report"
 )
@@ -20,7 +22,9 @@ type tracker struct {
 	began       time.Time
 	first       int       // Done of the first progress: above 0 when the run goes on from a checkpoint
 	firstAt     time.Time // and when that was
+	lastAt      time.Time // of the last one
 	hasProgress bool
+	rest        *rest // of the run; nil where that is not known. It does not change
 }
 
 func (t *tracker) progress(p event.Progress, now time.Time) {
@@ -28,7 +32,7 @@ func (t *tracker) progress(p event.Progress, now time.Time) {
 	if !t.hasProgress || p.Done < t.last.Done || p.Total != t.last.Total {
 		t.first, t.firstAt, t.hasProgress = p.Done, now, true
 	}
-	t.last = p
+	t.last, t.lastAt = p, now
 }
 
 // left is the time that the rest takes at the pace so far; not known before two progress events.
@@ -61,6 +65,35 @@ func (t *tracker) loss() string {
 	return fmt.Sprintf("loss %.4f", *t.last.Loss)
 }
 
+// remaining says how long the phase takes, and the run; the phase's own time so far where neither is known.
+func (t *tracker) remaining(now time.Time) (phase, run string) {
+	if d, known := t.left(now); known {
+		phase = report.Duration(d.Seconds()) + " left"
+	}
+	if d, known := t.over(now); known {
+		run = "~" + report.Duration(d.Seconds()) + " in all"
+	}
+	return phase, run
+}
+
+// beside is what stands behind a bar: as much as leaves room for it.
+func (t *tracker) beside(now time.Time, room int) string {
+	phase, run := t.remaining(now)
+	if phase == "" {
+		phase = report.Duration(now.Sub(t.began).Seconds())
+	}
+	both := phase
+	if run != "" {
+		both += ", " + run
+	}
+	for _, parts := range [][]string{{t.counted(), t.loss(), both}, {t.counted(), both}, {both}, {phase}} {
+		if text := "  " + joined(parts...); runewidth.StringWidth(text)+leastBar <= room {
+			return text
+		}
+	}
+	return " " + phase
+}
+
 // summary is the line that stays when the phase is over.
 func (t *tracker) summary(now time.Time) string {
 	return line(t.phase.Stage, t.name(), joined(t.counted(), t.loss(), report.Duration(now.Sub(t.began).Seconds())))
@@ -68,11 +101,8 @@ func (t *tracker) summary(now time.Time) string {
 
 // status is the line for a reader without bars.
 func (t *tracker) status(now time.Time) string {
-	left := ""
-	if d, known := t.left(now); known {
-		left = report.Duration(d.Seconds()) + " left"
-	}
-	return line(t.phase.Stage, t.name(), joined(t.counted(), t.loss(), left))
+	phase, run := t.remaining(now)
+	return line(t.phase.Stage, t.name(), joined(t.counted(), t.loss(), phase, run))
 }
 
 // result is what an event leaves on the screen; the empty text is nothing.
@@ -82,7 +112,7 @@ func result(e event.Event) string {
 		return line("teacher", "measured", e.Model.Line())
 	case event.Cut:
 		cut := report.Cut{Parameters: e.Parameters, SliceMaskMaxDiff: e.SliceMaskMaxDiff}
-		return line(e.Stage, fmt.Sprintf("cut %d/%d", e.Cut, e.Of), joined(cut.Line(), e.Kept))
+		return line(e.Stage, fmt.Sprintf("cut %d/%d", e.Cut, e.Of), joined(cut.Line(), e.Left))
 	case event.Chosen:
 		return line(e.Stage, "chosen", report.Choice(e.Candidates))
 	case event.Tried:

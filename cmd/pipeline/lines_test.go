@@ -49,7 +49,7 @@ func TestResults(t *testing.T) {
 	for want, e := range map[string]event.Event{
 		"teacher  measured          1.23k · 50.0 % right":                          event.TeacherMeasured{Model: model},
 		"inner    pruned            1.23k · 50.0 % right":                          event.StageMeasured{Stage: "inner", When: event.Pruned, Model: model},
-		"hidden   cut 2/4           1.23k · slice − mask 1.5e-13 · vision 92":      event.Cut{Stage: "hidden", Cut: 2, Of: 4, Parameters: 1234, SliceMaskMaxDiff: 1.5e-13, Kept: "vision 92"},
+		"hidden   cut 2/4           1.23k · slice − mask 1.5e-13 · vision 92":      event.Cut{Stage: "hidden", Cut: 2, Of: 4, Parameters: 1234, SliceMaskMaxDiff: 1.5e-13, Left: "vision 92"},
 		"hidden   gate              lost: drop 2.0 points (1.0 to 3.0), alpha 0.5": event.GateResult{Stage: "hidden", Gate: report.Gate{Limits: report.Limits{Alpha: .005}, Verdict: report.Lost, Drop: .02, CI: [2]float64{.01, .03}}},
 		"": event.Finished{},
 	} {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"espalier/cmd/shell"
 	"espalier/pipeline"
@@ -35,13 +36,27 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	if len(args) > 0 && args[0] == "data" {
 		return dataCommand(args[1:], stdout, stderr)
 	}
+	if len(args) > 0 && args[0] == "init" {
+		return initCommand(args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "doctor" {
+		return doctorCommand(args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "report" {
+		return reportCommand(args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "watch" {
+		return watch(args[1:], stdout, stderr)
+	}
 	var set settings
 	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("c", "run.toml", "the `file` of a run or of an experiment")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
-	plan := flags.Bool("plan", false, "say what the run needs and which sizes it chooses, and train nothing")
+	plan := flags.Bool("plan", false, "say what the run will take: sizes, memory, time, disk; and train nothing")
+	rehearse := flags.Duration("rehearse", time.Minute, "with -plan, how long it may work to find out memory and time; 0 leaves both out")
+	lines := flags.Bool("json", false, "print the run's events as JSON, one a line, and nothing else; docs/events.md describes them; with -plan, print the plan so")
 	quick := flags.Bool("quick", false, "of an experiment, the reduced form")
 	page := flags.String("write", "", "of an experiment, put the table into this `page` too, between its markers")
 	lanes := flags.Int("lanes", 0, "of an experiment, `runs` at once; 0 is as many as their threads leave room for")
@@ -56,11 +71,15 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 		fmt.Fprintf(stderr, "pipeline: unexpected argument %q: name the run's file with -c\n", flags.Arg(0))
 		return 2
 	}
+	if *again != "" && *lines {
+		fmt.Fprintln(stderr, "pipeline: -verify prints a comparison, not a run's events; leave -json out")
+		return 2
+	}
 	if *again != "" {
 		return verify(*again, stdout, stderr)
 	}
 	if experiment.Is(*path) {
-		if *recheck || *plan || *lanes < 0 {
+		if *recheck || *plan || *lines || *lanes < 0 {
 			fmt.Fprintf(stderr, "pipeline: %s is an experiment, which takes -set, -quick, -write and -lanes alone\n", *path)
 			return 2
 		}
@@ -76,12 +95,19 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 		return status(err)
 	}
 
-	show := newDisplay(stdout)
+	show, o := newDisplay(stdout), pipeline.Options{Recheck: *recheck}
+	if *lines {
+		show, o.Lines = silent(), stdout
+	}
+	o.Events = show.event
 	ctx, stop := interruptible(show)
 	defer stop()
-	result, err := run(ctx, config, pipeline.Options{Events: show.event, Recheck: *recheck, Plan: *plan})
+	if *plan {
+		return foretell(ctx, config, *rehearse, show, *lines, stdout, stderr)
+	}
+	result, err := run(ctx, config, o)
 	show.close()
-	if result != nil {
+	if result != nil && !*lines {
 		fmt.Fprintln(stdout)
 		if e := drawReport(stdout, result, tableWidth(stdout), show.bold); e != nil && err == nil {
 			err = e

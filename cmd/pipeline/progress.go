@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"espalier/cmd/shell"
 	"espalier/pipeline/event"
-	"espalier/pipeline/report"
 )
 
 // display shows a run's events: on a terminal a bar for the phase at work, with results scrolling above it; else
@@ -20,11 +22,14 @@ import (
 type display struct {
 	out      io.Writer
 	terminal bool
+	past     bool // what is told is over already: no bars, and of each phase its summary alone
 	width    int
 	bold     func(string) string
-	now      func() time.Time
+	now      func() time.Time // when what is told has happened
+	clock    func() time.Time // what bars show the time by
 
 	mutex   sync.Mutex
+	course  course
 	phase   *tracker // nil between phases
 	latest  event.Phase
 	bar     *bar // the phase's, on a terminal
@@ -34,7 +39,12 @@ type display struct {
 
 func newDisplay(out *os.File) *display {
 	terminal := isTerminal(out)
-	return &display{out: out, terminal: terminal, width: tableWidth(out), bold: bold(terminal), now: time.Now}
+	return &display{out: out, terminal: terminal, width: tableWidth(out), bold: bold(terminal), now: time.Now, clock: time.Now}
+}
+
+// silent is a display that shows nothing.
+func silent() *display {
+	return &display{out: io.Discard, past: true, bold: plainly, now: time.Now, clock: time.Now}
 }
 
 func (d *display) event(e event.Event) {
@@ -48,6 +58,9 @@ func (d *display) event(e event.Event) {
 		d.progress(e)
 	case event.Note:
 		d.print(e.Text)
+	case event.Outline:
+		d.course = course{work: slices.Clone(e.Work)}
+	case event.Curve, event.Step, event.Histograms, event.Answers, event.Start, event.End: // for files
 	default:
 		d.end() // a result is the outcome of the phase, and is read after it
 		if e, ok := e.(event.Divided); ok {
@@ -68,11 +81,31 @@ func (d *display) close() {
 
 func (d *display) begin(p event.Phase) {
 	now := d.now()
-	d.latest, d.phase = p, &tracker{phase: p, began: now}
+	d.latest, d.phase = p, &tracker{phase: p, began: now, rest: d.course.begin(p)}
 	d.printed, d.told = now, 0
-	if d.terminal {
-		d.bar = newBar(d.out, d.phase, d.now)
+	d.draw()
+}
+
+// draw begins the bar of the phase, where there is to be one.
+func (d *display) draw() {
+	if d.terminal && !d.past && d.phase != nil {
+		d.bar = newBar(d.out, d.phase, d.clock)
 	}
+}
+
+// at says when what is told next has happened.
+func (d *display) at(when time.Time) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.now = func() time.Time { return when }
+}
+
+// live goes on with what happens now.
+func (d *display) live() {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.past = false
+	d.draw()
 }
 
 func (d *display) end() {
@@ -82,6 +115,8 @@ func (d *display) end() {
 	}
 	if d.phase != nil {
 		fmt.Fprintln(d.out, shell.Escape(d.phase.summary(d.now())))
+		seconds, done := d.phase.work(d.now())
+		d.course.end(d.phase.phase, seconds, done)
 		d.phase = nil
 	}
 }
@@ -98,7 +133,7 @@ func (d *display) progress(p event.Progress) {
 	d.phase.Lock()
 	d.phase.progress(p, now)
 	d.phase.Unlock()
-	if d.terminal {
+	if d.terminal || d.past {
 		return // the bar reads the tracker at its own pace
 	}
 	since := now.Sub(d.printed)
@@ -118,7 +153,7 @@ func (d *display) print(text string) {
 	}
 	d.bar.remove()
 	fmt.Fprintln(d.out, "\r"+text) // the terminal's own ^C leaves the cursor in column 2
-	d.bar = newBar(d.out, d.phase, d.now)
+	d.draw()
 }
 
 // bar is one phase on a terminal. Each has a container of its own, so that nothing of it is drawn once it is
@@ -128,8 +163,8 @@ type bar struct {
 	bar       *mpb.Bar
 }
 
-// leastBar is the bar's width below which the loss gives way to it.
-const leastBar = 10
+// leastBar is the bar's width for which text gives way, and roomy that of a terminal on which headings stand in columns.
+const leastBar, roomy = 10, 60
 
 // newBar draws what t says.
 func newBar(out io.Writer, t *tracker, now func() time.Time) *bar {
@@ -153,17 +188,13 @@ func newBar(out io.Writer, t *tracker, now func() time.Time) *bar {
 	container := mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(100*time.Millisecond))
 	// A total of 0 keeps mpb from ending the bar by itself when the count is full.
 	b := container.New(0, fill, mpb.BarFillerTrim(),
-		mpb.PrependDecorators(text(func(int) string { return heading(t.phase.Stage, t.name()) })),
-		mpb.AppendDecorators(text(func(room int) string {
-			left := report.Duration(now().Sub(t.began).Seconds())
-			if d, known := t.left(now()); known {
-				left = report.Duration(d.Seconds()) + " left"
+		mpb.PrependDecorators(text(func(room int) string {
+			if room < roomy {
+				return runewidth.Truncate(strings.TrimSpace(t.phase.Stage+" "+t.name()), room/2, "…") + " "
 			}
-			if text := "  " + joined(t.counted(), t.loss(), left); len(text)+leastBar <= room {
-				return text
-			}
-			return "  " + joined(t.counted(), left)
-		})))
+			return heading(t.phase.Stage, t.name())
+		})),
+		mpb.AppendDecorators(text(func(room int) string { return t.beside(now(), room) })))
 	return &bar{container, b}
 }
 

@@ -16,7 +16,7 @@ import (
 // clocked is a display without bars whose time the test sets.
 func clocked() (*display, *bytes.Buffer, *time.Time) {
 	now, out := start, &bytes.Buffer{}
-	return &display{out: out, bold: plain, now: func() time.Time { return now }}, out, &now
+	return &display{out: out, bold: plain, now: func() time.Time { return now }, clock: time.Now}, out, &now
 }
 
 func TestPlainLines(t *testing.T) {
@@ -74,7 +74,7 @@ hidden   distil            2/2 · 0.0 s
 // Bars are drawn and taken away again: what stays are the lines, each on its own.
 func TestBarsLeaveLinesBehind(t *testing.T) {
 	out := &bytes.Buffer{}
-	d := &display{out: out, terminal: true, bold: plain, now: func() time.Time { return start }}
+	d := &display{out: out, terminal: true, bold: plain, now: func() time.Time { return start }, clock: func() time.Time { return start }}
 	d.event(event.Phase{Stage: "inner", Name: "distil"})
 	loss := 1.5
 	d.event(event.Progress{Done: 5, Total: 10, Unit: "steps", Loss: &loss})

@@ -15,10 +15,12 @@ func isTerminal(f *os.File) bool {
 // bold is for headings; it is silent where the output is no terminal or NO_COLOR is set (no-color.org).
 func bold(terminal bool) func(string) string {
 	if !terminal || os.Getenv("NO_COLOR") != "" {
-		return func(s string) string { return s }
+		return plainly
 	}
 	return func(s string) string { return "\x1b[1m" + s + "\x1b[0m" }
 }
+
+func plainly(s string) string { return s }
 
 // tableWidth is the terminal's width, or what COLUMNS says, or a width that logs bear.
 func tableWidth(f *os.File) int {

@@ -152,6 +152,7 @@ func (c *Chain) do(ctx context.Context, k *call) (Result, json.RawMessage, error
 	}
 	c.record.keep(k, found)
 	c.tally.count(found)
+	c.o.Events.Emit(event.Step{At: k.at, Kept: found.Reused, Seconds: found.Seconds})
 	return found, value, nil
 }
 
@@ -178,7 +179,7 @@ func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, 
 		c.tally.computed(k, gone, changed)
 		k.begin(c.o.Events)
 		began := time.Now()
-		w := &Work{Environment: c.Environment, Events: c.o.Events, KeepEvery: c.o.KeepEvery, folder: place.work(k.id)}
+		w := &Work{Environment: c.Environment, Events: c.o.Events, Phase: k.phase, KeepEvery: c.o.KeepEvery, folder: place.work(k.id)}
 		value, err := k.compute(ctx, w)
 		if failed := (*disk.Error)(nil); errors.As(err, &failed) && i+1 < len(places) { // a file that is written as it is computed
 			_ = held.Unlock()
@@ -209,7 +210,7 @@ func (c *Chain) again(ctx context.Context, k *call, found Result) error {
 		return errors.New("chain: there is no temporary folder for the recheck")
 	}
 	k.begin(c.o.Events)
-	w := &Work{Environment: c.Environment, Events: c.o.Events, folder: spare.work(k.id), pieces: found.pieces}
+	w := &Work{Environment: c.Environment, Events: c.o.Events, Phase: k.phase, folder: spare.work(k.id), pieces: found.pieces}
 	if err := c.recheck.compare(ctx, k, w, found); err != nil {
 		return fmt.Errorf("recheck of %s: %w", k.at, err)
 	}

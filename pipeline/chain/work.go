@@ -13,6 +13,7 @@ import (
 type Work struct {
 	Environment Environment
 	Events      event.Events
+	Phase       event.Phase // that began with the step
 	KeepEvery   time.Duration
 
 	folder string

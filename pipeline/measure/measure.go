@@ -30,11 +30,13 @@ type Subject struct {
 }
 
 // Measured are a network's figures, and the marks on the test split behind them. Seconds are what all of it took when it was
-// computed.
+// computed; Kept says that nothing of it was computed now.
 type Measured struct {
 	report.Model
 	Test    Marks
 	Seconds float64
+	Kept    bool
+	Weights map[string]event.Histogram // by part
 }
 
 func (s Subject) place(at, what string) chain.Place {
@@ -55,7 +57,7 @@ func MarksOfSome(ctx context.Context, c *chain.Chain, s Subject, on *corpus.Corp
 // Of gives a network's sizes, its accuracies on the test and ood splits and what single answers to the test split are worth, and, unless
 // it was just cut, latency and throughput.
 func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.EvalConfig) (m Measured, err error) {
-	sized, err := chain.Do(ctx, c, chain.Place{At: s.At + " sizes"}, sizeStep, sizeInput{s.Network})
+	size, err := chain.Do(ctx, c, chain.Place{At: s.At + " sizes"}, sizeStep, sizeInput{s.Network})
 	if err != nil {
 		return m, err
 	}
@@ -63,7 +65,7 @@ func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.E
 	if err != nil {
 		return m, err
 	}
-	m = Measured{Model: sized.Value, Test: test.Value, Seconds: sized.Seconds + test.Seconds}
+	m = Measured{Model: size.Value.Model, Weights: size.Value.Weights, Test: test.Value, Seconds: size.Seconds + test.Seconds, Kept: size.Reused && test.Reused}
 	m.Accuracy, m.AccuracyByCategory = m.Test.Accuracy(on.Test.Split)
 	m.AccuracyByLength, m.Confidence = m.Test.byLength(on.Test), confidenceOf(s.Validation, m.Test)
 	if s.Teacher != nil {
@@ -80,7 +82,7 @@ func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.E
 		}
 		m.OOD, _ = ood.Value.Accuracy(on.OOD.Split)
 		m.OODPositions = ood.Value.Positions()
-		m.Seconds += ood.Seconds
+		m.Seconds, m.Kept = m.Seconds+ood.Seconds, m.Kept && ood.Reused
 	}
 	if s.When == event.Pruned {
 		return m, nil
@@ -88,26 +90,36 @@ func Of(ctx context.Context, c *chain.Chain, s Subject, on Splits, eval config.E
 	fast, err := chain.Do(ctx, c, s.place("speed", "speed"), speedStep, speedInput{Network: s.Network, Questions: on.Test, Runs: eval.LatencyRuns,
 		Warmup: eval.LatencyWarmup, Batch: eval.ThroughputBatch, MaxTokens: eval.MaxAnswerTokens})
 	m.LatencyMS, m.Throughput = fast.Value.Latency, fast.Value.Throughput
-	m.Seconds += fast.Seconds
+	m.Seconds, m.Kept = m.Seconds+fast.Seconds, m.Kept && fast.Reused
 	return m, err
 }
 
 type sizeInput struct{ Network *network.Held }
 
-var sizeStep = chain.Step[sizeInput, report.Model]{Name: "sizes", Compute: sizes}
+// sized is what a network is, whatever it answers.
+type sized struct {
+	Model   report.Model // with its sizes alone
+	Weights map[string]event.Histogram
+}
+
+var sizeStep = chain.Step[sizeInput, sized]{Name: "sizes", Compute: sizes}
 
 // sizes needs the network in memory: its bytes depend on the dtypes.
-func sizes(_ context.Context, _ *chain.Work, in sizeInput) (report.Model, error) {
+func sizes(_ context.Context, _ *chain.Work, in sizeInput) (s sized, err error) {
 	n, err := in.Network.Get()
 	if err != nil {
-		return report.Model{}, err
+		return s, err
+	}
+	if s.Weights, err = weightsOf(n); err != nil {
+		return s, err
 	}
 	parts := n.Store().CountByPart()
-	return report.Model{
+	s.Model = report.Model{
 		Parameters: int64(n.Store().Count()), Bytes: int64(n.Store().Bytes()),
 		ParametersByPart: report.Parts{
 			Vision: int64(parts["vision"]), QFormer: int64(parts["qformer"]), Projection: int64(parts["projection"]),
 			LanguageBlocks: int64(parts["language_blocks"]), Embeddings: int64(parts["embeddings"]),
 		},
-	}, nil
+	}
+	return s, nil
 }

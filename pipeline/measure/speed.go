@@ -58,7 +58,7 @@ func latency(ctx context.Context, n model.Network, in speedInput) (report.Latenc
 	torch.SetNumThreads(1)
 	c := in.Questions
 	pixels := make([]uint8, 3*c.Pre.Size*c.Pre.Size)
-	return Alone(ctx, Rounds{Warmup: in.Warmup, Runs: in.Runs, Span: latencySpan}, func(i int) (time.Duration, error) {
+	return Alone(ctx, Rounds{Warmup: in.Warmup, Runs: in.Runs, Span: LatencySpan}, func(i int) (time.Duration, error) {
 		p := i % c.Split.Len()
 		questions := c.Split.Questions(p)
 		q := questions[(i/c.Split.Len()+i)%len(questions)]
@@ -76,13 +76,14 @@ type Rounds struct {
 	Warmup int
 	Runs   int           // answers of a round
 	Span   time.Duration // no round begins after it but the first
+	Pause  time.Duration // before each round but the first; the span does not count it
 }
 
 // MostRounds is in how many rounds answers are timed at most.
 const MostRounds = 5
 
-// latencySpan: no round of a measured network's latency begins later than this.
-const latencySpan = 2 * time.Second
+// LatencySpan: no round of a measured network's latency begins later than this.
+const LatencySpan = 2 * time.Second
 
 // Alone times single answers in rounds. It gives the round with the least median: other work on the machine, which can last for longer than
 // a round of a small network, only adds to a latency.
@@ -101,7 +102,15 @@ func Alone(ctx context.Context, r Rounds, answer func(i int) (time.Duration, err
 			return least, err
 		}
 	}
-	for begun, round := time.Now(), 0; round == 0 || round < MostRounds && time.Since(begun) < r.Span; round++ {
+	spent := time.Duration(0)
+	for round := 0; round == 0 || round < MostRounds && spent < r.Span; round++ {
+		if round > 0 && r.Pause > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(r.Pause):
+			}
+		}
+		begun := time.Now()
 		times = times[:0]
 		for i := range r.Runs {
 			if err := ask(r.Warmup + i); err != nil {
@@ -111,6 +120,7 @@ func Alone(ctx context.Context, r Rounds, answer func(i int) (time.Duration, err
 		if p50 := percentile(times, .5); round == 0 || p50 < least.P50 {
 			least = report.Latency{P50: p50, P99: percentile(times, .99), Batch: 1}
 		}
+		spent += time.Since(begun)
 	}
 	return least, nil
 }

@@ -121,3 +121,6 @@ func mostTokens(needs []answerNeed) (most int) {
 	}
 	return most
 }
+
+// LongestAnswer is how many tokens the answers of the splits that are measured need, the end left out.
+func LongestAnswer(in Input) int { return mostTokens(in.answerNeeds()) }

@@ -40,7 +40,7 @@ type Flips struct {
 
 // auditTable shows flips and confidence of the teacher and of what each stage left; by task, what turned wrong and what turned right.
 func (r *Report) auditTable() Table {
-	t := Table{Title: "Flips and confidence on the test split"}
+	t := Table{About: "answers", Title: "Flips and confidence on the test split"}
 	t.column("stage", "", true)
 	for _, head := range []string{"right → wrong", "wrong → right"} {
 		t.column(head, "flips", false)

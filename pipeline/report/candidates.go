@@ -41,7 +41,7 @@ func KendallTau(candidates []Candidate) *float64 {
 
 // candidateTable shows what the stages tried.
 func candidateTable(stages []Stage) Table {
-	t := Table{Title: "Ways to score that were tried: accuracy on a part of the validation split (%)"}
+	t := Table{About: "candidates", Title: "Ways to score that were tried: accuracy on a part of the validation split (%)"}
 	t.column("stage", "", true)
 	t.column("criterion/loss", "", true)
 	for _, head := range []string{"just cut", "trained", "steps", "chosen", "tau"} {

@@ -13,12 +13,20 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// WritePlot draws the year as a PNG: how far the saving moves with each input from its low to its high end, the widest on top.
+// WritePlot draws the year as a PNG.
 func (y *Year) WritePlot(path string) error {
-	p := plot.New()
+	p, err := y.Plot()
+	if err != nil {
+		return err
+	}
 	p.Title.Text = fmt.Sprintf("%s kWh a year saved, modelled; joules %s; claim %s kWh", threeDigits(y.Saved), y.Basis, threeDigits(y.Claim))
-	p.Title.TextStyle.Font.Size = vg.Points(13)
-	p.Title.Padding = vg.Points(8)
+	p.Title.TextStyle.Font.Size, p.Title.Padding = vg.Points(13), vg.Points(8)
+	return writePNG(p, path)
+}
+
+// Plot draws how far the saving moves with each input from its low to its high end, the widest on top.
+func (y *Year) Plot() (*plot.Plot, error) {
+	p := plot.New()
 	p.X.Label.Text = "kWh, one input at an end" // short: plot leaves too much room for a long one on a logarithmic axis
 	ends := []float64{y.Claim, y.Saved}
 	for _, in := range y.Inputs {
@@ -43,26 +51,27 @@ func (y *Year) WritePlot(path string) error {
 		for _, side := range []struct {
 			saved, value float64
 			color        color.Color
-		}{{in.SavedLow, in.Low, oodColor}, {in.SavedHigh, in.High, recoverColor}} {
+		}{{in.SavedLow, in.Low, OODColor}, {in.SavedHigh, in.High, RecoverColor}} {
 			if side.value == in.Base {
 				continue
 			}
 			if err := bar(p, plotter.XYs{{X: y.Saved, Y: float64(i)}, {X: side.saved, Y: float64(i)}}, side.color, threeDigits(side.value)); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
 	top := float64(len(inputs)) - .3
 	for _, line := range []struct {
-		at    float64
-		name  string
-		color color.Color
-	}{{y.Saved, "all at base", color.Gray{Y: 0x60}}, {y.Claim, "claim", fallColor}} {
+		at     float64
+		name   string
+		color  color.Color
+		dashes []vg.Length
+	}{{y.Saved, "all at base", MarkColor, []vg.Length{vg.Points(4), vg.Points(3)}}, {y.Claim, "claim", FallColor, nil}} {
 		l, err := plotter.NewLine(plotter.XYs{{X: line.at, Y: -.6}, {X: line.at, Y: top}})
 		if err != nil {
-			return fmt.Errorf("report: plot: %w", err)
+			return nil, fmt.Errorf("report: plot: %w", err)
 		}
-		l.Color, l.Width, l.Dashes = line.color, vg.Points(1.5), []vg.Length{vg.Points(4), vg.Points(3)}
+		l.Color, l.Width, l.Dashes = line.color, vg.Points(1.5), line.dashes
 		p.Add(l)
 		p.Legend.Add(line.name, l)
 	}
@@ -71,7 +80,7 @@ func (y *Year) WritePlot(path string) error {
 	p.Y.Min, p.Y.Max = -.6, top
 	p.Legend.Top, p.Legend.Left = false, true
 	p.Legend.XOffs, p.Legend.YOffs = vg.Points(16), vg.Points(12)
-	return writePNG(p, path)
+	return p, nil
 }
 
 // bar draws a thick line, and a text beyond its end.
@@ -94,11 +103,21 @@ func bar(p *plot.Plot, along plotter.XYs, c color.Color, text string) error {
 	return nil
 }
 
+// mostDecades is how many labels of powers of ten have room.
+const mostDecades = 5
+
 // decades marks the powers of ten between two values.
 func decades(low, high float64) (ticks plot.ConstantTicks) {
-	for e := math.Ceil(math.Log10(low)); math.Pow(10, e) <= high; e++ {
-		v := math.Pow(10, e)
-		ticks = append(ticks, plot.Tick{Value: v, Label: threeDigits(v)})
+	first, last := math.Ceil(math.Log10(low)), math.Floor(math.Log10(high))
+	each := math.Ceil((last - first + 1) / mostDecades)
+	for e := first; e <= last; e++ {
+		t := plot.Tick{Value: math.Pow(10, e)}
+		if math.Mod(e-first, each) == 0 {
+			if t.Label = threeDigits(t.Value); t.Value >= 1e3 {
+				t.Label = rough(int64(t.Value))
+			}
+		}
+		ticks = append(ticks, t)
 	}
 	return ticks
 }

@@ -39,7 +39,7 @@ func (j *Joules) table() Table {
 	if len(j.Networks) > 0 && j.Networks[0].Gross.Median < 1 {
 		unit, scale = "mJ", 1e3
 	}
-	t := Table{Title: fmt.Sprintf("Energy of an answer, %s (%d pictures at once, threads: %d, %s)", j.Basis, j.Batch, j.Threads, j.Device)}
+	t := Table{About: "energy", Title: fmt.Sprintf("Energy of an answer, %s (%d pictures at once, threads: %d, %s)", j.Basis, j.Batch, j.Threads, j.Device)}
 	t.column("network", "", true)
 	t.column("basis", "", true)
 	for _, head := range []string{unit + " gross", "least – most", unit + " net of idle", "least – most"} {
@@ -62,7 +62,7 @@ func (s Spread) Times(factor float64) Spread {
 func (s Spread) ends() string { return threeDigits(s.Low) + " – " + threeDigits(s.High) }
 
 func (y *Year) table() Table {
-	t := Table{Title: fmt.Sprintf("A year, modelled: kWh saved at each input's ends; break-even for %s kWh", threeDigits(y.Claim))}
+	t := Table{About: "energy", Title: fmt.Sprintf("A year, modelled: kWh saved at each input's ends; break-even for %s kWh", threeDigits(y.Claim))}
 	t.column("input", "", true)
 	t.column("unit", "input", true)
 	for _, head := range []string{"low", "base", "high"} {

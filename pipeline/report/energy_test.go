@@ -74,8 +74,8 @@ func TestTornadoIsAPicture(t *testing.T) {
 				colours[img.At(x, y)]++
 			}
 		}
-		assert.Greater(t, colours[oodColor], 1000, "bar to the low end")
-		assert.Greater(t, colours[recoverColor], 1000, "bar to the high end")
-		assert.Greater(t, colours[fallColor], 100, "the claim")
+		assert.Greater(t, colours[OODColor], 1000, "bar to the low end")
+		assert.Greater(t, colours[RecoverColor], 1000, "bar to the high end")
+		assert.Greater(t, colours[FallColor], 100, "the claim")
 	}
 }

@@ -72,6 +72,9 @@ func count(n int64) string {
 	return b.String()
 }
 
+// Count writes 3044640 as 3,044,640.
+func Count(n int64) string { return count(n) }
+
 // times writes a ratio; 0 is one that was not measured.
 func times(ratio float64) string {
 	if ratio == 0 {

@@ -7,7 +7,7 @@ import (
 
 // metricTable has the metrics of free answers that were asked for.
 func metricTable(r *Report) Table {
-	t := Table{Title: "Free answers on the test split: means of other metrics (%)"}
+	t := Table{About: "tasks", Title: "Free answers on the test split: means of other metrics (%)"}
 	t.column("stage", "", true)
 	names := slices.Sorted(maps.Keys(r.Teacher.Metrics))
 	tasks := r.Teacher.Accuracy.Tasks()

@@ -27,7 +27,7 @@ func TestPlotIsAPicture(t *testing.T) {
 			colours[img.At(x, y)] = true
 		}
 	}
-	for _, c := range []any{fallColor, recoverColor, oodColor} {
+	for _, c := range []any{FallColor, RecoverColor, OODColor} {
 		assert.True(t, colours[c], "%v is drawn", c)
 	}
 }

@@ -119,7 +119,7 @@ const mostShownTokens = 9
 
 // positionTable has the accuracy of each token of the teacher's answers and of those after each stage.
 func positionTable(r *Report) Table {
-	t := Table{Title: "Answers token by token on the test split (%); wrong: tokens behind an error, and at the same places without one"}
+	t := Table{About: "answers", Title: "Answers token by token on the test split (%); wrong: tokens behind an error, and at the same places without one"}
 	t.column("stage", "", true)
 	names, models := r.measured()
 	places := min(mostShownTokens, len(r.Teacher.Positions.Tokens))

@@ -9,6 +9,7 @@ import (
 
 // Table is a table's text, ready to be drawn by any program: the terminal's, a page's, a spreadsheet's.
 type Table struct {
+	About   string // "stages", "gates", "candidates", "tasks", "answers", "energy", "target" or "summary": the part of a report that it belongs to
 	Title   string
 	Columns []Column
 	Rows    [][]string // one text a column
@@ -68,7 +69,7 @@ func (r *Report) measured() (names []string, models []Model) {
 
 func (r *Report) stageTable() Table {
 	tasks := r.Teacher.Accuracy.Tasks()
-	t := Table{Title: "Stages: size, speed and accuracy on the test split (%)"}
+	t := Table{About: "stages", Title: "Stages: size, speed and accuracy on the test split (%)"}
 	t.column("stage", "", true)
 	for _, head := range []string{"parameters", "ratio", "MB"} {
 		t.column(head, "size", false)
@@ -102,7 +103,7 @@ func (r *Report) stageTable() Table {
 }
 
 func gateTable(stages []Stage) Table {
-	t := Table{Title: "Gates: points of accuracy lost against the teacher"}
+	t := Table{About: "gates", Title: "Gates: points of accuracy lost against the teacher"}
 	t.column("stage", "", true)
 	for _, head := range []string{"split", "lost", "95 % interval", "alpha", "gate"} {
 		t.column(head, "gate", head == "split" || head == "gate")
@@ -121,7 +122,7 @@ func (s StageSeconds) total() float64 { return s.Importance + s.Prune + s.Distil
 
 // triesTable has all attempts of the stages that made more than one.
 func triesTable(stages []Stage) Table {
-	t := Table{Title: "Tries of stages that were not accepted at once"}
+	t := Table{About: "gates", Title: "Tries of stages that were not accepted at once"}
 	t.column("stage", "", true)
 	t.column("try", "gate", true)
 	for _, head := range []string{"lost", "95 % interval", "gate", "accepted"} {
@@ -149,7 +150,7 @@ func (g Gate) word() string {
 
 func (r *Report) categoryTable() Table {
 	tasks := r.Teacher.Accuracy.Tasks()
-	t := Table{Title: "Accuracy by category on the test split (%), teacher → student"}
+	t := Table{About: "tasks", Title: "Accuracy by category on the test split (%), teacher → student"}
 	t.column("category", "", true)
 	for _, head := range []string{"teacher", "student", "change"} {
 		t.column(head, Overall, false)
@@ -169,7 +170,7 @@ func (r *Report) categoryTable() Table {
 }
 
 func (r *Report) summaryTable() Table {
-	t := Table{Title: "Summary"}
+	t := Table{About: "summary", Title: "Summary"}
 	t.column("", "", true)
 	for _, head := range []string{"teacher", "student", "change"} {
 		t.column(head, "", false)
@@ -184,11 +185,7 @@ func (r *Report) summaryTable() Table {
 		add("accuracy out of distribution, %", percent(a.OOD, Overall), percent(b.OOD, Overall), change(a.OOD, b.OOD, Overall)+" points")
 	}
 	add("latency of one answer, p50 ms", milliseconds(a.LatencyMS.P50), milliseconds(b.LatencyMS.P50), times(r.Ratio.LatencyP50)+" faster")
-	unit := "pictures"
-	if a.ParametersByPart.Vision == 0 {
-		unit = "questions"
-	}
-	add(fmt.Sprintf("answers/s, %d %s at once", a.Throughput.Batch, unit), rate(a.Throughput.AnswersPerS), rate(b.Throughput.AnswersPerS),
+	add("answers/s, "+together(r), rate(a.Throughput.AnswersPerS), rate(b.Throughput.AnswersPerS),
 		times(r.Ratio.Throughput)+" more")
 	return t
 }

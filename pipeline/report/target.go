@@ -90,7 +90,7 @@ func (t *Target) DivisionTable() Table {
 	if t.Name != "" {
 		title = t.Name + ": " + title
 	}
-	out := Table{Title: title}
+	out := Table{About: "target", Title: title}
 	out.column("favours", "", true)
 	for _, head := range []string{"parameters", "MB", "ms"} {
 		out.column(head, "size", false)

@@ -25,7 +25,7 @@ func readText(t *testing.T, name, text string, needAnswers bool) (all []Row, fau
 	folder := t.TempDir()
 	path := filepath.Join(folder, name)
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-	form, ok := formOf(name)
+	form, ok := FormOf(name)
 	require.True(t, ok)
 	return readSource(folder, Source{form, []string{path}}, needAnswers)
 }

@@ -113,7 +113,7 @@ func Single(root string, bad Faults) *Source {
 		return nil
 	}
 	if !info.IsDir() {
-		form, ok := formOf(root)
+		form, ok := FormOf(root)
 		if !ok {
 			bad.Add(root, "this file's form is not known by its name; it must end in %s", strings.Join(formEnds(), ", "))
 			return nil
@@ -127,7 +127,7 @@ func Single(root string, bad Faults) *Source {
 			bad.Add(folder, "cannot be read (%v)", err)
 		}
 		for _, name := range names {
-			form, ok := formOf(name)
+			form, ok := FormOf(name)
 			if !ok || slices.Contains(otherFiles, name) {
 				continue
 			}
@@ -147,7 +147,8 @@ var endings = []struct {
 	form Form
 }{{".jsonl", Lines}, {".csv", Table}, {".json", List}, {".tar", Shards}, {".parquet", Parquet}}
 
-func formOf(name string) (Form, bool) {
+// FormOf is the form of a file by its name's ending.
+func FormOf(name string) (Form, bool) {
 	for _, e := range endings {
 		if strings.HasSuffix(strings.ToLower(name), e.end) {
 			return e.form, true

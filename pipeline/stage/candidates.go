@@ -19,8 +19,8 @@ import (
 	"espalier/pruning"
 )
 
-// candidatePictures is the most validation pictures that candidates answer.
-const candidatePictures = 500
+// CandidatePictures is the most validation pictures that candidates answer.
+const CandidatePictures = 500
 
 // candidate is a way to score that is tried: the cut that it makes, down to the stage's end, and how it recovers.
 type candidate struct {
@@ -88,7 +88,7 @@ func runTournament(ctx context.Context, c *chain.Chain, s *one, student *network
 // someOf are the pictures of a split that candidates answer: a random part, since rows may be sorted.
 func someOf(c *corpus.Corpus, seed int) []int {
 	n := c.Split.Len()
-	pictures := data.Order(n, random.Stream(seed, "candidates"), 0)[:min(n, candidatePictures)]
+	pictures := data.Order(n, random.Stream(seed, "candidates"), 0)[:min(n, CandidatePictures)]
 	slices.Sort(pictures)
 	return pictures
 }

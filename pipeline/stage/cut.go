@@ -113,6 +113,21 @@ func sample(ctx context.Context, w *chain.Work, in scoreInput, outputs *distilla
 	}
 }
 
+// histogramsOf are those of the scores of a network's units, of all layers of a tower together.
+func histogramsOf(n model.Network, scores pruning.Scores) map[string]event.Histogram {
+	values, out := map[string][]float64{}, map[string]event.Histogram{}
+	for _, a := range n.Store().Axes() {
+		if of := scores[a.Name]; len(of) > 0 {
+			group := a.Tower + " " + string(a.Kind)
+			values[group] = append(values[group], of...)
+		}
+	}
+	for group, of := range values {
+		out[group] = event.HistogramOf(of)
+	}
+	return out
+}
+
 // plan chooses the units that stay after a cut.
 func (s *one) plan(n model.Network, scores pruning.Scores, cut int) (plan pruning.Plan, err error) {
 	plan.Keep = map[string][]int{}
@@ -233,8 +248,8 @@ func cutAndProve(_ context.Context, w *chain.Work, in cutInput) (p proved, err e
 	return p, err
 }
 
-// keptText says what a plan left, tower by tower, for a line on the terminal: the layers of a tower are cut alike.
-func keptText(plan pruning.Plan, after model.Network) string {
+// leftText says what a plan left, tower by tower, for a line on the terminal: the layers of a tower are cut alike.
+func leftText(plan pruning.Plan, after model.Network) string {
 	var towers []string
 	widths := map[string]string{}
 	seen := map[string]bool{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"espalier/distillation"
 	"espalier/model"
@@ -13,6 +14,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/random"
 	"espalier/pipeline/teacher"
@@ -43,13 +45,14 @@ type distilInput struct {
 	Units   map[string][]int // likewise: of the teacher's widths and query tokens what the student has
 }
 
-// recovered is what is told of a distillation.
-type recovered struct {
+// Recovered is what is told of a distillation.
+type Recovered struct {
 	Skipped int     // steps whose loss or gradients were no numbers
 	Rate    float64 // of the configuration's: 1, or 0.5 after a start that diverged
+	Course  distillation.Course
 }
 
-var distilStep = chain.Step[distilInput, recovered]{Name: "distil", Compute: distil}
+var distilStep = chain.Step[distilInput, Recovered]{Name: "distil", Compute: distil}
 
 // distil trains the student after a cut.
 func (s *one) distil(ctx context.Context, c *chain.Chain, cut int, after *network.Held) (*network.Held, error) {
@@ -81,6 +84,9 @@ func (s *one) train(ctx context.Context, c *chain.Chain, place chain.Place, in d
 		return nil, err
 	}
 	s.report.Seconds.Distil += kept.Seconds
+	if kept.Reused {
+		s.Events.Emit(event.Curve{Phase: atRate(place.Phase, kept.Value.Rate), Kept: true, Points: kept.Value.Course.Points})
+	}
 	n, _ := kept.Live.(model.Network) // nil where the result was found
 	return network.New(kept.Print(), in.Network.Declared(), n, func() (model.Network, error) {
 		n, err := model.Load(kept.Folder, s.Train.On)
@@ -91,7 +97,15 @@ func (s *one) train(ctx context.Context, c *chain.Chain, place chain.Place, in d
 	}).After(in.Network, nil), nil
 }
 
-func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, err error) {
+// atRate is the phase of a distillation at a share of the rate.
+func atRate(p event.Phase, rate float64) event.Phase {
+	if rate < 1 {
+		p.Detail = strings.TrimPrefix(p.Detail+", half the rate", ", ")
+	}
+	return p
+}
+
+func distil(ctx context.Context, w *chain.Work, in distilInput) (r Recovered, err error) {
 	for r.Rate = 1; ; r.Rate /= 2 {
 		n, err := in.Network.Take()
 		if err != nil {
@@ -101,11 +115,12 @@ func distil(ctx context.Context, w *chain.Work, in distilInput) (r recovered, er
 		if in.Distil.Steps > 0 {
 			told, err = train(ctx, w, in, n, r.Rate)
 		}
-		r.Skipped = told.Skipped
+		r.Skipped, r.Course = told.Skipped, told.Course
 		var lost *distillation.Diverged
 		switch {
 		case errors.As(err, &lost) && lost.InARow && r.Rate == 1:
 			w.Events.Note("%v; the distillation starts again with half the rate", err)
+			w.Events.Emit(atRate(w.Phase, r.Rate/2))
 			n.Store().Free()
 			continue
 		case err != nil:
@@ -148,7 +163,7 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
 		WeightDecay: d.WeightDecay, Clip: d.Clip, Average: d.Average, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: w.Pieces(fmt.Sprintf("distillation at %g of the rate", rate), d.Batch),
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), fmt.Sprintf("rate-%g", rate)), Every: w.KeepEvery}, Note: func(text string) { w.Events.Note("%s", text) },
-		Progress: w.Events.Steps(d.Steps)}
+		Progress: w.Events.Steps(d.Steps), Points: w.Events.Points}
 	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
 		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
 	}

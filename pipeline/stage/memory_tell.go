@@ -15,28 +15,43 @@ const worthTelling = 2 << 30
 // kernels is what libtorch's kernels take for themselves once they work: packed weights, buffers of threads.
 const kernels = 256 << 20
 
+// Memory is what a run needs at its peak, bytes, and in which piece of its work.
+type Memory struct {
+	What                                                string
+	Weights, Gradients, Optimizer, Activations, Program int64
+}
+
+// Total is all of it.
+func (m Memory) Total() int64 {
+	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Program
+}
+
+// NeedOf estimates the memory of a run before anything is computed. The program itself has taken so many bytes so far.
+func NeedOf(in Input, loaded int64) (Memory, error) {
+	peak, err := peakOf(in.Config, in.Teacher.Declared(), in.Teacher.Dtypes, in.Train)
+	return Memory{peak.What, peak.Weights, peak.Gradients, peak.Optimizer, peak.Forwarded, loaded + kernels}, err
+}
+
 // TellMemory says before anything is computed how much memory the run will need, and what helps where there is less. The
 // program itself has taken so many bytes so far.
 func TellMemory(in Input, loaded int64) error {
-	program := loaded + kernels
-	peak, err := peakOf(in.Config, in.Teacher.Declared(), in.Teacher.Dtypes, in.Train)
+	need, err := NeedOf(in, loaded)
 	if err != nil {
 		return err
 	}
-	total := program + peak.total()
-	if total < worthTelling {
+	if need.Total() < worthTelling {
 		return nil
 	}
-	text := fmt.Sprintf("memory: about %s at the peak, in the %s: weights %s", gib(total), peak.What, gib(peak.Weights))
+	text := fmt.Sprintf("memory: about %s at the peak, in the %s: weights %s", gib(need.Total()), need.What, gib(need.Weights))
 	for _, part := range []struct {
 		name  string
 		bytes int64
-	}{{"gradients", peak.Gradients}, {"optimizer", peak.Optimizer}, {"activations", peak.Forwarded}, {"the program", program}} {
+	}{{"gradients", need.Gradients}, {"optimizer", need.Optimizer}, {"activations", need.Activations}, {"the program", need.Program}} {
 		if part.bytes > 0 {
 			text += fmt.Sprintf(", %s %s", part.name, gib(part.bytes))
 		}
 	}
-	if there := process.Available(); !in.Train.On.IsCUDA() && there > 0 && total > there {
+	if there := process.Available(); !in.Train.On.IsCUDA() && there > 0 && need.Total() > there {
 		text += fmt.Sprintf("; %s is there: recompute = true, a smaller distil.batch with a larger distil.accumulate, "+
 			`or distil.freeze = ["vision", "embeddings"] needs less`, gib(there))
 	}

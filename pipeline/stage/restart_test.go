@@ -32,7 +32,7 @@ func TestDistillationStartsAgainWithHalfTheRate(t *testing.T) {
 	in.Distil.Steps, in.Distil.Batch, in.Distil.KL, in.Distil.LR = 100, 1, 1, 1e-3
 
 	// run distils networks of which the first so many are lost. It gives the student's values, and how many networks it took.
-	run := func(in distilInput, lost int) (values []float64, told recovered, taken int, notes string, err error) {
+	run := func(in distilInput, lost int) (values []float64, told Recovered, taken int, notes string, err error) {
 		in.Network = network.New("cut", smallNetwork(t), nil, func() (model.Network, error) {
 			n, err := model.Convert(smallNetwork(t), torch.Float32, torch.CPU)
 			if err != nil {
@@ -63,7 +63,9 @@ func TestDistillationStartsAgainWithHalfTheRate(t *testing.T) {
 	}
 	got, told, taken, notes, err := run(in, 1)
 	require.NoError(t, err)
-	assert.Equal(t, recovered{Rate: .5}, told)
+	assert.Equal(t, .5, told.Rate)
+	assert.Zero(t, told.Skipped)
+	assert.Len(t, told.Course.Points, 100, "of the start that went well alone")
 	assert.Equal(t, 2, taken)
 	assert.Equal(t, 1, strings.Count(notes, "the distillation starts again with half the rate"))
 

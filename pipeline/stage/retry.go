@@ -21,12 +21,28 @@ type again struct {
 	goesOn   int // steps that the student as it is takes in place of new cuts; 0: the stage is made again from its beginning
 }
 
+// What further tries are called within the chain.
+const moreSteps, moreCuts, halfBack = "more steps", "more cuts", "half"
+
+// PlaceOf is where the chain has a try of a stage, from what the report calls it.
+func PlaceOf(name, what string) string {
+	switch {
+	case strings.HasSuffix(what, moreSteps):
+		return name + "/" + moreSteps
+	case strings.HasPrefix(what, "the same size"):
+		return name + "/" + moreCuts
+	case strings.HasPrefix(what, "half"):
+		return name + "/" + halfBack
+	}
+	return name
+}
+
 // triesOf are the further tries of a stage, in their order. Where a task collapsed more cuts come first: more steps have not brought one back
 // (docs/decisions.md).
 func triesOf(s *one, start *network.Held) (all []again) {
 	last := s.cfg.StepsOf(s.cfg.Cuts)
 	if more := s.cfg.Retry.More(last) - last; more > 0 {
-		all = append(all, again{fmt.Sprintf("%d more steps", more), "more steps", *s.cfg, more})
+		all = append(all, again{fmt.Sprintf("%d more steps", more), moreSteps, *s.cfg, more})
 	}
 	if s.cfg.Retry.Cuts == 1 {
 		return all
@@ -36,7 +52,7 @@ func triesOf(s *one, start *network.Held) (all []again) {
 		return cfg.Gentler()
 	}
 	gentler := chosen(*s.cfg)
-	all = append(all, again{fmt.Sprintf("the same size in %d cuts", gentler.Cuts), "more cuts", gentler, 0})
+	all = append(all, again{fmt.Sprintf("the same size in %d cuts", gentler.Cuts), moreCuts, gentler, 0})
 	if s.report.Accepted {
 		slices.Reverse(all)
 		return all // a larger student would not be what the stage asks for
@@ -46,7 +62,7 @@ func triesOf(s *one, start *network.Held) (all []again) {
 	}
 	if half, ok := s.Config.HalfBack(s.index, start.Declared(), s.Teacher.Declared()); ok {
 		larger := chosen(half.Stages[s.index])
-		all = append(all, again{fmt.Sprintf("half of the cut, in %d cuts", larger.Cuts), "half", larger, 0})
+		all = append(all, again{fmt.Sprintf("half of the cut, in %d cuts", larger.Cuts), halfBack, larger, 0})
 	}
 	return all
 }

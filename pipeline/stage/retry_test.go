@@ -34,6 +34,13 @@ func TestTriesAfterACollapse(t *testing.T) {
 	var whats []string
 	for _, a := range triesOf(s, nil) {
 		whats = append(whats, a.what)
+		assert.Equal(t, "small/inner/"+a.at, PlaceOf("small/inner", a.what))
 	}
 	assert.Equal(t, []string{"the same size in 4 cuts", "67 more steps"}, whats)
+}
+
+// The report's name of a try tells where the chain has it.
+func TestPlaceOf(t *testing.T) {
+	assert.Equal(t, "inner", PlaceOf("inner", firstTry))
+	assert.Equal(t, "inner/half", PlaceOf("inner", "half of the cut, in 2 cuts"))
 }

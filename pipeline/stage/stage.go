@@ -5,6 +5,7 @@ package stage
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"espalier/model"
 	"espalier/pipeline/chain"
@@ -109,7 +110,15 @@ func newStage(in Input, index int, start *network.Held) (*one, error) {
 // place names a step of the stage.
 func (s *one) place(step string, cut int) chain.Place {
 	return chain.Place{At: fmt.Sprintf("%s/%s %d", s.at, step, cut),
-		Phase: event.Phase{Stage: s.name, Name: step, Detail: fmt.Sprintf("cut %d/%d", cut, s.cfg.Cuts)}}
+		Phase: event.Phase{Stage: s.name, Name: step, Detail: fmt.Sprintf("cut %d/%d%s", cut, s.cfg.Cuts, whichTry(s))}}
+}
+
+// whichTry tells a further try's phases from those of the first one.
+func whichTry(s *one) string {
+	if s.at == s.name {
+		return ""
+	}
+	return ", " + strings.TrimPrefix(s.at, s.name+"/")
 }
 
 // cut scores, plans, slices, proves and distils once. begun is the same cut after a first share of its distillation, or nil.
@@ -117,6 +126,9 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *
 	scored, err := s.score(ctx, c, s.place("score", cut), s.cfg.Own(), cut, student)
 	if err != nil {
 		return nil, err
+	}
+	if groups := histogramsOf(student.Declared(), scored.Value); len(groups) > 0 {
+		s.Events.Emit(event.Histograms{Of: event.Importance, Stage: s.name, Cut: cut, Kept: scored.Reused, Groups: groups})
 	}
 	plan, err := s.plan(student.Declared(), scored.Value, cut)
 	if err != nil {
@@ -131,8 +143,8 @@ func (s *one) cut(ctx context.Context, c *chain.Chain, cut int, student, begun *
 	s.report.Seconds.Prune += made.Seconds
 	s.report.Cuts = append(s.report.Cuts, report.Cut{Parameters: made.Value.Parameters, SliceMaskMaxDiff: made.Value.Diff})
 	s.report.SliceMaskMaxDiff = max(s.report.SliceMaskMaxDiff, made.Value.Diff)
-	s.Events.Emit(event.Cut{Stage: s.name, Cut: cut, Of: s.cfg.Cuts, Parameters: made.Value.Parameters, SliceMaskMaxDiff: made.Value.Diff,
-		Kept: keptText(plan, after.Declared())})
+	s.Events.Emit(event.Cut{Stage: s.name, Cut: cut, Of: s.cfg.Cuts, Kept: made.Reused, Parameters: made.Value.Parameters, SliceMaskMaxDiff: made.Value.Diff,
+		Left: leftText(plan, after.Declared())})
 	if cut == s.cfg.Cuts {
 		subject := s.subject(after, event.Pruned)
 		m, err := s.measure(ctx, c, subject)
@@ -157,10 +169,13 @@ func (s *one) subject(student *network.Held, when event.When) measure.Subject {
 
 func (s *one) measure(ctx context.Context, c *chain.Chain, subject measure.Subject) (measure.Measured, error) {
 	m, err := measure.Of(ctx, c, subject, s.Splits, s.Config.Eval)
-	if err == nil {
-		s.Events.Emit(event.StageMeasured{Stage: s.name, When: subject.When, Model: m.Model})
+	if err != nil {
+		return m, err
 	}
-	return m, err
+	s.Events.Emit(event.StageMeasured{Stage: s.name, When: subject.When, Kept: m.Kept, Model: m.Model})
+	s.Events.Emit(event.Histograms{Of: event.Weights, Stage: s.name, When: subject.When, Kept: m.Kept, Groups: m.Weights})
+	s.Events.Emit(event.Answers{Stage: s.name, When: subject.When, Pictures: measure.Shown(s.Splits.Test.Split, s.Test, &m.Test)})
+	return m, nil
 }
 
 // judge measures the stage's student and lets the gate decide on the validation split.
@@ -187,7 +202,7 @@ func (s *one) judge(ctx context.Context, c *chain.Chain, student *network.Held) 
 	s.report.Accepted = s.report.Gate.Passed()
 	s.report.Attempts++
 	s.report.Tried = append(s.report.Tried, report.Try{What: s.what, Gate: s.report.Gate, Accepted: s.report.Accepted})
-	s.Events.Emit(event.GateResult{Stage: s.name, Gate: s.report.Gate, Passed: s.report.Accepted})
+	s.Events.Emit(event.GateResult{Stage: s.name, Kept: marks.Reused, Gate: s.report.Gate, Passed: s.report.Accepted})
 	return nil
 }
 

@@ -25,6 +25,7 @@ type profileInput struct {
 	Questions *corpus.Corpus
 	MaxTokens int           // of an answer that the data do not give
 	Span      time.Duration // of a network's measurement, about
+	Pause     time.Duration // between its rounds
 	Enough    float64       // milliseconds: networks behind one that takes more are left out
 }
 
@@ -34,8 +35,9 @@ var profileStep = chain.Step[profileInput, []float64]{Name: "profile", Own: true
 const (
 	fitSpan        = 100 * time.Millisecond
 	correctSpan    = 600 * time.Millisecond
-	fewestProfiled = 7  // answers of a round
-	fewestNetworks = 10 // that a fit needs
+	correctPause   = 500 * time.Millisecond // other work on the machine, which makes a network look slow, seldom lasts through all rounds
+	fewestProfiled = 7                      // answers of a round
+	fewestNetworks = 10                     // that a fit needs
 )
 
 // profile measures the latency of one answer, in milliseconds, of networks with random weights: it depends on their sizes alone. It is
@@ -91,7 +93,7 @@ func latency(ctx context.Context, n model.Network, in profileInput) (float64, er
 		return 0, err
 	}
 	runs := max(fewestProfiled, int(in.Span.Seconds()*1e3/once.P50/measure.MostRounds))
-	least, err := measure.Alone(ctx, measure.Rounds{Runs: runs, Span: in.Span}, answer)
+	least, err := measure.Alone(ctx, measure.Rounds{Runs: runs, Span: in.Span, Pause: in.Pause}, answer)
 	return least.P50, err
 }
 

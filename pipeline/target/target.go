@@ -190,14 +190,14 @@ type timer struct {
 }
 
 // measure is the latencies of networks, in milliseconds, for a target's name or, where that is empty, for all of them.
-func (t *timer) measure(name string, points []*Point, what string, span time.Duration, enough float64) ([]float64, error) {
+func (t *timer) measure(name string, points []*Point, what string, span, pause time.Duration, enough float64) ([]float64, error) {
 	n := t.in.Teacher
 	config, err := n.Config().Marshal()
 	if err != nil {
 		return nil, err
 	}
 	shape := network.New(chain.Of([]any{string(config), n.Store().Structure()}), n, nil, nil)
-	in := profileInput{Shape: shape, Questions: t.in.Questions, MaxTokens: t.in.Config.Eval.MaxAnswerTokens, DType: t.dtype(), Span: span, Enough: enough}
+	in := profileInput{Shape: shape, Questions: t.in.Questions, MaxTokens: t.in.Config.Eval.MaxAnswerTokens, DType: t.dtype(), Span: span, Pause: pause, Enough: enough}
 	for _, p := range points {
 		sizes, err := t.space.structure(p)
 		if err != nil {
@@ -220,7 +220,7 @@ func (t *timer) dtype() torch.DType {
 // clock measures networks up to a number of parameters, or beyond a latency that is enough.
 func (t *timer) clock(most, enough float64) (*clock, error) {
 	points := t.space.sampled(profiled, most)
-	ms, err := t.measure("", points, "networks of several sizes", fitSpan, enough)
+	ms, err := t.measure("", points, "networks of several sizes", fitSpan, 0, enough)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func (t *timer) correct(name string, p *Point, c *clock, want float64) (best *Po
 	fastest = math.Inf(1)
 	var seen []pace
 	for at := p.LatencyMS; len(seen) < corrections; {
-		ms, err := t.measure(name, []*Point{p}, "the network that "+f.name+" finds", correctSpan, 0)
+		ms, err := t.measure(name, []*Point{p}, "the network that "+f.name+" finds", correctSpan, correctPause, 0)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -30,15 +30,16 @@ type trainInput struct {
 	Refine  uint64
 }
 
-// trained is what is told of a training.
-type trained struct {
-	Skipped int // steps whose loss or gradients were no numbers
+// Trained is what is told of a training.
+type Trained struct {
+	Skipped int                   // steps whose loss or gradients were no numbers
+	Courses []distillation.Course // of its phases
 }
 
-var trainStep = chain.Step[trainInput, trained]{Name: "teacher", Compute: train}
+var trainStep = chain.Step[trainInput, Trained]{Name: "teacher", Compute: train}
 
 // Train gives the teacher of [teacher.train], whose network is declared: its folder is a checkpoint that stands alone.
-func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config, train *corpus.Corpus) (kept chain.Kept[trained], err error) {
+func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config, train *corpus.Corpus) (kept chain.Kept[Trained], err error) {
 	in := trainInput{Sizes: *o.Config.Teacher.Train, Train: train, Tasks: o.Set.Tasks,
 		Init: random.Stream(o.Config.Seed, "teacher", "init"), Learn: random.Stream(o.Config.Seed, "teacher", "learn"),
 		Refine: random.Stream(o.Config.Seed, "teacher", "refine")}
@@ -49,22 +50,27 @@ func Train(ctx context.Context, c *chain.Chain, o Options, network *model.Config
 	if v := o.Config.Data.Vary; v != nil && v.Teacher {
 		in.Vary = corpus.Vary(v)
 	}
-	return chain.Do(ctx, c, chain.Place{At: "teacher/train"}, trainStep, in)
+	if kept, err = chain.Do(ctx, c, chain.Place{At: "teacher/train"}, trainStep, in); err == nil && kept.Reused {
+		for i, course := range kept.Value.Courses {
+			o.Events.Emit(event.Curve{Phase: phaseOf([]string{learnName, refineName}[i]), Kept: true, Points: course.Points})
+		}
+	}
+	return kept, err
 }
 
 // train trains a network from its first values: first the visual side alone and then all of it, both with throw-away heads
 // that say at once what the language model would take long to ask for; then all of it without them. A decoder alone needs no heads.
-func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
+func train(ctx context.Context, w *chain.Work, in trainInput) (Trained, error) {
 	c, err := model.ParseConfig(in.Network)
 	if err != nil {
-		return trained{}, err
+		return Trained{}, err
 	}
 	m, err := model.New(c)
 	if err != nil {
-		return trained{}, err
+		return Trained{}, err
 	}
 	if err := m.Store().Init(in.Init, in.Train.On); err != nil {
-		return trained{}, err
+		return Trained{}, err
 	}
 	r, err := trainBoth(ctx, w, in, m)
 	if err == nil {
@@ -83,7 +89,7 @@ func train(ctx context.Context, w *chain.Work, in trainInput) (trained, error) {
 	return r, nil
 }
 
-func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r trained, err error) {
+func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r Trained, err error) {
 	t := in.Sizes
 	first := t.Steps
 	params := m.Store().Tensors()
@@ -109,12 +115,12 @@ func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2
 			return heads.loss(step, t.PretrainSteps, first, b, whole, cast)
 		}
 	}
-	learnt, err := trainPhase(ctx, w, in, params, "learn", in.Learn, first, learn)
+	learnt, err := trainPhase(ctx, w, in, params, learnName, in.Learn, first, learn)
 	if err != nil {
 		return r, err
 	}
-	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), "refine", in.Refine, t.RefineSteps, answers)
-	return trained{Skipped: learnt.Skipped + refined.Skipped}, err
+	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), refineName, in.Refine, t.RefineSteps, answers)
+	return Trained{learnt.Skipped + refined.Skipped, []distillation.Course{learnt.Course, refined.Course}}, err
 }
 
 // answersLoss is the cross entropy of a batch's answers, or what a piece of it adds.
@@ -127,12 +133,19 @@ func answersLoss(train *corpus.Corpus, logits *torch.Tensor, b *model.Batch, who
 // finalRate is the share of the learning rate at the end of a phase.
 const finalRate = .02
 
+// The phases of a training.
+const learnName, refineName = "learn", "refine"
+
+func phaseOf(name string) event.Phase {
+	return event.Phase{Stage: "teacher", Name: "train", Detail: name}
+}
+
 // trainPhase runs steps with a warm-up and a cosine of their own over freshly shuffled pictures. Its state is kept apart from
 // the other phase's; one that an interrupted run has finished is there with its last step.
 func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*torch.Tensor, name string, seed uint64, steps int,
 	loss func(step int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error)) (distillation.Trained, error) {
 	t := in.Sizes
-	w.Events.Emit(event.Phase{Stage: "teacher", Name: "train", Detail: name})
+	w.Events.Emit(phaseOf(name))
 	feed := in.Train.Feed(ctx, t.Batch, seed, true)
 	feed.Vary = in.Vary
 	defer feed.Close()
@@ -140,7 +153,7 @@ func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*tor
 		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Pieces: w.Pieces("teacher: "+name, t.Batch),
 		Keep:     distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
 		Note:     func(text string) { w.Events.Note("teacher: %s", text) },
-		Progress: w.Events.Steps(steps)}
+		Progress: w.Events.Steps(steps), Points: w.Events.Points}
 	return distillation.Train(ctx, params, o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
 		b, whole, err := feed.Piece(at.Step, at.Piece, at.Pieces)
 		if err != nil || b == nil {

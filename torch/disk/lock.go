@@ -139,6 +139,16 @@ func holder(f *os.File) int {
 	return pid
 }
 
+// Taken tells whether somebody has locked a file against all others. To find out it shares the lock for a moment.
+func Taken(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(flock(f, int(Shared)|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
 // Share turns an exclusive lock into a shared one. Another process that waits for an exclusive lock may have it in between:
 // look again at what the lock guards.
 func (h *Held) Share() error {

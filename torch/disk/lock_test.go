@@ -76,3 +76,17 @@ func TestLockOfARemovedFile(t *testing.T) {
 	assert.ErrorAs(t, err, &taken)
 	require.NoError(t, h.Unlock())
 }
+
+// To ask whether a lock is taken neither takes it nor makes its file.
+func TestTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	assert.False(t, disk.Taken(path))
+	assert.NoFileExists(t, path)
+	h, err := disk.Lock(path, disk.Exclusive, false)
+	require.NoError(t, err)
+	assert.True(t, disk.Taken(path))
+	require.NoError(t, h.Share())
+	assert.False(t, disk.Taken(path))
+	require.NoError(t, h.Unlock())
+	assert.False(t, disk.Taken(path))
+}

@@ -1,0 +1,51 @@
+package chain
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Recorded is a step of a run's chain, as the run's folder tells it.
+type Recorded struct {
+	At     string // its place, as "hidden/distil 2"
+	Step   string
+	Inputs any // what it was computed from, in readable form
+
+	folder string // of its result
+}
+
+// RecordOf lists the steps of the chain in a run's folder, in their order. A folder without a chain has none.
+func RecordOf(run string) (out []Recorded) {
+	for _, e := range readRecord(filepath.Join(run, recordName), nil).Steps {
+		r := Recorded{At: e.At, Step: stepOf(e.ID), Inputs: plain(e.Inputs), folder: e.Folder}
+		if _, err := os.Stat(r.folder); err != nil { // the run's folder may have been moved
+			r.folder = (&store{filepath.Join(run, "kept")}).folder(e.ID)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// ErrRemoved tells that a step's result is kept no more.
+var ErrRemoved = errors.New("its kept result was removed")
+
+// Value reads the value of the step's result.
+func (r Recorded) Value(into any) error {
+	text, err := os.ReadFile(filepath.Join(r.folder, ManifestName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrRemoved
+	}
+	if err != nil {
+		return err
+	}
+	var m struct {
+		Value json.RawMessage `json:"value"`
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return err
+	}
+	return json.Unmarshal(m.Value, into)
+}

@@ -1,0 +1,179 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"espalier/pipeline/config"
+	"espalier/pipeline/measure"
+)
+
+// Work is how much of everything a run has to do, beside its configuration.
+type Work struct {
+	Config    *config.Config // with what each stage keeps, and the steps that are left for it
+	Names     []string       // of its stages
+	Train     int            // pictures
+	Splits    map[string]int // pictures of validation, test and ood
+	Rehearsed *config.Config // the rehearsal's
+	Divisions int            // that are tried before the stages; 1: none is
+	Steps     int            // of distillation, of each division
+	Candidate int            // pictures that candidates and divisions answer
+}
+
+// Line is a piece of a run's work, and how long it takes.
+type Line struct {
+	Stage   string  `json:"stage"`
+	What    string  `json:"what"`
+	Amount  int     `json:"amount,omitempty"` // units; 0 where nothing is counted
+	Unit    string  `json:"unit,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Lines are the phases of a run as a rehearsal foretells them; those of one kind in a stage are one line.
+func Lines(w Work, phases []*Phase) (lines []Line) {
+	at := map[string]int{}
+	add := func(l Line) {
+		key := l.Stage + " " + l.What
+		i, there := at[key]
+		if !there {
+			at[key] = len(lines)
+			lines = append(lines, l)
+			return
+		}
+		lines[i].Seconds += l.Seconds
+		lines[i].Amount += l.Amount
+	}
+	var perStep, scored float64 // of all stages: what the divisions will take
+	for _, p := range phases {
+		l := w.line(p)
+		if p.Name == "distil" && strings.HasPrefix(p.Detail, "cut") {
+			if each, known := p.each(1, p.units()); known {
+				perStep += each / float64(w.cuts(p.Stage))
+			}
+		}
+		if p.Name == "score" && strings.HasPrefix(p.Detail, "cut 1/") {
+			scored += l.Seconds
+		}
+		add(l)
+	}
+	if w.Divisions > 1 {
+		n := float64(w.Divisions)
+		l := Line{Stage: "target", What: "divisions tried", Amount: w.Divisions * w.Steps, Unit: "steps"}
+		l.Seconds = n * (scored + float64(w.Steps)*perStep/float64(len(w.Names)))
+		lines = append(lines, l)
+	}
+	if e := w.Config.Energy; e != nil {
+		lines = append(lines, Line{Stage: "run", What: "energy", Seconds: 3 * float64(e.Trials) * e.Window.Seconds()}) // teacher, student, idle machine
+	}
+	return lines
+}
+
+// line is a phase with all its units.
+func (w Work) line(p *Phase) Line {
+	l := Line{Stage: p.Stage, What: p.Name, Unit: p.unit, Amount: p.units()}
+	if l.Stage == "" {
+		l.Stage = "run"
+	}
+	first, rehearsed := 0, 0
+	stage := w.stage(p.Stage)
+	switch {
+	case p.Stage == "teacher" && p.Name == "train" && p.Detail == "learn":
+		t, r := w.Config.Teacher.Train, w.Rehearsed.Teacher.Train
+		first, rehearsed, l.Amount = t.PretrainSteps, r.PretrainSteps, t.PretrainSteps+t.Steps
+	case p.Stage == "teacher" && p.Name == "train":
+		l.Amount = w.Config.Teacher.Train.RefineSteps
+	case p.Name == "outputs" || p.Name == "missing answers":
+		l.Amount = w.Train
+	case p.Name == "measure" && strings.HasSuffix(p.Detail, "speed"):
+		l.Seconds = w.speed(p)
+		return l
+	case p.Name == "measure" && strings.HasPrefix(p.Detail, "candidate"):
+		l.What, l.Amount = "candidates", w.Candidate
+	case p.Name == "measure":
+		l.Amount = w.pictures(p.Detail)
+	case stage >= 0 && strings.HasPrefix(p.Name, "distil round"):
+		_, l.Amount = w.Config.Stages[stage].Tried()
+		l.What = "candidates"
+	case stage >= 0 && p.Name == "score":
+		l.Amount = batches(w.Config.Importance, w.Train)
+		if strings.HasPrefix(p.Detail, "candidate") {
+			l.What = "candidates"
+		}
+	case stage >= 0 && p.Name == "distil":
+		l.Amount = w.steps(stage, p.Detail)
+	}
+	l.Seconds = p.With(l.Amount, first, rehearsed)
+	if l.What == "candidates" {
+		l.Amount, l.Unit = 0, "" // of several units
+	}
+	return l
+}
+
+// stage is the number of a stage by its name; −1 where there is none.
+func (w Work) stage(name string) int {
+	for i, n := range w.Names {
+		if n == name || strings.HasSuffix(name, "/"+n) { // of several students
+			return i
+		}
+	}
+	return -1
+}
+
+func (w Work) cuts(name string) int {
+	if i := w.stage(name); i >= 0 {
+		return w.Config.Stages[i].Cuts
+	}
+	return 1
+}
+
+// steps are those of a cut, given as "cut 2/4". Candidates have taken some of the stage's before.
+func (w Work) steps(stage int, detail string) int {
+	s := w.Config.Stages[stage]
+	if tried, each := s.Tried(); len(tried) > 1 {
+		s.Distil.Steps -= each * len(tried)
+	}
+	cut := 1
+	_, _ = fmt.Sscanf(detail, "cut %d", &cut) // a further try has no number, and a rehearsal none of them
+	return s.StepsOf(min(cut, s.Cuts))
+}
+
+// pictures are those of the split that a measurement's detail names: "on test", "distilled the gate's validation split".
+func (w Work) pictures(detail string) int {
+	for name, n := range w.Splits {
+		if strings.Contains(detail, name) {
+			return n
+		}
+	}
+	return 0
+}
+
+// speed is the measurement of latency and throughput: answers are timed one by one in rounds until there are enough of them.
+func (w Work) speed(p *Phase) float64 {
+	return p.Seconds - answering(w.Rehearsed.Eval, p.P50) + answering(w.Config.Eval, p.P50)
+}
+
+// answering is how long single answers are timed (measure.Alone).
+func answering(e config.EvalConfig, p50 float64) float64 {
+	one := p50 / 1e3
+	round := one * float64(e.LatencyRuns)
+	if round == 0 {
+		return 0
+	}
+	rounds := min(measure.MostRounds, max(1, int(math.Ceil(measure.LatencySpan.Seconds()/round))))
+	return one*float64(e.LatencyWarmup) + float64(rounds)*round
+}
+
+// batches are those that a score is the mean over.
+func batches(c config.ImportanceConfig, train int) int {
+	size := min(c.Batch, train)
+	return max(1, min(c.Pictures, train)/size)
+}
+
+// Seconds is all of it.
+func Seconds(lines []Line) (sum float64) {
+	for _, l := range lines {
+		sum += l.Seconds
+	}
+	return sum
+}

@@ -1,0 +1,55 @@
+// Package page writes a run's report.html: one file that opens without a network. It is a function of the run's report.json, of what the
+// run's chain has kept, and of the pictures of the test split: written when a run ends, and again from its folder at any time.
+package page
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"path/filepath"
+
+	"espalier/pipeline/data"
+	"espalier/pipeline/report"
+	"espalier/torch/disk"
+)
+
+// Name is the page's file in a run's folder.
+const Name = "report.html"
+
+// MostBytes is how large the page may be; the gallery shows fewer pictures where it would be larger.
+const MostBytes = 3e6
+
+//go:embed page.html tables.html gallery.html cuts.html page.css page.js
+var files embed.FS
+
+var layout = template.Must(template.ParseFS(files, "*.html"))
+
+// Write writes the page of a finished run into the run's folder. Without the data set, nil, it has no gallery. What could not be shown is
+// told in notes.
+func Write(folder string, set *data.Dataset) (notes []string, err error) {
+	r, err := report.Read(filepath.Join(folder, "report.json"))
+	if err != nil {
+		return nil, err
+	}
+	v, notes := viewOf(folder, r, set)
+	text, err := render(v)
+	if err != nil {
+		return notes, fmt.Errorf("page: %w", err)
+	}
+	return notes, disk.Write(filepath.Join(folder, Name), text)
+}
+
+func render(v *view) ([]byte, error) {
+	var out bytes.Buffer
+	err := layout.ExecuteTemplate(&out, "page.html", v)
+	return out.Bytes(), err
+}
+
+func file(name string) string {
+	text, err := files.ReadFile(name)
+	if err != nil {
+		panic(err) // it is in the binary
+	}
+	return string(text)
+}
