@@ -126,13 +126,18 @@ struct asking {
     return nullptr;
   }
 
+  // start is where a question's numbers begin in the lists.
+  struct start {
+    int64_t question, word, instruction;
+  };
+
   // picture answers those questions of one that have no answer yet; it returns where a part is missing.
-  void picture(frame &f, int64_t index, int64_t question, int64_t word) {
+  void picture(frame &f, int64_t index, start at) {
     bool read = !pictures;
-    for (int64_t end = question + asked.counts.data[index]; question < end; word += asked.lengths.data[question++]) {
-      if (asked.tokens[question] >= 0) continue;
+    for (int64_t end = at.question + asked.counts.data[index]; at.question < end; at = after(at)) {
+      if (asked.tokens[at.question] >= 0) continue;
       if (!read) {
-        const part *p = find({0, 0});
+        const part *p = find({ESP_PART_PICTURE, 0, 0});
         if (!p) return;
         const void *in = pictures + index * picture_size;
         TORCH_CHECK(p->inputs.size() == 1 && p->inputs[0] == picture_size, "the program was recorded with pictures of ", p->inputs[0],
@@ -140,20 +145,28 @@ struct asking {
         program.run(*p, f, &in, 1);
         read = true;
       }
-      if (!answer(f, question, asked.ids.data + word)) return;
+      if (!answer(f, at)) return;
     }
   }
 
-  bool answer(frame &f, int64_t question, const int64_t *prompt) {
-    int64_t *answer = asked.answers + question * asked.max_tokens;
-    int64_t tokens = asked.prefix, added = asked.lengths.data[question];
-    const void *in = prompt;
+  start after(start a) const {
+    a.word += asked.lengths.data[a.question];
+    if (asked.instruction_lengths.count) a.instruction += asked.instruction_lengths.data[a.question];
+    a.question++;
+    return a;
+  }
+
+  bool answer(frame &f, start at) {
+    int64_t *answer = asked.answers + at.question * asked.max_tokens;
+    const int64_t length = asked.lengths.data[at.question], instructions = asked.instruction_lengths.count ? asked.instruction_lengths.data[at.question] : 0;
+    const void *in[] = {asked.ids.data + at.word, asked.instruction_ids.data + at.instruction};
+    size_t inputs = instructions ? 2 : 1;
+    part_key key = {ESP_PART_QUESTION, length, instructions};
     std::vector<char> out;
     for (int64_t n = 0;; n++) {
-      const part *p = find({tokens, added});
+      const part *p = find(key);
       if (!p) return false;
-      program.run(*p, f, &in, 1);
-      tokens += added;
+      program.run(*p, f, in, inputs);
       const float *logits = static_cast<float *>(f.addresses[p->logits]) + p->logits_offset;
       out.clear();
       if (n < asked.min_tokens) {
@@ -162,15 +175,16 @@ struct asking {
           if (end >= 0 && end < p->vocabulary) out[end] = 1;
       }
       answer[n] = largest(logits, p->vocabulary, out);
-      if (asked.log_probs) asked.log_probs[question * asked.max_tokens + n] = log_probability(logits, p->vocabulary, answer[n], out);
+      if (asked.log_probs) asked.log_probs[at.question * asked.max_tokens + n] = log_probability(logits, p->vocabulary, answer[n], out);
       bool ended = false;
       for (int64_t end : ints(asked.ends)) ended = ended || answer[n] == end;
       if (ended || n + 1 == asked.max_tokens) {
-        asked.tokens[question] = ended ? n : n + 1;
+        asked.tokens[at.question] = ended ? n : n + 1;
         return true;
       }
-      in = answer + n;
-      added = 1;
+      in[0] = answer + n;
+      inputs = 1;
+      key = {ESP_PART_STEP, (asked.encoder ? 1 : asked.prefix + length) + n, asked.encoder ? length : 0};
     }
   }
 };
@@ -180,7 +194,7 @@ uint32_t version_of(const at::Tensor &t) { return t.is_inference() ? 0 : t._vers
 
 }  // namespace
 
-esp_status esp_program_answer(esp_program *p, const esp_tensor *pictures, esp_questions asked, int32_t *lacks, int64_t *missing) {
+esp_status esp_program_answer(esp_program *p, const esp_tensor *pictures, esp_questions asked, int32_t *lacks, esp_part *missing) {
   return guard([&] {
     int64_t count = asked.counts.count;
     asking a{*p, asked, nullptr, 0};
@@ -191,20 +205,20 @@ esp_status esp_program_answer(esp_program *p, const esp_tensor *pictures, esp_qu
       a.pictures = t.const_data_ptr<float>();
       a.picture_size = count ? t.numel() / count : 0;
     }
-    std::vector<int64_t> questions(count + 1), words(count + 1);  // before each picture
+    std::vector<asking::start> starts(count + 1);
+    TORCH_CHECK(!asked.instruction_lengths.count || asked.instruction_lengths.count == asked.lengths.count, "not every question has an instruction");
     for (int64_t i = 0; i < count; i++) {
-      questions[i + 1] = questions[i] + asked.counts.data[i];
-      words[i + 1] = words[i];
-      for (int64_t q = questions[i]; q < questions[i + 1]; q++) words[i + 1] += asked.lengths.data[q];
+      starts[i + 1] = starts[i];
+      TORCH_CHECK(starts[i].question + asked.counts.data[i] <= asked.lengths.count, "there are more questions than lengths");
+      for (int64_t q = 0; q < asked.counts.data[i]; q++) starts[i + 1] = a.after(starts[i + 1]);
     }
-    TORCH_CHECK(questions[count] == asked.lengths.count && words[count] == asked.ids.count, "the questions are not as many as their lengths say");
+    TORCH_CHECK(starts[count].word == asked.ids.count && starts[count].instruction == asked.instruction_ids.count, "the tokens are not as many as the lengths say");
     at::parallel_for(0, count, 1, [&](int64_t from, int64_t to) {
       lent f(*p);
-      for (int64_t i = from; i < to; i++) a.picture(*f, i, questions[i], words[i]);
+      for (int64_t i = from; i < to; i++) a.picture(*f, i, starts[i]);
     });
     *lacks = a.lacks;
-    missing[0] = a.missing[0];
-    missing[1] = a.missing[1];
+    *missing = {a.missing[0], a.missing[1], a.missing[2]};
   });
 }
 

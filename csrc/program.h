@@ -44,8 +44,7 @@ struct buffer {
 using addresses = void *const *;  // of each buffer
 using instruction = std::function<void(addresses, float *scratch)>;
 
-// part_key is how many tokens a part finds in the slots and how many it adds; {0, 0} reads the picture.
-using part_key = std::array<int64_t, 2>;
+using part_key = std::array<int64_t, 3>;  // of an esp_part
 
 struct part {
   std::vector<buffer> buffers;

@@ -170,7 +170,7 @@ class compiler {
         p.buffer = add(b);
         part_.inputs.push_back(p.count());
       } else {
-        p.buffer = slot(i - plain, p.count());
+        p.buffer = slot(source_.from + i - plain, p.count());
       }
       places_[given[at++]] = p;
     }
@@ -370,6 +370,7 @@ class compiler {
     if (kind == "aten::rsqrt") return each(n, [](float x) { return 1 / std::sqrt(x); });
     if (kind == "aten::mean") return mean(n);
     if (kind == "aten::repeat_interleave") return repeat(n);
+    if (kind == "aten::ones_like") return ones(n);
     TORCH_CHECK_NOT_IMPLEMENTED(false, "a program has no instruction for ", kind);
   }
 
@@ -668,6 +669,14 @@ class compiler {
     places_[n->output()] = out;
   }
 
+  // ones_like reads the size alone, which is known.
+  void ones(jit_node n) {
+    torch::jit::Stack stack{at::empty(at(n->input(0)).sizes, at::kLong)};
+    for (size_t i = 1; i < n->inputs().size(); i++) stack.push_back(known(n->input(i)));
+    n->getOperation()(stack);
+    known_[n->output()] = stack[0];
+  }
+
   // --- the end
 
   void outputs() {
@@ -681,7 +690,7 @@ class compiler {
       part_.logits_offset = p.offset;
       part_.vocabulary = p.count();
     }
-    for (size_t state = 0; i < given.size(); i++, state++) {
+    for (size_t state = source_.to; i < given.size(); i++, state++) {
       place p = at(given[i]), to;
       to.sizes = p.sizes;
       to.strides = contiguous_strides(p.sizes);

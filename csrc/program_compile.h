@@ -11,8 +11,8 @@ struct program_source {
   torch::jit::Graph &graph;            // inputs: the parameters, the inputs; outputs: the logits, if any, and the states
   std::vector<at::Tensor> parameters;
   std::vector<at::Tensor> inputs;      // the examples; the last ones are states
-  int64_t states;                      // how many: slot i holds state i
-  int64_t tokens;                      // of a state that there are before
+  int64_t states, from;                // so many, in the slots from this one on
+  int64_t to;                          // the slot of the first state that is kept
   bool logits;
 };
 

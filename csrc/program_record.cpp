@@ -20,8 +20,8 @@ esp_status esp_program_begin(esp_tensors parameters, esp_tensors inputs) {
   });
 }
 
-esp_status esp_program_finish(esp_program *p, esp_tensors parameters, esp_tensors inputs, int64_t states, int64_t tokens, int64_t added,
-                              const esp_tensor *logits, esp_tensors kept) {
+esp_status esp_program_finish(esp_program *p, esp_part part, esp_tensors parameters, esp_tensors inputs, int64_t states, int64_t from,
+                              const esp_tensor *logits, esp_tensors kept, int64_t to) {
   return guard([&] {
     namespace tracer = torch::jit::tracer;
     auto state = tracer::getTracingState();
@@ -40,8 +40,7 @@ esp_status esp_program_finish(esp_program *p, esp_tensors parameters, esp_tensor
     end.reset();
     torch::jit::EliminateDeadCode(graph);
     at::NoGradGuard no_grad;
-    program_source source{*graph, list(parameters), list(inputs), states, tokens, logits != nullptr};
-    part made = compile(*p, source);
-    p->parts.insert_or_assign(part_key{tokens, added}, std::move(made));
+    program_source source{*graph, list(parameters), list(inputs), states, from, to, logits != nullptr};
+    p->parts.insert_or_assign(part_key{part.kind, part.tokens, part.words}, compile(*p, source));
   });
 }

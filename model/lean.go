@@ -17,28 +17,25 @@ import (
 type lean struct {
 	lock    sync.RWMutex // held for writing by who records
 	program *torch.Program
-	widths  []int // of the states that parts keep: the keys and values of each layer
+	read    [][]int // the shapes of what the part keeps that reads a picture
+	asked   [][]int // of what the parts keep that read a question
 	parts   int
 	refused error // why the network has no program
 }
 
 const (
-	leanParameters = 1 << 26 // a larger network's time goes into its matrices, which a program would hold twice
+	leanParameters = 1 << 25 // a larger network's time goes into its matrices, which a program would hold twice
 	leanParts      = 1 << 12
 	leanTokens     = 64 // of an answer: each has a part of its own, and recording one takes as long as some steps of the ordinary way
 )
 
 // leanRefusal says why a network's answers take the ordinary way; nil where they do not have to.
 func (m *Blip2) leanRefusal(o GenerateOptions) error {
-	switch form := m.Form(); {
+	switch {
 	case o.Beams > 1:
 		return errors.New("several beams are searched")
 	case o.MaxTokens > leanTokens:
 		return fmt.Errorf("answers may have more than %d tokens", leanTokens)
-	case form.Instruct:
-		return errors.New("the Q-Former reads the question")
-	case form.EncoderDecoder:
-		return errors.New("the language model has an encoder of its own")
 	case slices.ContainsFunc(m.store.Axes(), (*nn.Axis).Watched):
 		return errors.New("a gate or an observer sits on an axis")
 	}
@@ -70,7 +67,7 @@ func (m *Blip2) leanly(pictures *torch.Tensor, questions [][]Question, o Generat
 		if done {
 			break
 		}
-		if err := m.leanRecord(program, parameters, read, missing); err != nil {
+		if err := m.leanRecord(program, torch.Recording{Part: missing, Parameters: parameters}, read); err != nil {
 			var e *torch.Error
 			if errors.As(err, &e) && e.Kind == torch.KindUnsupported {
 				m.lean.refuse(program, err)
@@ -96,16 +93,20 @@ func (m *Blip2) leanly(pictures *torch.Tensor, questions [][]Question, o Generat
 	return byPicture(flat, questions), true, nil
 }
 
-// leanAsked is the questions as a program takes them; not ok where one has no words, of which the ordinary way tells.
+// leanAsked is the questions as a program takes them; not ok where one has no words: of these the ordinary way knows more.
 func (m *Blip2) leanAsked(questions [][]Question, o GenerateOptions) (a *torch.Asked, ok bool) {
-	a = &torch.Asked{Prefix: m.queries(), Ends: o.Ends, MinTokens: o.MinTokens, MaxTokens: o.MaxTokens}
+	form := m.Form()
+	a = &torch.Asked{Prefix: m.queries(), Encoder: form.EncoderDecoder, Ends: o.Ends, MinTokens: o.MinTokens, MaxTokens: o.MaxTokens}
 	for _, qs := range questions {
 		a.Counts = append(a.Counts, len(qs))
 		for _, q := range qs {
-			if len(q.Prompt) == 0 {
+			if len(q.Prompt) == 0 || form.Instruct && len(q.Instruction) == 0 {
 				return nil, false
 			}
 			a.Lengths, a.IDs, a.Tokens = append(a.Lengths, len(q.Prompt)), append(a.IDs, q.Prompt...), append(a.Tokens, -1)
+			if form.Instruct {
+				a.InstructionLengths, a.InstructionIDs = append(a.InstructionLengths, len(q.Instruction)), append(a.InstructionIDs, q.Instruction...)
+			}
 		}
 	}
 	a.Answers = make([]int, len(a.Tokens)*o.MaxTokens)
@@ -137,7 +138,7 @@ func (l *lean) open(parameters []*torch.Tensor) (*torch.Program, error) {
 	if l.program != program { // another goroutine was faster
 		return l.program, nil
 	}
-	l.program, l.widths, l.parts = nil, nil, 0 // others may still be computing with the old one, which goes when they are done
+	l.program, l.read, l.asked, l.parts = nil, nil, nil, 0 // others may still be computing with the old one, which goes when they are done
 	count := 0
 	for _, p := range parameters {
 		if count += p.Count(); p.DType() != torch.Float32 || p.Device() != torch.CPU || count > leanParameters {
@@ -157,57 +158,4 @@ func (l *lean) refuse(program *torch.Program, why error) {
 	if l.program == program {
 		l.program, l.refused = nil, why
 	}
-}
-
-// leanRecord adds a part to the network's program. Its examples are zeros: sizes alone matter.
-func (m *Blip2) leanRecord(program *torch.Program, parameters []*torch.Tensor, pictures *torch.Tensor, part torch.Part) error {
-	l := &m.lean
-	l.lock.Lock()
-	defer l.lock.Unlock()
-	l.parts++
-	return torch.Run(func(*torch.Scope) error {
-		if part == (torch.Part{}) {
-			picture := torch.Zeros(append([]int{1}, pictures.Shape()[1:]...), torch.Float32, torch.CPU)
-			return program.Record(part, parameters, []*torch.Tensor{picture}, nil, func(in, _ []*torch.Tensor) (*torch.Tensor, []*torch.Tensor) {
-				prefix := m.Prefix(&Batch{Pictures: in[0]})
-				_, kept := m.leanExtend(prefix, 0, nil)
-				return nil, kept
-			})
-		}
-		m.language.checkPositions(part.Tokens + part.Added)
-		ids := torch.Zeros([]int{1, part.Added}, torch.Int64, torch.CPU)
-		var states []*torch.Tensor
-		if part.Tokens > 0 {
-			for _, w := range l.widths {
-				states = append(states, torch.Zeros([]int{1, part.Tokens, w}, torch.Float32, torch.CPU))
-			}
-		}
-		return program.Record(part, parameters, []*torch.Tensor{ids}, states, func(in, states []*torch.Tensor) (*torch.Tensor, []*torch.Tensor) {
-			hidden, kept := m.leanExtend(m.embed(in[0]), part.Tokens, states)
-			return m.Head(hidden), kept
-		})
-	})
-}
-
-// leanExtend is the language model over new tokens of one row, which stand behind so many that states hold the keys and values
-// of. It gives the last one's state [1, width], and all keys and values.
-func (m *Blip2) leanExtend(embeds *torch.Tensor, tokens int, states []*torch.Tensor) (hidden *torch.Tensor, kept []*torch.Tensor) {
-	n := embeds.Size(1)
-	cache := &Cache{joins: true}
-	for i := 0; i < len(states); i += 2 {
-		cache.layers = append(cache.layers, cached{keys: states[i], values: states[i+1]})
-	}
-	positions := torch.Arange(tokens, tokens+n, torch.CPU).Unsqueeze(0)
-	var mask *torch.Tensor
-	if n > 1 {
-		keys := torch.Arange(0, tokens+n, torch.CPU).Unsqueeze(0)
-		mask = additive(keys.Unsqueeze(1).Le(positions.Unsqueeze(2)), embeds.DType()).Unsqueeze(1)
-	}
-	hidden = m.language.Forward(embeds, positions, mask, cache, func(x *torch.Tensor) *torch.Tensor { return x.Select(1, -1) })
-	m.lean.widths = m.lean.widths[:0]
-	for _, l := range cache.layers {
-		kept = append(kept, l.keys, l.values)
-		m.lean.widths = append(m.lean.widths, l.keys.Size(2), l.values.Size(2))
-	}
-	return hidden, kept
 }

@@ -236,7 +236,7 @@ var misuses = map[string]misuse{
 	}},
 	"esp_program_is_fresh": does(func(o operands) { newProgram().Fresh([]*torch.Tensor{o.freed}) }),
 	"esp_program_begin": {call: recording(func(p *torch.Program, x *torch.Tensor) *torch.Tensor {
-		panics(p.Record(torch.Part{}, nil, nil, nil, nil))
+		panics(p.Record(torch.Recording{}))
 		return x
 	})},
 	"esp_program_finish": {call: recording(func(_ *torch.Program, x *torch.Tensor) *torch.Tensor { return x.Sqrt() })},
@@ -254,9 +254,9 @@ func recording(f func(p *torch.Program, x *torch.Tensor) *torch.Tensor) func(o o
 	return func(o operands) error {
 		p := newProgram()
 		defer p.Close()
-		return p.Record(torch.Part{}, nil, []*torch.Tensor{o.x}, nil, func(in, _ []*torch.Tensor) (*torch.Tensor, []*torch.Tensor) {
+		return p.Record(torch.Recording{Inputs: []*torch.Tensor{o.x}, Forward: func(in, _ []*torch.Tensor) (*torch.Tensor, []*torch.Tensor) {
 			return f(p, in[0]), nil
-		})
+		}})
 	}
 }
 

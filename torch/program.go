@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -16,9 +17,33 @@ type Program struct {
 	cleanup runtime.Cleanup
 }
 
-// Part is what a part of a program finds and adds: so many tokens that earlier parts kept the keys and values of, and so many
-// new ones. The zero Part reads a picture.
-type Part struct{ Tokens, Added int }
+// Part is one part of a program.
+type Part struct {
+	Kind   PartKind
+	Tokens int // of a question: its words; of a step: the tokens before it
+	Words  int // of a question: its words for the Q-Former; of a step: those that an encoder has read, 0 without one
+}
+
+// PartKind says what a part reads.
+type PartKind int
+
+// The kinds of part.
+const (
+	PartPicture  PartKind = C.ESP_PART_PICTURE
+	PartQuestion PartKind = C.ESP_PART_QUESTION
+	PartStep     PartKind = C.ESP_PART_STEP // a token of an answer
+)
+
+// Recording is what a part is made of: examples, of which the sizes alone matter, and the forward.
+type Recording struct {
+	Part       Part
+	Parameters []*Tensor
+	Inputs     []*Tensor // a picture; the ids of a question and of its instruction; or the id of a token
+	States     []*Tensor // what earlier parts kept in the slots from From on
+	From, To   int
+	// Forward gives the logits [1, vocabulary], or nil, and the states that the part keeps in the slots from To on.
+	Forward func(inputs, states []*Tensor) (logits *Tensor, kept []*Tensor)
+}
 
 // NewProgram is a program without parts over parameters, which must be float32 on the CPU.
 func NewProgram(parameters []*Tensor) (*Program, error) {
@@ -53,50 +78,53 @@ func (p *Program) Fresh(parameters []*Tensor) bool {
 	return number("program", C.esp_program_is_fresh(p.ptr(), list(handles(parameters)))) != 0
 }
 
-// Record makes a part of what f does with inputs and states: every operation is recorded at the sizes of these examples, and
-// what depends on parameters and on Go's values alone is computed once. f gives logits [1, vocabulary], or nil, and the states
-// that the part keeps; state i of one part is state i of the next. An operation that a program has no instruction for gives an
-// [Error] of the kind KindUnsupported.
+// Record makes a part of what the forward does with inputs and states: every operation is recorded, and what depends on
+// parameters and on Go's values alone is computed once. An operation that a program has no instruction for gives an [Error] of
+// the kind KindUnsupported.
 //
 //go:noinline
-func (p *Program) Record(part Part, parameters, inputs, states []*Tensor, f func(inputs, states []*Tensor) (logits *Tensor, kept []*Tensor)) error {
+func (p *Program) Record(r Recording) error {
 	return Run(func(*Scope) error {
-		NoGrad(func() { p.record(part, parameters, inputs, states, f) })
+		NoGrad(func() { p.record(r) })
 		return nil
 	})
 }
 
-func (p *Program) record(part Part, parameters, inputs, states []*Tensor, f func(inputs, states []*Tensor) (*Tensor, []*Tensor)) {
+func (p *Program) record(r Recording) {
 	const op = "program"
-	all := make([]*Tensor, 0, len(inputs)+len(states))
-	for _, t := range append(append(all, inputs...), states...) { // new handles: the tracer knows a tensor by its identity
+	var all []*Tensor
+	for _, t := range slices.Concat(r.Inputs, r.States) { // new handles: the tracer knows a tensor by its identity
 		all = append(all, t.Detach())
 	}
-	given, own := list(handles(all)), list(handles(parameters))
+	given, own := list(handles(all)), list(handles(r.Parameters))
 	check(op, C.esp_program_begin(own, given), all...)
 	recording := true
 	defer func() {
-		if recording { // f panicked: the thread must not go on recording
+		if recording { // the forward panicked: the thread must not go on recording
 			check(op, C.esp_trace_abandon())
 		}
 	}()
-	logits, kept := f(all[:len(inputs)], all[len(inputs):])
-	keep := list(handles(kept))
+	logits, kept := r.Forward(all[:len(r.Inputs)], all[len(r.Inputs):])
+	keep, last := list(handles(kept)), logits.optional()
 	program := p.ptr()
 	recording = false
-	check(op, C.esp_program_finish(program, own, given, C.int64_t(len(states)), C.int64_t(part.Tokens), C.int64_t(part.Added),
-		logits.optional(), keep), kept...)
+	check(op, C.esp_program_finish(program, C.esp_part{kind: C.int64_t(r.Part.Kind), tokens: C.int64_t(r.Part.Tokens), words: C.int64_t(r.Part.Words)},
+		own, given, C.int64_t(len(r.States)), C.int64_t(r.From), last, keep, C.int64_t(r.To)))
 	runtime.KeepAlive(p)
-	runtime.KeepAlive(parameters)
+	runtime.KeepAlive(r)
 }
 
 // Asked is questions about pictures, and their greedy answers.
 type Asked struct {
-	Counts    []int // questions of each picture
-	Lengths   []int // tokens of each question
-	IDs       []int // of all questions, one behind the other
+	Counts  []int // questions of each picture
+	Lengths []int // tokens of each question
+	IDs     []int // of all questions, one behind the other
+	// The same of the questions as a Q-Former reads them; nil where it reads none.
+	InstructionLengths, InstructionIDs []int
+
 	Ends      []int // ids that end an answer
-	Prefix    int   // tokens that the picture's part keeps
+	Prefix    int   // tokens before a question
+	Encoder   bool  // the question goes into an encoder, and the answer begins in a decoder of its own
 	MinTokens int   // before which no end is said
 	MaxTokens int   // of an answer, its end included
 
@@ -109,14 +137,18 @@ type Asked struct {
 // none. It returns false, and which part, where one was never recorded: record it and ask again.
 func (p *Program) Answer(pictures *Tensor, a *Asked) (missing Part, done bool) {
 	var lacks C.int32_t
-	var part [2]C.int64_t
+	var part C.esp_part
 	asked := C.esp_questions{
 		counts: ints(a.Counts), lengths: ints(a.Lengths), ids: ints(a.IDs), ends: ints(a.Ends),
+		instruction_lengths: ints(a.InstructionLengths), instruction_ids: ints(a.InstructionIDs),
 		prefix: C.int64_t(a.Prefix), min_tokens: C.int64_t(a.MinTokens), max_tokens: C.int64_t(a.MaxTokens),
 		answers: (*C.int64_t)(unsafe.Pointer(unsafe.SliceData(a.Answers))), tokens: (*C.int64_t)(unsafe.Pointer(unsafe.SliceData(a.Tokens))),
 		log_probs: (*C.double)(unsafe.Pointer(unsafe.SliceData(a.LogProbs))),
 	}
-	check("program", C.esp_program_answer(p.ptr(), pictures.optional(), asked, &lacks, &part[0]), pictures)
+	if a.Encoder {
+		asked.encoder = 1
+	}
+	check("program", C.esp_program_answer(p.ptr(), pictures.optional(), asked, &lacks, &part), pictures)
 	runtime.KeepAlive(p)
-	return Part{Tokens: int(part[0]), Added: int(part[1])}, lacks == 0
+	return Part{Kind: PartKind(part.kind), Tokens: int(part.tokens), Words: int(part.words)}, lacks == 0
 }
