@@ -29,6 +29,8 @@ const (
 	leanTokens     = 64 // of an answer: each has a part of its own, and recording one takes as long as some steps of the ordinary way
 )
 
+var errLeanReplaced = errors.New("another goroutine began a new program")
+
 // leanRefusal says why a network's answers take the ordinary way; nil where they do not have to.
 func (m *Blip2) leanRefusal(o GenerateOptions) error {
 	switch {
@@ -67,7 +69,14 @@ func (m *Blip2) leanly(pictures *torch.Tensor, questions [][]Question, o Generat
 		if done {
 			break
 		}
-		if err := m.leanRecord(program, torch.Recording{Part: missing, Parameters: parameters}, read); err != nil {
+		err := m.leanRecord(program, torch.Recording{Part: missing, Parameters: parameters}, read)
+		if errors.Is(err, errLeanReplaced) {
+			if program, err = m.lean.open(parameters); program != nil && err == nil {
+				continue
+			}
+			return nil, false, err
+		}
+		if err != nil {
 			var e *torch.Error
 			if errors.As(err, &e) && e.Kind == torch.KindUnsupported {
 				m.lean.refuse(program, err)

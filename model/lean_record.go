@@ -11,6 +11,9 @@ func (m *Blip2) leanRecord(program *torch.Program, r torch.Recording, pictures *
 	l := &m.lean
 	l.lock.Lock()
 	defer l.lock.Unlock()
+	if l.program != program {
+		return errLeanReplaced
+	}
 	l.parts++
 	return torch.Run(func(*torch.Scope) error {
 		switch r.Part.Kind {
