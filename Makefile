@@ -31,8 +31,9 @@ asan: shim ## the tests of torch/ over a shim built with the address and undefin
 	$(GO_TEST) -exec "env LD_PRELOAD=$$(g++ -print-file-name=libasan.so) LD_LIBRARY_PATH=$(CURDIR)/build/asan/lib \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1" ./torch ./torch/nn ./torch/optim ./torch/checkpoint
 
-page-test: all ## the report and the server's page in headless Chromium; says what it skips where that is missing
+page-test: all ## the report and the server's page in headless Chromium, event files in the real TensorBoard; says what it skips where these are missing
 	@bench/page/check.sh $(ARGS)
+	@bench/page/event_files.sh
 
 bench: all ## the benchmarks
 	go run ./cmd/bench $(ARGS)
@@ -47,6 +48,11 @@ results: all ## all experiments, into docs/results.md; hours, but each goes on w
 results-quick: all ## the conclusions that a teacher of a minute can show
 	@failed=; for file in $$(grep -l '^  "quick: ' $(EXPERIMENTS)); do bin/pipeline -c $$file -quick $(ARGS) || failed="$$failed $$file"; done; \
 	[ -z "$$failed" ] || { echo "make: a run failed or a conclusion does not hold:$$failed" >&2; exit 1; }
+
+.PHONY: peers
+# One at a time: the table has seconds.
+peers: all ## Espalier beside plain PyTorch, the authors' recipe and Torch-Pruning, into docs/results.md; hours (fetches PyTorch once; ARGS=-quick: a minute's teacher)
+	@bin/pipeline -c bench/peers.toml -lanes 1 $(if $(findstring -quick,$(ARGS)),,-write docs/results.md) $(ARGS)
 
 parity: all ## random networks of every family made by transformers, both ways, and pictures (fetches PyTorch and transformers once)
 	@rm -rf build/parity && mkdir -p build/parity

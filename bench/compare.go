@@ -21,7 +21,7 @@ const (
 // compare asks the peer for what this side computes as well.
 func (r *runner) compare() ([]Check, error) {
 	var checks []Check
-	for _, f := range []func() ([]Check, error){r.compareLogits, r.compareAnswers, r.compareLosses, r.compareImportance} {
+	for _, f := range []func() ([]Check, error){r.compareLogits, r.compareAnswers, r.compareLosses, r.compareImportance, r.compareCut} {
 		found, err := f()
 		if err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
@@ -127,4 +127,30 @@ func farthest(a, b []float64) float64 {
 		d = max(d, math.Abs(a[i]-b[i])) // not a number when either is not
 	}
 	return d
+}
+
+// compareCut has the peer cut the teacher as newStudent does, with the tables of bench/peers/cuts.py, and compares every parameter; and has it hold a
+// cut that this side does not make against the same with zeros.
+func (r *runner) compareCut() ([]Check, error) {
+	blocks, units := map[string]int{}, map[string]map[nn.Kind]int{}
+	for tower, kinds := range studentSizes {
+		blocks[tower], units[tower] = kinds[nn.Blocks], kinds
+	}
+	a, err := r.there.ask(request{"do": "cut", "blocks": blocks, "units": units})
+	if err != nil {
+		return nil, err
+	}
+	if n := len(r.here.networks["student"].Store().Params()); len(a.Logits) != n {
+		return nil, fmt.Errorf("the peer's cut leaves %d tensors, this side's %d", len(a.Logits), n)
+	}
+	inside := map[string]map[nn.Kind]int{}
+	for tower := range studentSizes {
+		inside[tower] = map[nn.Kind]int{nn.Heads: 3, nn.KeySize: 12, nn.ValueSize: 12, nn.FFN: 100}
+	}
+	masked, err := r.there.ask(request{"do": "masked", "units": inside, "batch": 0})
+	if err != nil {
+		return nil, err
+	}
+	return []Check{{Name: "the parameters of a cut", Difference: slices.Max(a.Logits)},
+		{Name: "the peer's masked and cut networks", Difference: slices.Max(masked.Logits), Allowed: 1e-9}}, nil
 }

@@ -74,7 +74,7 @@ type process struct {
 func start(ctx context.Context, python, folder string, threads int) (*process, *answer, error) {
 	n := strconv.Itoa(threads)
 	p := &process{command: exec.CommandContext(ctx, python, filepath.Join(folder, "peer.py"), folder, n), stderr: &tail{}}
-	p.command.Env = append(environment(os.Getenv), "OMP_NUM_THREADS="+n, "PYTHONDONTWRITEBYTECODE=1")
+	p.command.Env = append(Environment(os.Getenv), "OMP_NUM_THREADS="+n, "PYTHONDONTWRITEBYTECODE=1")
 	p.command.Stderr = p.stderr
 	in, err := p.command.StdinPipe()
 	if err != nil {
@@ -96,8 +96,8 @@ func start(ctx context.Context, python, folder string, threads int) (*process, *
 	return p, ready, nil
 }
 
-// environment is that of this process with OpenMP's habits as csrc/env.c sets them for this side, after Go has read it.
-func environment(get func(string) string) []string {
+// Environment is that of this process with OpenMP's habits as csrc/env.c sets them for this side, after Go has read it.
+func Environment(get func(string) string) []string {
 	if get("OMP_WAIT_POLICY") != "" || get("GOMP_SPINCOUNT") != "" {
 		return os.Environ()
 	}

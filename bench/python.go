@@ -25,8 +25,8 @@ type noPeer struct{ why string }
 
 func (e *noPeer) Error() string { return "no comparison with PyTorch: " + e.why }
 
-// writePeer puts the peer's program into a folder.
-func writePeer(folder string) error {
+// WritePeers puts the programs of bench/peers into a folder.
+func WritePeers(folder string) error {
 	sub, err := fs.Sub(peers, "peers")
 	if err != nil {
 		return err
@@ -34,14 +34,28 @@ func writePeer(folder string) error {
 	return os.CopyFS(folder, sub)
 }
 
-// preparePython finds the interpreter of a virtual environment that has what the peer requires. The first time, it makes
+// PeersPrint is the SHA-256, in hexadecimal, of these programs and of what they require.
+func PeersPrint() (string, error) {
+	all := sha256.New()
+	err := fs.WalkDir(peers, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(peers, name)
+		fmt.Fprintf(all, "%s %d:%s", name, len(text), text)
+		return err
+	})
+	return hex.EncodeToString(all.Sum(nil)), err
+}
+
+// Python finds the interpreter of a virtual environment that has what the programs of bench/peers require. The first time, it makes
 // one in the user's cache folder, which takes a minute or more.
-func preparePython(ctx context.Context, say func(string)) (python string, err error) {
+func Python(ctx context.Context, say func(string)) (python string, err error) {
 	requirements, err := peers.ReadFile("peers/requirements.txt")
 	if err != nil {
 		return "", err
 	}
-	pinned := strings.TrimSpace(string(requirements))
+	pinned, _, _ := strings.Cut(string(requirements), "\n")
 	if want := "torch==" + torch.Version(); pinned != want {
 		return "", &noPeer{fmt.Sprintf("bench/peers asks for %s, and this program runs on libtorch %s", pinned, torch.Version())}
 	}
@@ -69,12 +83,12 @@ func preparePython(ctx context.Context, say func(string)) (python string, err er
 	if _, err := exec.LookPath("python3"); err != nil {
 		return "", &noPeer{"python3 is not installed"}
 	}
-	say(fmt.Sprintf("fetching PyTorch for the comparison (%s) into %s, once: 4.6 GB, about a minute", pinned, folder))
+	say(fmt.Sprintf("fetching PyTorch and Torch-Pruning for the comparison (%s) into %s, once: 4.6 GB, about a minute", pinned, folder))
 	begun := time.Now()
 	for _, command := range [][]string{
 		{"python3", "-m", "venv", folder},
 		// pip's cache would keep the wheels a second time.
-		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", pinned},
+		append([]string{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"}, strings.Fields(string(requirements))...),
 	} {
 		if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
 			if ctx.Err() != nil {

@@ -86,12 +86,12 @@ func prepare(folder string) (*here, error) {
 			return nil, err
 		}
 	}
-	return h, errors.Join(m.write(folder), writePeer(folder))
+	return h, errors.Join(m.write(folder), WritePeers(folder))
 }
 
 // call starts the peer and compares its results.
 func (r *runner) call(ctx context.Context, folder string) error {
-	python, err := preparePython(ctx, func(text string) { r.events(Note{text}) })
+	python, err := Python(ctx, func(text string) { r.events(Note{text}) })
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ type Config struct {
 	Queries    int           `json:"num_query_tokens"`
 	ImageToken *int          `json:"image_token_index"` // the id that stands for a query in HF's input_ids; nil where there is none
 	DType      string        `json:"dtype,omitempty"`
+	// Classes are transformers' for this kind of network, by which it and other programs (vLLM among them) know a checkpoint. A decoder alone has
+	// them among the keys of its language model.
+	Classes []string `json:"architectures,omitempty"`
 	// Structure is there when the network was pruned to sizes that the other keys cannot express; those are then the
 	// original's.
 	Structure *nn.Structure `json:"-"`
@@ -72,8 +75,8 @@ type QFormerConfig struct {
 // Instruct tells whether the Q-Former reads the question beside the picture.
 func (c *Config) Instruct() bool { return c.ModelType == instructBlip }
 
-// Kind names the network's family for a reader, as "BLIP-2 with OPT".
-func (c *Config) Kind() string {
+// Family names the kind of network, as "BLIP-2 with OPT".
+func (c *Config) Family() string {
 	language := strings.ToUpper(c.Text.ModelType)
 	switch {
 	case !c.Towers():
@@ -82,6 +85,17 @@ func (c *Config) Kind() string {
 		return "InstructBLIP with " + language
 	}
 	return "BLIP-2 with " + language
+}
+
+// Class is transformers' class for the network.
+func (c *Config) Class() string {
+	switch {
+	case !c.Towers():
+		return alone[c.ModelType]
+	case c.Instruct():
+		return "InstructBlipForConditionalGeneration"
+	}
+	return "Blip2ForConditionalGeneration"
 }
 
 // Form says how the network takes its questions.

@@ -53,6 +53,9 @@ func (m *Blip2) HubConfig() (*Config, error) {
 	h := &hubSizes{c: *m.config, headSize: m.config.Text.HeadSize}
 	h.c.Structure = nil
 	if m.vision != nil {
+		if h.c.Classes == nil {
+			h.c.Classes = []string{h.c.Class()}
+		}
 		h.vision(m.vision)
 		h.qformer(m.qformer, m.vision.hidden.Units())
 	}

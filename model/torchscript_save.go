@@ -8,6 +8,9 @@ import (
 	"espalier/torch/nn"
 )
 
+// TorchScriptName is the name of a TorchScript file beside a checkpoint's weights.
+const TorchScriptName = "model.pt"
+
 // TorchScriptAbout is the name of the file within a TorchScript file that says how to use it.
 const TorchScriptAbout = "espalier.json"
 

@@ -63,6 +63,8 @@ func TestEnergyOfARun(t *testing.T) {
 	}
 	assert.Equal(t, "our log", r.Energy.Modelled.Year.Inputs[1].Source)
 	assert.FileExists(t, filepath.Join(measured, "energy.png"))
+	assert.NotContains(t, pageOf(t, plain).Sections, "energy")
+	assert.Contains(t, pageOf(t, measured).Text, "What moves the year's saving")
 	read, err := report.Read(filepath.Join(measured, "report.json"))
 	require.NoError(t, err)
 	assert.Equal(t, r.Energy, read.Energy)

@@ -40,6 +40,7 @@ func TestExportOfATrainedTeacher(t *testing.T) {
 		students[format] = m
 		assert.Equal(t, m.Store().Count(), int(r.Student.Parameters), "what is reported is what is written")
 		assert.Equal(t, format == "transformers", strings.Contains(notes, "two rows of zeros in front, as transformers' OPT has them: 16 parameters more"))
+		checkCard(t, filepath.Join(out, "student"), r, format == "transformers")
 		if format == "transformers" {
 			_, err = m.HubConfig()
 			require.NoError(t, err)

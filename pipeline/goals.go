@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"espalier/pipeline/card"
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
@@ -155,8 +156,10 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, out *report.Rep
 	}
 	student, accepted, refused := in.Teacher.First(), false, (*stage.GateError)(nil)
 	made = whole
+	var told []card.Stage
 	for i := 0; i < len(in.Config.Stages) && refused == nil; i++ {
 		var done report.Stage
+		before := student.Declared()
 		if student, done, err = stage.Run(ctx, r.chain, in, i, student); err != nil && !errors.As(err, &refused) {
 			return made, nil, err
 		}
@@ -168,6 +171,7 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, out *report.Rep
 			made, accepted = done.Distilled, true
 		}
 		stages = append(stages, done)
+		told = append(told, card.Stage{Stage: done, Before: before, After: student.Declared(), Scored: scoredBy(&in.Config.Stages[i], done), Steps: in.Config.Stages[i].Distil.Steps})
 	}
 	defer student.Free()
 	if !accepted && r.cfg.Export.DType != "teacher" { // in other dtypes the teacher is another network
@@ -186,8 +190,12 @@ func (r *run) make(ctx context.Context, in stage.Input, g *goal, out *report.Rep
 			folders = append(folders, "student")
 		}
 	}
+	text, err := cardOf(ctx, r, in, madeOf{whole, made, told, g.target}, student)
+	if err != nil {
+		return made, nil, err
+	}
 	for _, folder := range folders {
-		if err := r.keepStudent(in, student, folder); err != nil {
+		if err := r.keepStudent(in, student, folder, text); err != nil {
 			return made, nil, err
 		}
 	}

@@ -78,6 +78,11 @@ func TestSeveralTargets(t *testing.T) {
 	}
 	_, err = report.Read(filepath.Join(out, "report.json"))
 	require.NoError(t, err)
+	p := pageOf(t, out)
+	assert.Equal(t, []string{"stages", "tasks", "parts", "cuts", "importance", "choices", "losses", "gallery", "run"}, p.Sections)
+	for _, shown := range []string{"big: Divisions for ratio = 2", "small: Divisions for parameters = 9000", r.Students[1].Target.Line()} {
+		assert.Contains(t, p.Text, shown)
+	}
 
 	again, err := runWith(context.Background(), cfg, func(e event.Event) {
 		if p, working := e.(event.Phase); working {

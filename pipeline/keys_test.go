@@ -62,6 +62,7 @@ var changed = map[string][]string{
 	"data.stages": {"data.stages=24"}, "eval.batch": {"eval.batch=6"}, "eval.latency_runs": {"eval.latency_runs=4"}, "eval.latency_warmup": {"eval.latency_warmup=2"},
 	"eval.throughput_batch": {"eval.throughput_batch=3"}, "eval.max_answer_tokens": {"eval.max_answer_tokens=5"}, "eval.metrics": {`eval.metrics=["anls"]`},
 	"export.format": {"export.format=transformers", "stage.inner.keep.qformer={ heads = 1 }"}, "export.dtype": {"export.dtype=bfloat16"},
+	"export.torchscript": {"export.torchscript=true"},
 }
 
 // Keys whose change is another run altogether, which other tests make: other data, another teacher, another machine.

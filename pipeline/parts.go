@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"espalier/model"
 	"espalier/model/tokenizer"
+	"espalier/pipeline/card"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
@@ -23,6 +25,7 @@ import (
 	"espalier/pipeline/stage"
 	"espalier/pipeline/teacher"
 	"espalier/torch"
+	"espalier/torch/disk"
 )
 
 // corpora are the splits as a network reads them.
@@ -110,13 +113,11 @@ func checkAccepted(t *config.TrainConfig, marks measure.Marks, on measure.Splits
 	return nil
 }
 
-// keepStudent writes the result as it was measured. transformers reads a word list, which no published checkpoint has, only
-// where a file tells it to.
-func (r *run) keepStudent(in stage.Input, student *network.Held, folder string) error {
+// keepStudent writes the result as it was measured, with its card.
+func (r *run) keepStudent(in stage.Input, student *network.Held, folder, about string) error {
 	stored := stage.Stored(r.cfg, in.Teacher, student)
 	defer stored.Free()
-	hub := r.cfg.Export.Format == config.FormatTransformers
-	return r.chain.Copy(folder, chain.Of([]any{stored.Print(), hub}), func(folder string) error {
+	return r.chain.Copy(folder, chain.Of([]any{stored.Print(), r.cfg.Export, about}), func(folder string) error {
 		n, err := stored.Get()
 		if err != nil {
 			return err
@@ -125,15 +126,31 @@ func (r *run) keepStudent(in stage.Input, student *network.Held, folder string) 
 		if err == nil {
 			err = reading.Save(n, folder)
 		}
-		if err != nil {
+		if err == nil {
+			err = disk.Write(filepath.Join(folder, card.Name), []byte(about))
+		}
+		if err == nil {
+			err = saveForOthers(r.cfg.Export, reading, n, folder)
+		}
+		return err
+	})
+}
+
+// saveForOthers writes what programs beside this one need of a student.
+func saveForOthers(form config.ExportConfig, reading corpus.Reading, n model.Network, folder string) error {
+	// transformers reads a word list, which no published checkpoint has, only where a file tells it to.
+	if words, ok := reading.Words.Answers.(*tokenizer.WordLevel); ok && form.Format == config.FormatTransformers {
+		if err := words.SaveConfig(folder); err != nil {
 			return err
 		}
-		words, ok := reading.Words.Answers.(*tokenizer.WordLevel)
-		if !ok || !hub {
-			return nil
-		}
-		return words.SaveConfig(folder)
+	}
+	script, ok := n.(interface {
+		SaveTorchScript(file string, pre model.Preprocessor, ends []int) error
 	})
+	if !ok || !form.TorchScript {
+		return nil
+	}
+	return script.SaveTorchScript(filepath.Join(folder, model.TorchScriptName), reading.Pre, reading.Words.Ends())
 }
 
 // energyOf measures what answers of the teacher cost, and of a student as it was written.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"espalier/model"
@@ -37,6 +38,7 @@ func Plan(ctx context.Context, given *config.Config, o Options, span time.Durati
 		return nil, err
 	}
 	f, err := planned(ctx, r, span)
+	r.journal.End(resultOf(err), err)
 	return f, errors.Join(err, r.chain.Close())
 }
 
@@ -272,21 +274,27 @@ func (h *rehearsal) cut(p *prepared) (err error) {
 
 // tell makes a forecast of what was timed. One that was not whole says so.
 func (h *rehearsal) tell(f *forecast.Forecast, whole bool) error {
-	f.Lines = nil
+	var lines []forecast.Line
 	phases := h.clock.Phases()
-	for i, g := range h.goals {
-		w := forecast.Work{Config: h.real[i], Rehearsed: h.small[i], Train: h.corpora.train.Split.Parts().Pictures(), Splits: map[string]int{},
-			Divisions: len(g.divisions), Candidate: min(h.corpora.Validation.Split.Len(), stage.CandidatePictures)}
-		w.Names = w.Config.Stages.Names()
-		if len(g.divisions) > 1 {
-			w.Steps, _ = stepsOfDivisions(g.divisions[0].Config.Stages, len(g.divisions))
+	last := "the beginning"
+	if n := len(phases); n > 0 && !whole {
+		last = strings.TrimSpace(fmt.Sprintf("%s %s %s", phases[n-1].Stage, phases[n-1].Name, phases[n-1].Detail))
+		if !phases[n-1].Timed() {
+			phases = phases[:n-1]
 		}
+	}
+	for i := range h.goals {
+		w := forecast.Work{Config: h.real[i], Rehearsed: h.small[i], Train: h.seen(h.corpora.train.Split.Parts().Pictures()), Splits: map[string]int{},
+			Candidate: min(h.corpora.Validation.Split.Len(), stage.CandidatePictures)}
+		w.Names = w.Config.Stages.Names()
 		w.Splits["validation"], w.Splits["test"] = h.corpora.Validation.Split.Parts().Pictures(), h.corpora.Test.Split.Parts().Pictures()
 		if h.corpora.OOD != nil {
 			w.Splits["ood"] = h.corpora.OOD.Split.Parts().Pictures()
 		}
-		f.Lines = append(f.Lines, forecast.Lines(w, ofGoal(phases, h.goals, i))...)
+		lines = append(lines, forecast.Lines(w, ofGoal(phases, h.goals, i))...)
 	}
+	outline := outlineOf(h.run.cfg, h.teacher, h.corpora, h.goals)
+	f.Lines = forecast.Merged(append(lines, forecast.Rest(outline.Work, phases)...))
 	need, err := stage.NeedOf(h.input(h.goals[0]), h.loaded)
 	if err != nil {
 		return err
@@ -297,14 +305,18 @@ func (h *rehearsal) tell(f *forecast.Forecast, whole bool) error {
 	}
 	if !whole {
 		f.Memory.Measured = 0
-		last := "the beginning"
-		if n := len(phases); n > 0 {
-			last = fmt.Sprintf("%s %s %s", phases[n-1].Stage, phases[n-1].Name, phases[n-1].Detail)
-		}
-		f.Notes = append(f.Notes, fmt.Sprintf("the rehearsal had its time and came to %q: what follows it is not in the times; -rehearse 10m gives it more", last))
+		f.Notes = append(f.Notes, fmt.Sprintf("the rehearsal had its time and came to %q: the times of what follows are reckoned from the sizes; -rehearse 10m gives it more", last))
 	}
 	h.disk(f)
 	return nil
+}
+
+// seen is how many of so many training pictures the stages see.
+func (h *rehearsal) seen(pictures int) int {
+	if n := h.run.cfg.Data.Stages; n > 0 {
+		return min(n, pictures)
+	}
+	return pictures
 }
 
 // ofGoal are the phases of one of several students; the first has those of the teacher too.
@@ -330,7 +342,7 @@ func (h *rehearsal) disk(f *forecast.Forecast) {
 		bytes := l.Bytes
 		switch l.Step {
 		case "outputs":
-			bytes = bytes * int64(h.corpora.train.Split.Len()) / int64(max(1, h.train))
+			bytes = bytes * int64(h.seen(h.corpora.train.Split.Len())) / int64(max(1, h.seen(h.train)))
 		case "distil":
 			distilled += bytes
 			largest = max(largest, bytes)

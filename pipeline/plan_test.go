@@ -18,7 +18,7 @@ import (
 func TestPlanAgainstARun(t *testing.T) {
 	torchtest.Setup(t)
 	out := filepath.Join(t.TempDir(), "run")
-	cfg := tinyConfig(t, out, "stage.hidden.keep.vocabulary=used", "teacher.train.accept=0", "stage.blocks.candidates=[\"magnitude\"]", "stage.blocks.distil.steps=12")
+	cfg := tinyConfig(t, out, "stage.hidden.keep.vocabulary=used", "teacher.train.accept=0", "stage.blocks.candidates=[\"magnitude\"]", "stage.blocks.distil.steps=12", "data.stages=32")
 	f, err := Plan(context.Background(), cfg, Options{}, time.Minute)
 	require.NoError(t, err)
 	left, err := os.ReadDir(out)
@@ -52,7 +52,7 @@ func TestPlanAgainstARun(t *testing.T) {
 	}
 	assert.Empty(t, phases, "stages of which the plan said nothing")
 	assert.Equal(t, 7, amounts["teacher train"], "2 steps with heads, 3 of the whole network, 2 more")
-	assert.Equal(t, 48, amounts["teacher outputs"])
+	assert.Equal(t, 32, amounts["teacher outputs"], "the pictures that the stages see")
 	assert.Equal(t, 6, amounts["hidden distil"])
 	assert.Equal(t, 4, amounts["hidden score"], "2 batches of each cut")
 	assert.Contains(t, amounts, "blocks candidates")

@@ -47,7 +47,7 @@ func Propose(ctx context.Context, ask Ask) (*Proposal, error) {
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
-	f := propose.Found{Root: ask.Data, Look: look, Machine: propose.Machine{Threads: config.Default().Threads, Memory: process.Available(), GPUs: torch.CUDADevices()}}
+	f := propose.Found{Root: ask.Data, Output: propose.FolderFor(ask.Data, ask.Model), Look: look, Machine: propose.Machine{Threads: config.Default().Threads, Memory: process.Available(), GPUs: torch.CUDADevices()}}
 	if ask.Model != "" {
 		if f.Model, err = propose.OpenModel(ask.Model); err != nil {
 			return nil, err

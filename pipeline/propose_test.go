@@ -66,7 +66,7 @@ func TestProposeATeacher(t *testing.T) {
 	assert.Equal(t, 24, c.Teacher.Train.Language.Positions, "8 query tokens, 6 words, 2 of an answer, and a little more")
 	assert.Equal(t, "espalier", c.Export.Format)
 	found := strings.Join(p.Found, "\n")
-	assert.Contains(t, found, root+": 50 pictures of 8 pixels, 100 questions (CSV table and Parquet files)")
+	assert.Contains(t, found, root+": 50 pictures of 8 × 8 pixels, 100 questions (CSV table and Parquet files)")
 	assert.Contains(t, found, "pictures: train 38, validation 2, test 10; there is no validation split")
 	assert.Contains(t, found, "2 tasks: color, logo")
 	assert.Contains(t, found, "questions of 6 tokens, answers of 1 to 2 tokens")

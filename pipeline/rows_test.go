@@ -68,6 +68,7 @@ func TestRunOverDividedPictures(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(notes, "\n"), "train split: 48 of 48 pictures have more questions than fit into 30 tokens")
 	assert.Equal(t, 12, r.Teacher.Throughput.Batch)
+	assert.Equal(t, 12, pageOf(t, out).Cards, "whole pictures")
 	teacher, err := model.Load(filepath.Join(out, "teacher"), torch.CPU)
 	require.NoError(t, err)
 	defer teacher.Store().Free()

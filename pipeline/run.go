@@ -107,6 +107,7 @@ type run struct {
 	chain    *chain.Chain
 	index    *disk.Index // checksums of the files of data and teacher
 	began    time.Time
+	dataName string
 	memory   int64 // see Options
 	skipped  int   // rows of the data that were left out
 	machine  *energy.Machine
@@ -316,7 +317,7 @@ func (r *run) openData() (*data.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.skipped = len(set.Skipped)
+	r.skipped, r.dataName = len(set.Skipped), set.Name
 	if !set.HasPictures() {
 		r.cfg.Data.Vary = nil
 	}

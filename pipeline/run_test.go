@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +109,23 @@ func student(t *testing.T, output string) []byte {
 	return data
 }
 
+// folderOf are the bytes of all files of a folder within a run's, by name.
+func folderOf(t *testing.T, output, name string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	root := filepath.Join(output, name)
+	require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		within, _ := filepath.Rel(root, path)
+		files[within] = string(text)
+		return err
+	}))
+	return files
+}
+
 func TestRunLeavesAWholeReport(t *testing.T) {
 	torchtest.Setup(t)
 	out := filepath.Join(t.TempDir(), "run")
@@ -187,12 +207,17 @@ func TestRunLeavesAWholeReport(t *testing.T) {
 func TestInterruptedRunEndsWithTheSameBytes(t *testing.T) {
 	torchtest.Setup(t)
 	whole := filepath.Join(t.TempDir(), "whole")
-	_, err := runWith(context.Background(), tinyConfig(t, whole), nil)
+	_, err := runWith(context.Background(), tinyConfig(t, whole, "export.torchscript=true"), nil)
 	require.NoError(t, err)
 	second := filepath.Join(t.TempDir(), "second")
-	_, err = runWith(context.Background(), tinyConfig(t, second), nil)
+	_, err = runWith(context.Background(), tinyConfig(t, second, "export.torchscript=true"), nil)
 	require.NoError(t, err)
 	require.Equal(t, student(t, whole), student(t, second))
+	files := folderOf(t, whole, "student")
+	assert.ElementsMatch(t, []string{"README.md", "config.json", "model.pt", "model.safetensors", "preprocessor_config.json", "tokenizer.json"}, slices.Collect(maps.Keys(files)))
+	for name, text := range folderOf(t, second, "student") {
+		assert.True(t, files[name] == text, "%s is not the same in another folder", name)
+	}
 
 	for stop := 1; stop <= 4; stop++ {
 		out := filepath.Join(t.TempDir(), "stopped")
@@ -323,10 +348,15 @@ func TestFailedGateEndsTheRun(t *testing.T) {
 	read, err := report.Read(filepath.Join(out, "report.json"))
 	require.NoError(t, err)
 	assert.Equal(t, done.Student, read.Student)
+	p := pageOf(t, out)
+	assert.Contains(t, p.Text, "Stage inner was not accepted; the student is the one of stage blocks.")
+	assert.Contains(t, p.Text, "inner: distillation")
+	assert.NotContains(t, p.Text, "cut in stage inner")
 	m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
 	require.NoError(t, err)
 	assert.Equal(t, int(done.Student.Parameters), m.Store().Count())
 	m.Store().Free()
+	assert.Contains(t, folderOf(t, out, "student")["README.md"], "lost, after 4 tries; not accepted, left out |")
 	require.NoError(t, r.chain.Close())
 	cfg.Stages[1].Alpha = 1
 	var begun []string

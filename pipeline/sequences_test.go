@@ -106,6 +106,10 @@ func TestRunOverSequences(t *testing.T) {
 	assert.Equal(t, report.Parts{LanguageBlocks: r.Student.ParametersByPart.LanguageBlocks, Embeddings: r.Student.ParametersByPart.Embeddings}, r.Student.ParametersByPart)
 	assert.ElementsMatch(t, []string{"reverse", "add"}, r.Teacher.Accuracy.Tasks())
 
+	p := pageOf(t, out)
+	assert.NotZero(t, p.Cards)
+	assert.NotContains(t, p.HTML, "<img", "there are no pictures")
+
 	m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
 	require.NoError(t, err)
 	defer m.Store().Free()

@@ -137,6 +137,14 @@ func TestStagesCutTokens(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, []int{2, size}, []int{hub.Queries, hub.Text.Vocabulary})
 			assert.True(t, slices.Contains(hub.Text.Ends, words.Answers.EOS()))
+			assert.Equal(t, []string{hub.Class()}, hub.Classes, "by which vLLM knows a checkpoint")
+			files := folderOf(t, out, "student")
+			assert.Contains(t, files["config.json"], fmt.Sprintf(`"architectures": [
+    %q
+  ]`, hub.Class()))
+			for _, part := range []string{"library_name: transformers\n", "# teacher, ", "from transformers import AutoProcessor, " + hub.Class() + "\n", "query tokens 3 → 2; language: vocabulary "} {
+				assert.Contains(t, files["README.md"], part)
+			}
 
 			if f[1] != "t5" {
 				return

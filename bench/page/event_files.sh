@@ -7,7 +7,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 requirements=bench/page/event_files.txt
-skip() { echo "NOT TESTED: TensorBoard. $*" >&2; exit 0; }
+skip() {
+  printf '\n!!! tensorboard-test: SKIPPED: %s\n!!! The event files were NOT read by the real TensorBoard.\n\n' "$*" >&2
+  exit 0
+}
 
 command -v python3 >/dev/null || skip "python3 is not installed"
 cache=${XDG_CACHE_HOME:-${HOME:?bench/page/event_files.sh: HOME is not set}/.cache}/espalier

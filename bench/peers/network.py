@@ -45,10 +45,11 @@ def linear(tensors, name):
 class Attention(nn.Module):
     def __init__(self, query, key, value, out, head):
         super().__init__()
-        self.q, self.k, self.v, self.o, self.head = query, key, value, out, head
+        self.q, self.k, self.v, self.o = query, key, value, out
+        self.heads, self.scale = query.out_features // head, head**-0.5
 
     def split(self, x):
-        return x.view(x.shape[0], x.shape[1], -1, self.head).transpose(1, 2)
+        return x.view(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
 
     def forward(self, x, source, mask=None, causal=False, cache=None):
         q, k, v = self.split(self.q(x)), self.split(self.k(source)), self.split(self.v(source))
@@ -56,22 +57,22 @@ class Attention(nn.Module):
             if cache:
                 k, v = torch.cat((cache[0], k), 2), torch.cat((cache[1], v), 2)
             cache[:] = k, v
-        y = attend(q, k, v, mask, causal, self.head**-0.5)
+        y = attend(q, k, v, mask, causal, self.scale)
         return self.o(y.transpose(1, 2).flatten(2))
 
 
 class VisionLayer(nn.Module):
     def __init__(self, t, name, head):
         super().__init__()
-        self.head = head
         self.norm1, self.norm2 = (nn.LayerNorm(t[f"{name}.layer_norm{i}.weight"].shape[0]) for i in (1, 2))
         self.qkv, self.o = linear(t, name + ".self_attn.qkv"), linear(t, name + ".self_attn.projection")
         self.up, self.down = linear(t, name + ".mlp.fc1"), linear(t, name + ".mlp.fc2")
+        self.heads, self.scale = self.o.in_features // head, head**-0.5
 
     def forward(self, x):
         b, n, _ = x.shape
-        q, k, v = self.qkv(self.norm1(x)).view(b, n, 3, -1, self.head).permute(2, 0, 3, 1, 4).unbind(0)
-        y = attend(q, k, v, scale=self.head**-0.5)
+        q, k, v = self.qkv(self.norm1(x)).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        y = attend(q, k, v, scale=self.scale)
         x = x + self.o(y.transpose(1, 2).flatten(2))
         return x + self.down(F.gelu(self.up(self.norm2(x))))
 
@@ -159,8 +160,11 @@ class Network(nn.Module):
         return self.projection(q)
 
     def forward(self, pictures, batch):
-        """Logits [n, vocabulary] at the scored rows of packed questions: each token sees the prefix and its own question."""
-        prefix = self.prefix(pictures)
+        """Logits [n, vocabulary] at the scored rows of packed questions."""
+        return self.read(self.prefix(pictures), batch)
+
+    def read(self, prefix, batch):
+        """The same for a prefix that is there: each token sees it and its own question."""
         own = F.pad(batch["segments"], (self.n, 0), value=PREFIX)
         causal = torch.ones(own.shape[1], own.shape[1], dtype=torch.bool).tril()
         seen = (own[:, None] == own[:, :, None]).logical_or_(own[:, None] == PREFIX).logical_and_(causal)

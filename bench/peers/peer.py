@@ -7,13 +7,11 @@ import os
 import platform
 import sys
 import time
-import warnings
-
-warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
 
 import torch
 import torch.nn.functional as F
 
+import cuts
 from network import Network, load_file, normalised
 
 
@@ -90,6 +88,33 @@ class Peer:
             seconds.append(time.perf_counter() - start)
             answers.append(out)
         return {"seconds": seconds, "answers": answers}
+
+    def cut(self, blocks, units):
+        """How far the teacher, cut here so that the first units stay, is from the student, which was cut so on the other side."""
+        net, student = copy.deepcopy(self.nets["teacher"]), self.nets["student"]
+        cuts.cut_blocks(net, cuts.block_scores(net, "last", [], None), blocks)
+        first = {n: {d: torch.arange(p.shape[d], 0.0, -1) for d in range(p.ndim)} for n, p in net.named_parameters()}
+        cuts.cut_units(net, first, units)
+        want = dict(student.named_parameters())
+        return {"logits": [(p - want[n]).abs().max().item() for n, p in net.named_parameters()]}
+
+    def masked(self, units, batch):
+        """How far a cut inside heads, of heads and of FFN widths at random is from the same with zeros, of the greatest logit, in float64."""
+        whole = copy.deepcopy(self.nets["teacher"]).double()
+        drawn = {n: {d: torch.rand(p.shape[d]) for d in range(p.ndim)} for n, p in whole.named_parameters()}
+        cut, zeros = copy.deepcopy(whole), dict(whole.named_parameters())
+        cuts.cut_units(cut, drawn, units)
+        with torch.no_grad():
+            for a in cuts.axes(whole).values():
+                if (each := units[a.tower].get(a.kind)) is not None:
+                    away = torch.ones(a.units, dtype=torch.bool)
+                    away[a.best(a.scores(drawn), each)] = False
+                    for param, dim, index in a.places:
+                        zeros[param].index_fill_(dim, index[away].flatten(), 0.0)
+            b = self.batches[batch]
+            pictures = normalised(b["pixels"]).double()
+            want, got = whole(pictures, b), cut(pictures, b)
+        return {"logits": [((got - want).abs().max() / want.abs().max()).item()]}
 
     @torch.inference_mode()
     def logits(self, net, batch):

@@ -1,6 +1,7 @@
 // Command bench measures this program beside the same work in PyTorch eager, on the same libtorch and in one run, with
 // the same weights, pictures and questions; or, with -m, the size and speed of checkpoints; or, with -energy, the joules of their answers and
-// the year's; or, with -gates, how often a gate's verdict is wrong; or, with -importance, how well scores tell what a unit is worth.
+// the year's; or, with -gates, how often a gate's verdict is wrong; or, with -importance, how well scores tell what a unit is worth; or, with
+// -contest, makes a student of a run's teacher in another way, on equal terms.
 //
 // Exit status: 0 it measured, 1 it failed or the two sides' results differ, 2 the command line or a checkpoint is at
 // fault, 3 a target is missed, 130 it was interrupted.
@@ -44,6 +45,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	runs := flags.Int("runs", 50, "runs of -planted")
 	first := flags.Int("first", 0, "number of the first of them: several processes may share a folder")
 	scores := importanceFlags(flags)
+	contest := contestFlags(flags)
 	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -64,6 +66,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = plantGates(ctx, *planted, *first, *runs, stdout)
 	case *joules:
 		result, err = measureEnergy(ctx, checkpoints, bench.Options{Threads: *threads}, *picture, stdout)
+	case contest.way != "":
+		err = compete(ctx, contest, stdout)
 	case scores.of != "":
 		result, err = importance(ctx, scores, *threads, stdout)
 	default:

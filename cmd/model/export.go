@@ -17,13 +17,10 @@ import (
 	"espalier/torch/textfile"
 )
 
-// scriptName is the TorchScript file in an exported folder.
-const scriptName = "model.pt"
-
 func export(flags *flag.FlagSet) func([]string, io.Writer) error {
 	folder := flags.String("m", "", "checkpoint `folder`")
 	format := flags.String("format", "torchscript", "`torchscript`: encode, prefill and step for any program with libtorch")
-	to := flags.String("out", "", "`folder` for "+scriptName+" and the tokenizer's files, or a .pt file alone")
+	to := flags.String("out", "", "`folder` for "+model.TorchScriptName+" and the tokenizer's files, or a .pt file alone")
 	return func(args []string, out io.Writer) error {
 		switch {
 		case *folder == "" || *to == "" || len(args) > 0:
@@ -33,7 +30,7 @@ func export(flags *flag.FlagSet) func([]string, io.Writer) error {
 		}
 		file, alone := *to, strings.HasSuffix(*to, ".pt")
 		if !alone {
-			file = filepath.Join(*to, scriptName)
+			file = filepath.Join(*to, model.TorchScriptName)
 		}
 		if _, err := os.Stat(file); err == nil {
 			return usagef("model export: %s is there already; remove it or name another", file)

@@ -60,7 +60,7 @@ func TestExportAnswersAsGenerate(t *testing.T) {
 			status, out, faults := call("export", "-m", folder, "-out", to)
 			require.Zero(t, status, faults)
 			assert.Contains(t, out, "encode, prefill and step")
-			file := filepath.Join(to, scriptName)
+			file := filepath.Join(to, model.TorchScriptName)
 			about := struct {
 				Ends []int `json:"eos_token_ids"`
 				Size int   `json:"image_size"`

@@ -38,7 +38,7 @@ func inspect(flags *flag.FlagSet) func([]string, io.Writer) error {
 		defer files.Close()
 		tell(flags, m)
 		c := m.Config()
-		fmt.Fprintf(out, "%s: %s, %s parameters, %s\n\n", args[0], c.Kind(), grouped(m.Store().Count()), sightOf(c))
+		fmt.Fprintf(out, "%s: %s, %s parameters, %s\n\n", args[0], c.Family(), grouped(m.Store().Count()), sightOf(c))
 		if err := table(out, partRows(m, files), 1, 2, 3); err != nil {
 			return err
 		}

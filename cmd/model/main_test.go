@@ -80,6 +80,19 @@ func TestRandomAndCompare(t *testing.T) {
 	assert.Contains(t, faults, "holds a checkpoint already")
 }
 
+// A try that cannot be finished leaves nothing, so that the next one is not refused.
+func TestRandomChecksBeforeItWrites(t *testing.T) {
+	torchtest.Setup(t)
+	config, to := filepath.Join(modeltest.Folder("blip2_opt"), "config.json"), filepath.Join(t.TempDir(), "out")
+	nothing := t.TempDir()
+	status, _, faults := call("random", "-config", config, "-tokenizer", nothing, "-out", to)
+	assert.Equal(t, 2, status)
+	assert.Contains(t, faults, "model random: "+nothing+" has no tokenizer.json; name the folder of a tokenizer, or leave -tokenizer out")
+	assert.NoDirExists(t, to)
+	status, _, faults = call("random", "-config", config, "-out", to)
+	assert.Zero(t, status, faults)
+}
+
 func TestFaults(t *testing.T) {
 	torchtest.Setup(t)
 	for want, args := range map[string][]string{

@@ -79,7 +79,7 @@ func TestPromptOfTheCheckpoint(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "exported")
 	status, _, faults := call("export", "-m", folder, "-out", to)
 	require.Zero(t, status, faults)
-	assert.Equal(t, prompt, about(t, filepath.Join(to, scriptName)).Prompt)
+	assert.Equal(t, prompt, about(t, filepath.Join(to, model.TorchScriptName)).Prompt)
 	c, err := model.LoadConfig(to)
 	require.NoError(t, err)
 	assert.Equal(t, prompt, c.Prompt)

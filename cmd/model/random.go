@@ -31,6 +31,10 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if _, err := os.Stat(filepath.Join(*to, "config.json")); err == nil {
 			return usagef("model random: %s holds a checkpoint already; remove it or name another folder", *to)
 		}
+		files, err := tokenizerFiles(*words)
+		if err != nil {
+			return err
+		}
 		data, err := textfile.Read(*config)
 		if err != nil {
 			return err
@@ -52,7 +56,15 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 		if c.Towers() {
 			pre = model.ClipPreprocessor(c.Vision.Image)
 		}
-		if err := errors.Join(m.Save(*to), pre.Save(*to), copyTokenizer(*words, *to)); err != nil {
+		for name, text := range files {
+			if err := disk.Write(filepath.Join(*to, name), text); err != nil {
+				return err
+			}
+		}
+		if err := pre.Save(*to); err != nil {
+			return err
+		}
+		if err := m.Save(*to); err != nil { // config.json last: what a failed try leaves is no checkpoint
 			return err
 		}
 		fmt.Fprintf(out, "%s: %s parameters of %s\n", *to, grouped(m.Store().Count()), *kind)
@@ -60,22 +72,24 @@ func random(flags *flag.FlagSet) func([]string, io.Writer) error {
 	}
 }
 
-// copyTokenizer takes over what a tokenizer consists of.
-func copyTokenizer(from, to string) error {
-	if from == "" {
-		return nil
+// tokenizerFiles are the files of a folder that a tokenizer consists of, by name; of none where the folder is "".
+func tokenizerFiles(folder string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	if folder == "" {
+		return files, nil
 	}
 	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"} {
-		data, err := textfile.Read(filepath.Join(from, name))
-		if errors.Is(err, os.ErrNotExist) && name != "tokenizer.json" {
+		text, err := textfile.Read(filepath.Join(folder, name))
+		if errors.Is(err, os.ErrNotExist) {
+			if name == "tokenizer.json" {
+				return nil, usagef("model random: %s has no %s; name the folder of a tokenizer, or leave -tokenizer out", folder, name)
+			}
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := disk.Write(filepath.Join(to, name), data); err != nil {
-			return err
-		}
+		files[name] = text
 	}
-	return nil
+	return files, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -146,7 +147,7 @@ func write(r *experiment.Results, folder, page string) error {
 	return r.WriteInto(page)
 }
 
-// cell runs one cell by this very program, from a file that the cell's folder keeps, so that anyone can run it alone. A run that ends with a
+// cell runs one cell by this very program, or by its setting's command, from a file that the cell's folder keeps, so that anyone can run it alone. A run that ends with a
 // refused stage has a report; one that fails has a reason.
 func (t trial) cell(ctx context.Context, c *experiment.Cell) (done *report.Report, failed string, err error) {
 	program := t.program
@@ -166,7 +167,11 @@ func (t trial) cell(ctx context.Context, c *experiment.Cell) (done *report.Repor
 	if err := disk.Write(path, text); err != nil {
 		return nil, "", err
 	}
-	run := exec.CommandContext(ctx, program, "-c", path)
+	args := []string{"-c", path}
+	if c.Command != nil {
+		program, args = c.Command[0], slices.Concat(c.Command[1:], args)
+	}
+	run := exec.CommandContext(ctx, program, args...)
 	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) } // it saves what it has
 	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                    // a terminal's Ctrl-C would be a second signal, which ends it at once
 	run.WaitDelay = time.Minute

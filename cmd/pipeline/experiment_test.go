@@ -66,6 +66,27 @@ func TestAConclusionThatDoesNotHoldIsAFailure(t *testing.T) {
 	assert.Contains(t, said, "DOES NOT HOLD: a > b by at least 1")
 }
 
+// A setting's command gets its arguments, then -c and the cell's file, and leaves the report.
+func TestACommandMakesACell(t *testing.T) {
+	base, err := filepath.Abs("../../run.toml")
+	require.NoError(t, err)
+	report, err := filepath.Abs("testdata/report.json")
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	script := "#!/bin/sh\necho \"$@\" > said\ncp " + report + " \"$(dirname \"$3\")/report.json\"\n"
+	require.NoError(t, os.WriteFile("other", []byte(script), 0o755))
+	text := "title = \"Sample\"\nbase = '" + base + "'\nseeds = [1]\ncolumns = [\"accuracy\", \"stage seconds\"]\n[[axis]]\nname = \"x\"\nsettings = [{ name = \"a\", command = [\"./other\", \"-way\"] }]\n"
+	require.NoError(t, os.WriteFile("sample.toml", []byte(text), 0o644))
+	out, err := os.Create("out")
+	require.NoError(t, err)
+	defer out.Close()
+	var stderr strings.Builder
+	require.Equal(t, 0, try(trial{path: "sample.toml", lanes: 1, program: "nowhere"}, out, &stderr), &stderr)
+	said, err := os.ReadFile("said")
+	require.NoError(t, err)
+	assert.Equal(t, "-way -c runs/experiments/sample/a-1/cell.toml\n", string(said))
+}
+
 func TestFlagsOfExperiments(t *testing.T) {
 	var stderr strings.Builder
 	assert.Equal(t, 2, command([]string{"-c", "../../run.toml", "-quick"}, os.Stdout, &stderr, nil))

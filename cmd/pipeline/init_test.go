@@ -27,7 +27,7 @@ func TestInit(t *testing.T) {
 	datatest.Write(t, root, "train", rows.Lines, samples)
 	status, out, faults := launch(t, nil, "init", "-data", root, "-out", path)
 	require.Equal(t, 0, status, faults)
-	assert.Contains(t, out, "found: "+root+": 20 pictures of 8 pixels, 20 questions (JSON lines)")
+	assert.Contains(t, out, "found: "+root+": 20 pictures of 8 × 8 pixels, 20 questions (JSON lines)")
 	assert.Contains(t, out, "go run ./cmd/pipeline -c '"+path+"' -plan")
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)

@@ -32,15 +32,15 @@ func TestTimeLeftInAll(t *testing.T) {
 	}
 	step(0, 100, 1)
 	step(50, 100, 50) // one a second, and of weight one each: 50 more, and 90 behind it
-	assert.Equal(t, "~2 min 20 s in all", left())
-	assert.Contains(t, d.phase.status(*now), "50/100 steps · 50 s left · ~2 min 20 s in all")
+	assert.Equal(t, "all ~2 min 20 s", left())
+	assert.Contains(t, d.phase.status(*now), "50/100 steps · 50 s left, all ~2 min 20 s")
 	step(100, 100, 50)
 
 	d.event(event.Phase{Stage: "teacher", Name: "measure", Detail: "on test"})
 	*now = now.Add(4 * time.Second) // 6 s more by the pace of the training, and 80 behind it
-	assert.Equal(t, "~1 min 26 s in all", left())
+	assert.Equal(t, "all ~1 min 26 s", left())
 	*now = now.Add(16 * time.Second) // it is slower
-	assert.Equal(t, "~1 min 20 s in all", left(), "the phase cannot take less than nothing")
+	assert.Equal(t, "all ~1 min 20 s", left(), "the phase cannot take less than nothing")
 
 	d.event(event.Phase{Stage: "blocks", Name: "score", Detail: "candidate b"})
 	d.event(event.Phase{Stage: "blocks", Name: "distil", Detail: "cut 2/4, more cuts"})
@@ -49,7 +49,7 @@ func TestTimeLeftInAll(t *testing.T) {
 	step(0, 10, 0)
 	step(5, 10, 20) // two seconds each of weight one: 20 more, then 100 for the last; the second score may come yet
 	_, run := d.phase.remaining(*now)
-	assert.Regexp(t, "^~2 min 0. s in all$", run)
+	assert.Regexp(t, "^all ~2 min 0. s$", run)
 	d.event(event.Phase{Stage: "blocks", Name: "distil", Detail: "cut 1/1"})
 	step(0, 10, 0)
 	step(5, 10, 20)
@@ -82,7 +82,7 @@ func TestBesideABar(t *testing.T) {
 	k.progress(event.Progress{Done: 50, Total: 100, Unit: "steps", Loss: &loss}, start.Add(10*time.Second))
 	now := start.Add(10 * time.Second)
 	for room, want := range map[int]string{
-		80: "  50/100 steps · loss 0.5000 · 10 s left, ~1 min 30 s in all", 60: "  50/100 steps · 10 s left, ~1 min 30 s in all", 50: "  10 s left, ~1 min 30 s in all",
+		80: "  50/100 steps · loss 0.5000 · 10 s left, all ~1 min 30 s", 53: "  50/100 steps · 10 s left, all ~1 min 30 s", 38: "  10 s left, all ~1 min 30 s",
 		25: "  10 s left", 12: " 10 s left", 0: " 10 s left",
 	} {
 		assert.Equal(t, want, k.beside(now, room), room)

@@ -71,9 +71,17 @@ func (t *tracker) remaining(now time.Time) (phase, run string) {
 		phase = report.Duration(d.Seconds()) + " left"
 	}
 	if d, known := t.over(now); known {
-		run = "~" + report.Duration(d.Seconds()) + " in all"
+		run = "all ~" + report.Duration(d.Seconds())
 	}
 	return phase, run
+}
+
+// timed puts the two together, as "54 s left, all ~12 min".
+func timed(phase, run string) string {
+	if phase == "" || run == "" {
+		return phase + run
+	}
+	return phase + ", " + run
 }
 
 // beside is what stands behind a bar: as much as leaves room for it.
@@ -82,10 +90,7 @@ func (t *tracker) beside(now time.Time, room int) string {
 	if phase == "" {
 		phase = report.Duration(now.Sub(t.began).Seconds())
 	}
-	both := phase
-	if run != "" {
-		both += ", " + run
-	}
+	both := timed(phase, run)
 	for _, parts := range [][]string{{t.counted(), t.loss(), both}, {t.counted(), both}, {both}, {phase}} {
 		if text := "  " + joined(parts...); runewidth.StringWidth(text)+leastBar <= room {
 			return text
@@ -102,7 +107,7 @@ func (t *tracker) summary(now time.Time) string {
 // status is the line for a reader without bars.
 func (t *tracker) status(now time.Time) string {
 	phase, run := t.remaining(now)
-	return line(t.phase.Stage, t.name(), joined(t.counted(), t.loss(), phase, run))
+	return line(t.phase.Stage, t.name(), joined(t.counted(), t.loss(), timed(phase, run)))
 }
 
 // result is what an event leaves on the screen; the empty text is nothing.

@@ -11,7 +11,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"espalier/cmd/shell"
@@ -26,31 +29,25 @@ func main() {
 	os.Exit(shell.Main("pipeline", stderr, func() int { return command(os.Args[1:], os.Stdout, stderr, pipeline.Run) }))
 }
 
+// commands are what the program does besides a run.
+var commands = map[string]func(args []string, stdout *os.File, stderr io.Writer) int{
+	"init": initCommand, "doctor": doctorCommand, "data": dataCommand, "kept": kept, "report": reportCommand, "watch": watch,
+}
+
 // runner is pipeline.Run, or what tests put in its place.
 type runner func(context.Context, *config.Config, pipeline.Options) (*report.Report, error)
 
 func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
-	if len(args) > 0 && args[0] == "kept" {
-		return kept(args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "data" {
-		return dataCommand(args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "init" {
-		return initCommand(args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "doctor" {
-		return doctorCommand(args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "report" {
-		return reportCommand(args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "watch" {
-		return watch(args[1:], stdout, stderr)
+	if len(args) > 0 && commands[args[0]] != nil {
+		return commands[args[0]](args[1:], stdout, stderr)
 	}
 	var set settings
 	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(stderr, "usage: pipeline [-c FILE] [flags], or pipeline %s with -h for more\n\nruns what a TOML file says; docs/tutorial.md begins at the beginning\n", strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
+		flags.PrintDefaults()
+	}
 	path := flags.String("c", "run.toml", "the `file` of a run or of an experiment")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")

@@ -86,7 +86,7 @@ func TestBadArguments(t *testing.T) {
 		args   []string
 		stderr string
 	}{
-		"missing file": {[]string{"-c", "none.toml"}, "config: open none.toml: no such file or directory: name a run's TOML file with -c\n"},
+		"missing file": {[]string{"-c", "none.toml"}, "config: open none.toml: no such file or directory: name a run's TOML file with -c, or have pipeline init write one\n"},
 		"two faults": {[]string{"-c", job, "-set", "seed=x", "-set", "sede=1"}, "-set seed=x: seed: must be a whole number, not the text \"x\"\n" +
 			"-set sede=1: unknown key \"sede\" (did you mean \"seed\"?)\n"},
 		"argument": {[]string{job}, "pipeline: unexpected argument \"../../run.toml\": name the run's file with -c\n"},

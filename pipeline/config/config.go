@@ -19,7 +19,7 @@ import (
 func Load(path string, set ...string) (*Config, error) {
 	text, err := read(path)
 	if err != nil {
-		return nil, fault.Inputf("config: %w: name a run's TOML file with -c", err)
+		return nil, fault.Inputf("config: %w: name a run's TOML file with -c, or have pipeline init write one", err)
 	}
 	return Parse(filepath.Base(path), string(text), set...)
 }

@@ -225,6 +225,8 @@ type EvalConfig struct {
 type ExportConfig struct {
 	Format string `toml:"format" default:"espalier" choices:"espalier,transformers" doc:"transformers fits the sizes to what plain transformers can load"`
 	DType  string `toml:"dtype" default:"teacher" choices:"teacher,float32,bfloat16,float16,float64" doc:"dtype of the student's weights; teacher is that of each of the teacher's"`
+
+	TorchScript bool `toml:"torchscript" default:"false" moves:"no" doc:"writes model.pt beside the student's weights: TorchScript for programs with libtorch alone, as model export does; not of a decoder alone"`
 }
 
 // EnergyConfig says how the joules of an answer are measured, and what a year is made of. An input that is not given has a value of

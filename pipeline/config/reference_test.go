@@ -56,7 +56,7 @@ func TestEveryKeyIsDeclaredWhole(t *testing.T) {
 			still = append(still, k.Path())
 		}
 	}
-	assert.Equal(t, []string{"output", "store", "store_limit", "keep_every"}, still)
+	assert.Equal(t, []string{"output", "store", "store_limit", "keep_every", "export.torchscript"}, still)
 }
 
 // Each field of the structs is a key: none is forgotten for want of a tag.

@@ -39,8 +39,12 @@ var columns = map[string]Column{
 	"without error":    {Head: "wrong at the same places without one, %", Digits: 1, Of: rateOf(func(r *report.Report) *report.Positions { return r.Student.Positions }, withoutError)},
 	"ood after error":  {Head: "ood: wrong behind an error, %", Digits: 1, Of: rateOf(func(r *report.Report) *report.Positions { return r.Student.OODPositions }, afterError)},
 	"seconds":          {Head: "seconds", Of: func(r *report.Report) (float64, bool) { return r.Seconds - r.TeacherSeconds, true }},
+	"stage seconds":    {Head: "to cut and train, s", Of: stageSeconds},
 	"memory":           {Head: "peak memory, GiB", Digits: 2, Of: func(r *report.Report) (float64, bool) { return float64(r.PeakRSSBytes) / (1 << 30), true }},
 }
+
+// taskColumn is what stands before a task's name in the column of its accuracy.
+const taskColumn = "task "
 
 // families are columns of something that is named behind them: "task content", "cut blocks", "after blocks", "token 3".
 var families = map[string]func(of string) Column{
@@ -115,6 +119,14 @@ func stage(name string, of func(report.Stage) report.Model) func(*report.Report)
 		}
 		return 0, false
 	}
+}
+
+// stageSeconds is what scores, cuts with their proofs, and distillation took.
+func stageSeconds(r *report.Report) (sum float64, ok bool) {
+	for _, s := range r.Stages {
+		sum += s.Seconds.Importance + s.Seconds.Prune + s.Seconds.Distil
+	}
+	return sum, sum > 0
 }
 
 // tau is the mean over the stages that tried several ways to score.

@@ -1,9 +1,11 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,6 +43,13 @@ type Verdict struct {
 	Conclusion
 	Difference Summary // A − B, seed by seed
 	Holds      bool
+	Tasks      []TaskDifference // where the difference lies, the least first, of a conclusion about accuracy that does not hold
+}
+
+// TaskDifference is the mean of A − B in one task.
+type TaskDifference struct {
+	Task string
+	Mean float64
 }
 
 // Line tells it in one line.
@@ -59,6 +68,9 @@ func (v Verdict) Line() string {
 			text += "; smaller than its interval"
 		}
 	}
+	for i, t := range v.Tasks {
+		text += fmt.Sprintf("%s%s %+.1f", map[bool]string{true: "; by task: ", false: ", "}[i == 0], t.Task, t.Mean)
+	}
 	return text
 }
 
@@ -73,7 +85,26 @@ func (r *Results) Verdicts() (out []Verdict) {
 				v.Holds = math.Abs(v.Difference.Mean) <= c.By
 			}
 		}
+		if !v.Holds && c.Column == "accuracy" {
+			v.Tasks = byTask(r, c.A, c.B)
+		}
 		out = append(out, v)
 	}
+	return out
+}
+
+// byTask is a − b in each task that both have.
+func byTask(r *Results, a, b string) (out []TaskDifference) {
+	seen := map[string]bool{}
+	for _, row := range r.Rows {
+		for column := range row.Figures {
+			task, is := strings.CutPrefix(column, taskColumn)
+			if d := r.difference(a, b, column); is && !seen[task] && d.N > 0 {
+				seen[task] = true
+				out = append(out, TaskDifference{task, d.Mean})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b TaskDifference) int { return cmp.Or(cmp.Compare(a.Mean, b.Mean), cmp.Compare(a.Task, b.Task)) })
 	return out
 }

@@ -40,6 +40,10 @@ type Setting struct {
 	Base   string   `toml:"base"`   // in place of the file's
 	Set    []string `toml:"set"`    // behind the file's
 	Stages []string `toml:"stages"` // of the base, in this order; without it all of them
+
+	// Command makes the cell in the pipeline's place: a program and its arguments, behind which stand -c and the cell's file. It leaves report.json in
+	// the output folder that the file names.
+	Command []string `toml:"command"`
 }
 
 // Quick is the reduced form.

@@ -95,6 +95,29 @@ func TestCells(t *testing.T) {
 	assert.Equal(t, []string{"hidden", "blocks"}, stageNames(cells[1].Config))
 }
 
+// A setting's command makes its cells; figures are compared with the first setting of the last axis.
+func TestCommandsAndWhatIsCompared(t *testing.T) {
+	text := replaced(sample, twoAxes, `conclusions = []`, "[quick]", second+"[quick]", `{ name = "long" }`, `{ name = "long", command = ["prog", "-x"] }`)
+	f, err := read(t, text, false)
+	require.NoError(t, err)
+	cells, err := f.Cells("out", nil)
+	require.NoError(t, err)
+	r := &Results{File: f}
+	for i, c := range cells {
+		if strings.Contains(c.Setting, "long") {
+			assert.Equal(t, []string{"prog", "-x"}, c.Command)
+		} else {
+			assert.Nil(t, c.Command)
+		}
+		r.Rows = append(r.Rows, Row{Setting: c.Setting, Seed: c.Seed, Figures: map[string]float64{"accuracy": []float64{10, 20, 50, 90}[i%4]}})
+	}
+	var against []string
+	for _, row := range r.Table().Rows {
+		against = append(against, row[len(row)-1])
+	}
+	assert.Equal(t, []string{"–", "+10.0 (+10.0 to +10.0)", "–", "+40.0 (+40.0 to +40.0)"}, against)
+}
+
 func stageNames(c *config.Config) (names []string) {
 	for _, s := range c.Stages {
 		names = append(names, s.Name)
@@ -192,6 +215,19 @@ func TestConclusionsAreChecked(t *testing.T) {
 	assert.Equal(t, []bool{true, true, false}, []bool{v[0].Holds, v[1].Holds, v[2].Holds})
 	assert.Equal(t, "HOLDS: few > many by at least 1.5: +2.50; seeds: 2; 95 %: -3.85 to +8.85; smaller than its interval", v[0].Line())
 	assert.Contains(t, v[2].Line(), "DOES NOT HOLD: few > many by at least 5")
+}
+
+// A conclusion about accuracy that does not hold says in which tasks the difference lies.
+func TestDifferencesByTask(t *testing.T) {
+	r := results(t)
+	for i := range r.Rows {
+		if r.Rows[i].Setting == "many" {
+			r.Rows[i].Figures["task color"], r.Rows[i].Figures["task style"] = 51, 86
+		}
+	}
+	v := r.Verdicts()
+	assert.Nil(t, v[0].Tasks)
+	assert.True(t, strings.HasSuffix(v[2].Line(), "; by task: color -1.0, style +4.0"), v[2].Line())
 }
 
 // A failed cell is a row that says why; what it shares no seed with cannot be concluded.

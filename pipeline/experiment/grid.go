@@ -19,6 +19,7 @@ type Cell struct {
 	Setting string // the names of its settings, joined
 	Seed    int
 	Config  *config.Config
+	Command []string // that makes it in the pipeline's place, without the file; nil: the pipeline does
 }
 
 // Name is a cell's, for files and lines.
@@ -51,6 +52,11 @@ func (f *File) Cells(folder string, set []string) (cells []*Cell, err error) {
 				return nil, errorf("experiment %s, setting %s: %w", f.Name, c.Setting, err)
 			}
 			c.Config.Output = filepath.Join(folder, c.Name())
+			for _, s := range choice {
+				if s.Command != nil {
+					c.Command = s.Command
+				}
+			}
 			cells = append(cells, c)
 		}
 	}
@@ -113,6 +119,17 @@ func (f *File) product() [][]Setting {
 		choices = longer
 	}
 	return choices
+}
+
+// against is the setting that one is compared with: that with the first of the last axis, and with the same of the others.
+func (f *File) against(setting string) string {
+	last := f.Axes[len(f.Axes)-1].Settings
+	for i, name := range f.settingNames() {
+		if name == setting {
+			return f.settingNames()[i-i%len(last)]
+		}
+	}
+	return ""
 }
 
 func (f *File) settingNames() (names []string) {

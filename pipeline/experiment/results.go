@@ -21,7 +21,7 @@ type Results struct {
 type Row struct {
 	Setting string             `json:"setting"`
 	Seed    int                `json:"seed"`
-	Figures map[string]float64 `json:"figures,omitempty"` // by column
+	Figures map[string]float64 `json:"figures,omitempty"` // by column, those of all tasks among them
 	Refused string             `json:"refused,omitempty"` // the stage that was not accepted: the student is the one before it
 	Failed  string             `json:"failed,omitempty"`
 	Folder  string             `json:"folder"`
@@ -32,7 +32,13 @@ func (r *Results) Add(c *Cell, done *report.Report, failed string) {
 	row := Row{Setting: c.Setting, Seed: c.Seed, Folder: c.Config.Output, Failed: failed}
 	if done != nil {
 		row.Figures = map[string]float64{}
-		for _, name := range r.File.everyColumn() {
+		names := r.File.everyColumn()
+		for task := range done.Student.Accuracy {
+			if task != report.Overall {
+				names = append(names, taskColumn+task)
+			}
+		}
+		for _, name := range names {
 			column, _ := columnOf(name)
 			if v, ok := column.Of(done); ok {
 				row.Figures[name] = v
@@ -102,7 +108,8 @@ func (r *Results) difference(a, b, column string) Summary {
 	return summarise(values)
 }
 
-// Table has a row for each setting: mean ± standard deviation over seeds, and the first column against the first setting, seed by seed.
+// Table has a row for each setting: mean ± standard deviation over seeds, and the first column against the first setting of the last axis, seed by
+// seed.
 func (r *Results) Table() report.Table {
 	names := r.File.settingNames()
 	t := report.Table{Title: r.File.Title, Columns: []report.Column{{Head: "setting", Left: true}, {Head: "seeds"}}}
@@ -110,7 +117,7 @@ func (r *Results) Table() report.Table {
 		c, _ := columnOf(name)
 		t.Columns = append(t.Columns, report.Column{Head: c.Head})
 	}
-	compared := len(names) > 1
+	compared := len(r.File.Axes[len(r.File.Axes)-1].Settings) > 1
 	if compared {
 		t.Columns = append(t.Columns, report.Column{Head: "against the first (95 %)"})
 	}
@@ -122,9 +129,9 @@ func (r *Results) Table() report.Table {
 		}
 		if compared {
 			text := "–"
-			if setting != names[0] {
+			if first := r.File.against(setting); setting != first {
 				c, _ := columnOf(r.File.Columns[0])
-				text = c.difference(r.difference(setting, names[0], c.Name))
+				text = c.difference(r.difference(setting, first, c.Name))
 			}
 			row = append(row, text)
 		}

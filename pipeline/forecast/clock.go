@@ -25,6 +25,8 @@ type Phase struct {
 	began time.Time
 	laps  []lap
 	unit  string
+
+	foretold float64 // seconds that the whole run's will take
 }
 
 // lap is how far a phase was, and when: seconds after its beginning.
@@ -72,6 +74,9 @@ func (c *Clock) End() {
 
 // Phases are those so far, in their order.
 func (c *Clock) Phases() []*Phase { return c.phases }
+
+// Timed tells whether a phase that was cut short says how long its units take.
+func (p *Phase) Timed() bool { return len(p.laps) > 1 }
 
 // units is how many were rehearsed.
 func (p *Phase) units() int {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"espalier/pipeline/config"
+	"espalier/pipeline/event"
 	"espalier/pipeline/measure"
 )
 
@@ -16,9 +17,7 @@ type Work struct {
 	Train     int            // pictures
 	Splits    map[string]int // pictures of validation, test and ood
 	Rehearsed *config.Config // the rehearsal's
-	Divisions int            // that are tried before the stages; 1: none is
-	Steps     int            // of distillation, of each division
-	Candidate int            // pictures that candidates and divisions answer
+	Candidate int            // pictures that candidates answer
 }
 
 // Line is a piece of a run's work, and how long it takes.
@@ -30,43 +29,85 @@ type Line struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Lines are the phases of a run as a rehearsal foretells them; those of one kind in a stage are one line.
+// Lines are the phases of a run as a rehearsal foretells them.
 func Lines(w Work, phases []*Phase) (lines []Line) {
-	at := map[string]int{}
-	add := func(l Line) {
-		key := l.Stage + " " + l.What
-		i, there := at[key]
-		if !there {
-			at[key] = len(lines)
-			lines = append(lines, l)
-			return
-		}
-		lines[i].Seconds += l.Seconds
-		lines[i].Amount += l.Amount
-	}
-	var perStep, scored float64 // of all stages: what the divisions will take
 	for _, p := range phases {
 		l := w.line(p)
-		if p.Name == "distil" && strings.HasPrefix(p.Detail, "cut") {
-			if each, known := p.each(1, p.units()); known {
-				perStep += each / float64(w.cuts(p.Stage))
-			}
-		}
-		if p.Name == "score" && strings.HasPrefix(p.Detail, "cut 1/") {
-			scored += l.Seconds
-		}
-		add(l)
-	}
-	if w.Divisions > 1 {
-		n := float64(w.Divisions)
-		l := Line{Stage: "target", What: "divisions tried", Amount: w.Divisions * w.Steps, Unit: "steps"}
-		l.Seconds = n * (scored + float64(w.Steps)*perStep/float64(len(w.Names)))
+		p.foretold = l.Seconds
 		lines = append(lines, l)
 	}
 	if e := w.Config.Energy; e != nil {
 		lines = append(lines, Line{Stage: "run", What: "energy", Seconds: 3 * float64(e.Trials) * e.Window.Seconds()}) // teacher, student, idle machine
 	}
 	return lines
+}
+
+// Rest is the work of an outline that no phase was of, at the pace of those that [Lines] has foretold: of their own kind, where there was one.
+func Rest(outline []event.Work, phases []*Phase) (lines []Line) {
+	type pace struct{ seconds, weight float64 }
+	paces := map[string]pace{}
+	reached := make([]bool, len(outline))
+	for _, p := range phases {
+		for i, o := range outline {
+			if !o.Is(p.Phase) {
+				continue
+			}
+			reached[i] = true
+			for _, kind := range []string{kindOf(o), ""} { // and of all kinds
+				paces[kind] = pace{paces[kind].seconds + p.foretold, paces[kind].weight + o.Weight}
+			}
+			break
+		}
+	}
+	for i, o := range outline {
+		if reached[i] {
+			continue
+		}
+		at, known := paces[kindOf(o)]
+		if !known {
+			at = paces[""]
+		}
+		if at.weight > 0 {
+			lines = append(lines, Line{Stage: o.Stage, What: called(o), Seconds: float64(o.Times) * o.Weight * at.seconds / at.weight})
+		}
+	}
+	return lines
+}
+
+// kindOf is what a work has in common with others that take as long for their weight.
+func kindOf(o event.Work) string {
+	kind, _, _ := strings.Cut(o.Phase, " ")
+	if strings.HasSuffix(o.Detail, "speed") {
+		kind = "speed"
+	}
+	return kind
+}
+
+// called is what a line calls a work.
+func called(o event.Work) string {
+	switch {
+	case strings.HasPrefix(o.Detail, "candidate"), strings.HasPrefix(o.Phase, "distil round"):
+		return "candidates"
+	case strings.Contains(o.Phase, " ") || o.Phase == "measure" && o.Detail == "": // "score blocks" of a division
+		return "divisions tried"
+	}
+	return o.Phase
+}
+
+// Merged are lines of which those of one kind in a stage are one.
+func Merged(lines []Line) (out []Line) {
+	at := map[string]int{}
+	for _, l := range lines {
+		key := l.Stage + " " + l.What
+		if i, there := at[key]; there {
+			out[i].Seconds += l.Seconds
+			out[i].Amount += l.Amount
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, l)
+	}
+	return out
 }
 
 // line is a phase with all its units.
@@ -118,13 +159,6 @@ func (w Work) stage(name string) int {
 		}
 	}
 	return -1
-}
-
-func (w Work) cuts(name string) int {
-	if i := w.stage(name); i >= 0 {
-		return w.Config.Stages[i].Cuts
-	}
-	return 1
 }
 
 // steps are those of a cut, given as "cut 2/4". Candidates have taken some of the stage's before.

@@ -77,9 +77,10 @@ func TestLines(t *testing.T) {
 			timed{event.Progress{Done: 1, Total: 2, Unit: "batches"}, 3}, timed{event.Progress{Done: 2, Total: 2, Unit: "batches"}, 3.5})
 		all = append(all, training(event.Phase{Stage: "hidden", Name: "distil", Detail: cut}, 0, 2, 0, .1)...)
 	}
-	lines := Lines(Work{Config: full, Rehearsed: small, Names: []string{"hidden"}, Train: 1000, Splits: map[string]int{"test": 640}, Divisions: 1}, play(all...))
+	phases := play(all...)
+	lines := Lines(Work{Config: full, Rehearsed: small, Names: []string{"hidden"}, Train: 1000, Splits: map[string]int{"test": 640}}, phases)
 	byName := map[string]Line{}
-	for _, l := range lines {
+	for _, l := range Merged(lines) {
 		byName[l.Stage+" "+l.What] = l
 	}
 	assert.InDelta(t, 5+300*1+600*2+5+400*2, byName["teacher train"].Seconds, 1e-6)
@@ -90,6 +91,21 @@ func TestLines(t *testing.T) {
 	assert.InDelta(t, 2*5+300*.1, byName["hidden distil"].Seconds, 1e-6)
 	assert.Equal(t, 300, byName["hidden distil"].Amount)
 	assert.InDelta(t, Seconds(lines), Seconds(lines[:1])+Seconds(lines[1:]), 1e-9)
+}
+
+// What was not reached takes as long for its weight as what was: as other work of its kind where there is some.
+func TestRest(t *testing.T) {
+	phases := play(timed{event.Phase{Stage: "a", Name: "score", Detail: "cut 1/1"}, 2}, timed{event.Phase{Stage: "a", Name: "distil", Detail: "cut 1/1"}, 8})
+	c := config.Default()
+	Lines(Work{Config: c, Rehearsed: c}, phases)
+	work := func(stage, phase, detail string, times int, weight float64) event.Work {
+		return event.Work{Stage: stage, Phase: phase, Detail: detail, Times: times, Weight: weight}
+	}
+	rest := Rest([]event.Work{work("a", "score", "cut 1/1", 1, 1), work("a", "distil", "cut 1/1", 1, 2), work("b", "score", "cut 1/1", 1, 3),
+		work("b", "distil round 1", "", 2, 1), work("b", "measure", "on test", 1, 1.5), work("target", "score a", "", 3, 1)}, phases)
+	assert.Equal(t, []Line{{Stage: "b", What: "score", Seconds: 6}, {Stage: "b", What: "candidates", Seconds: 8},
+		{Stage: "b", What: "measure", Seconds: 5}, {Stage: "target", What: "divisions tried", Seconds: 6}}, rest)
+	assert.Empty(t, Rest([]event.Work{work("b", "score", "", 1, 1)}, nil), "nothing is known")
 }
 
 // measureRounds is in how many rounds ten answers of 10 ms are timed.

@@ -40,7 +40,7 @@ func Check(in Input) error {
 	}
 	c := in.Network
 	answers := in.answerNeeds()
-	if err := errors.Join(in.checkTopK(), in.checkMetrics(), in.checkAnswered(), in.checkAnswers(answers), in.checkInstructions(c), in.checkPositions(c, mostTokens(answers))); err != nil {
+	if err := errors.Join(in.checkTopK(), in.checkExport(), in.checkMetrics(), in.checkAnswered(), in.checkAnswers(answers), in.checkInstructions(c), in.checkPositions(c, mostTokens(answers))); err != nil {
 		return &fault.InputError{Err: err}
 	}
 	in.noteUnlearnable()
@@ -51,6 +51,14 @@ func Check(in Input) error {
 func (in Input) checkTopK() error {
 	if k, all := in.Config.Teacher.TopK, in.Network.Text.Vocabulary; k > 0 && k >= all {
 		return fmt.Errorf("teacher.top_k = %d, and the vocabulary has %d tokens: set it below, or to 0, which keeps all", k, all)
+	}
+	return nil
+}
+
+// checkExport finds what a network cannot be written as.
+func (in Input) checkExport() error {
+	if in.Config.Export.TorchScript && !in.Network.Towers() {
+		return errors.New("export.torchscript: a decoder alone is not written as TorchScript; leave it out")
 	}
 	return nil
 }

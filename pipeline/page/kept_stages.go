@@ -27,13 +27,16 @@ type cutMade struct {
 // triesOf are the places of a stage's tries up to the one that its report is of.
 func triesOf(prefix string, s report.Stage) (places []string) {
 	name := prefix + s.Name
+	if len(s.Tried) == 0 {
+		return []string{name}
+	}
 	for _, t := range s.Tried {
 		places = append(places, stage.PlaceOf(name, t.What))
-		if t.Accepted == s.Accepted && reflect.DeepEqual(t.Gate, s.Gate) {
-			return places
+		if t.Accepted && reflect.DeepEqual(t.Gate, s.Gate) {
+			break
 		}
 	}
-	return []string{name}
+	return places // all where none was accepted: the report is of the last
 }
 
 // placeOf is where the chain has the try that a stage's report is of.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -39,6 +40,24 @@ func taskCharts(m *missing, r *report.Report) (out []chart) {
 		drawPairs(m, &out, "Accuracy by category", "teacher", "student", byCategory)
 	}
 	return out
+}
+
+// drawCandidates shows how the ways to score that a stage tried came out of the cut, and of the short training.
+func drawCandidates(m *missing, to *[]chart, student string, s report.Stage) {
+	var tried []pair
+	for _, c := range s.Candidates {
+		if c.AccuracyCut == nil || c.AccuracyShort == nil {
+			continue
+		}
+		name := c.Name
+		if c.Chosen {
+			name = "✓ " + name
+		}
+		tried = append(tried, pair{name, *c.AccuracyCut, *c.AccuracyShort})
+	}
+	if len(tried) > 0 {
+		drawPairs(m, to, strings.TrimSpace(student+" stage "+s.Name+": ways to score, ✓ chosen"), "just cut", "after a short training", tried)
+	}
 }
 
 // drawPairs draws pairs, whose ends the reader knows as before and after.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"path/filepath"
+	"slices"
 
 	"espalier/model"
 	"espalier/pipeline/data"
@@ -27,6 +28,8 @@ type view struct {
 	Scores   []*importance
 	Gallery  *gallery
 	EnergyOf []chart
+	Joules   []string // what the figures of the energy stand on
+	Tried    []chart
 	Chosen   []report.Table // candidates, and divisions of a target
 	Energy   []report.Table
 	Facts    []string
@@ -63,6 +66,10 @@ func viewOf(folder string, r *report.Report, set *data.Dataset) (*view, []string
 	}
 	v.Tasks, v.Parts = v.tasksOf(r), partsOfModels(r)
 	v.stages(folder, r, kept)
+	if r.Energy != nil { // its facts stand beside its figures
+		v.Joules = r.Energy.Facts()
+		v.Facts = slices.DeleteFunc(v.Facts, func(fact string) bool { return slices.Contains(v.Joules, fact) })
+	}
 	if r.Energy != nil && r.Energy.Modelled.Year != nil {
 		p, err := r.Energy.Modelled.Year.Plot()
 		v.Missing.draw(&v.EnergyOf, "What moves the year's saving", r.Energy.Modelled.Year.Line(), []key{{"apart", "an input at its low end"}, {"full", "at its high end"}, {"dashes", "all at their bases"}, {"claim", "the claim"}}, p, err)
@@ -189,6 +196,9 @@ func (v *view) student(r *report.Report, s student) student {
 		}
 	}
 	s.Charts = accuracyCharts(&v.Missing, r)
+	for _, stage := range r.Stages {
+		drawCandidates(&v.Missing, &v.Tried, s.Name, stage)
+	}
 	return s
 }
 

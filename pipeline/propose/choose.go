@@ -2,10 +2,8 @@ package propose
 
 import (
 	"math"
-	"path/filepath"
 
 	"espalier/pipeline/config"
-	"espalier/pipeline/data"
 	"espalier/pipeline/stage"
 )
 
@@ -18,7 +16,7 @@ const large = 100_000_000
 func Choose(f Found) *config.Config {
 	c := config.Default()
 	c.Threads = f.Machine.Threads
-	c.Output = filepath.ToSlash(filepath.Join("runs", data.FolderName(f.Root)))
+	c.Output = f.Output
 	c.Data.Root = f.Root
 	if f.Look.Whole {
 		c.Data.Split = "80/10/10"

@@ -19,6 +19,7 @@ import (
 // Found is all that a proposal stands on.
 type Found struct {
 	Root    string
+	Output  string // the run's folder; see [FolderFor]
 	Look    *data.Look
 	Set     *data.Dataset // as its splits will be
 	Model   *Model        // nil: none was given, and one is trained
@@ -70,6 +71,21 @@ type Model struct {
 	Plain      bool // plain transformers can hold its sizes: a student for transformers makes sense
 }
 
+// FolderFor is a folder for the run that no other run is in: named by the data, and by the checkpoint where there is one.
+func FolderFor(root, model string) string {
+	name := data.FolderName(root)
+	if model != "" {
+		name += "-" + filepath.Base(filepath.Clean(model))
+	}
+	folder := "runs/" + name
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(folder); err != nil {
+			return folder
+		}
+		folder = fmt.Sprintf("runs/%s-%d", name, n)
+	}
+}
+
 // OpenModel looks at a checkpoint. A file under other people's names is refused with the command that makes a folder of it.
 func OpenModel(path string) (*Model, error) {
 	if err := names.Adapter(path); err != nil {
@@ -119,7 +135,7 @@ func loose(path string) error {
 			"in transformers' form and, where the file leaves the language model out, its folder behind the file: "+
 			"go run ./cmd/model convert -names %s -config config.json -out my-teacher %[1]s LANGUAGE-MODEL; %[4]s", path, ownerOf(theirs), theirs, then)
 	}
-	return fmt.Errorf("-model %s holds %d tensors and no config.json, which says what network they are. Make a folder of both: "+
+	return fmt.Errorf("-model %s holds tensors (%d), and there is no config.json, which says what network they are. Make a folder of both: "+
 		"go run ./cmd/model convert -config config.json -out my-teacher %[1]s; %[3]s", path, len(tensors), then)
 }
 

@@ -114,7 +114,7 @@ func (w *writer) importance(c *config.Config) {
 func (w *writer) teacher(f Found, c *config.Config) {
 	if c.Teacher.Checkpoint != "" {
 		w.head("teacher", "")
-		w.key("checkpoint", c.Teacher.Checkpoint, fmt.Sprintf("%s, %s parameters", f.Model.Config.Kind(), report.Count(int64(f.Model.Parameters))))
+		w.key("checkpoint", c.Teacher.Checkpoint, fmt.Sprintf("%s, %s parameters", f.Model.Config.Family(), report.Count(int64(f.Model.Parameters))))
 		return
 	}
 	t := c.Teacher.Train
@@ -219,7 +219,7 @@ func (f Found) Lines() (lines []string) {
 		if m.Config.Towers() {
 			sees = fmt.Sprintf("pictures of %d × %[1]d", m.Config.Vision.Image)
 		}
-		add("%s: %s, %s parameters, %s in %s, %s", m.Folder, m.Config.Kind(), report.Count(int64(m.Parameters)), report.Bytes(m.Bytes), strings.Join(m.DTypes, " and "), sees)
+		add("%s: %s, %s parameters, %s in %s, %s", m.Folder, m.Config.Family(), report.Count(int64(m.Parameters)), report.Bytes(m.Bytes), strings.Join(m.DTypes, " and "), sees)
 	}
 	gpu := "no GPU"
 	if f.Machine.GPUs > 0 {
@@ -229,12 +229,16 @@ func (f Found) Lines() (lines []string) {
 	return lines
 }
 
-// sides is how large the pictures are.
+// sides is how large the pictures are, by their longer sides.
 func (f Found) sides() string {
-	if s := f.Look.Sides; s[0] != s[2] {
+	switch s := f.Look.Sides; {
+	case s[0] != s[2]:
 		return fmt.Sprintf("%d to %d pixels", s[0], s[2])
+	case f.Look.Square:
+		return fmt.Sprintf("%d × %[1]d pixels", s[0])
+	default:
+		return fmt.Sprintf("%d pixels", s[0])
 	}
-	return fmt.Sprintf("%d pixels", f.Look.Sides[0])
 }
 
 // forms are those of the splits' files.

@@ -10,6 +10,7 @@ import (
 
 	"espalier/model"
 	"espalier/model/prompt"
+	"espalier/pipeline/card"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
@@ -120,7 +121,7 @@ var (
 )
 
 // print is that of the files that a checkpoint consists of: those in its folder and those of the Q-Former's tokenizer. What
-// stands beside them, such as git's own folder or a run, is no part of it. names are the files that count; nil takes all.
+// stands beside them, such as git's own folder, a run or the card, which people edit, is no part of it. names are the files that count; nil takes all.
 func print(folder string, sum func(path string) (string, error), names []string) (chain.Print, error) {
 	files := map[string]string{}
 	for _, within := range []string{"", prompt.InstructionFolder} {
@@ -130,7 +131,7 @@ func print(folder string, sum func(path string) (string, error), names []string)
 		}
 		for _, e := range entries {
 			path := filepath.Join(folder, within, e.Name())
-			if info, err := os.Stat(path); strings.HasPrefix(e.Name(), ".") || err == nil && info.IsDir() || names != nil && !slices.Contains(names, e.Name()) {
+			if info, err := os.Stat(path); strings.HasPrefix(e.Name(), ".") || e.Name() == card.Name || err == nil && info.IsDir() || names != nil && !slices.Contains(names, e.Name()) {
 				continue
 			}
 			if files[within+"/"+e.Name()], err = sum(path); err != nil {
