@@ -24,6 +24,9 @@ esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_tensors m, 
     at::_foreach_add_(counts, 1);
     at::_fused_adamw_(p, g, first, second, {}, counts, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false,
                       /*maximize=*/false);
+    // The fused kernel does not count as a write, and recorded programs would go on with the old values.
+    for (const at::Tensor &t : p)
+      if (!t.is_inference()) t.unsafeGetTensorImpl()->bump_version();
   });
 }
 

@@ -18,6 +18,7 @@ type Blip2 struct {
 	projection *nn.Linear
 	language   languageModel
 	notes      []string
+	lean       lean
 }
 
 // languageModel is what stands behind the projection.

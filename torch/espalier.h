@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 9
+#define ESP_INTERFACE_VERSION 10
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -24,6 +24,7 @@ typedef struct esp_generator esp_generator;
 typedef struct esp_accumulator esp_accumulator;
 typedef struct esp_inference esp_inference;
 typedef struct esp_module esp_module;
+typedef struct esp_program esp_program;
 
 enum { ESP_ERROR_RUNTIME = 1, ESP_ERROR_MEMORY, ESP_ERROR_INDEX, ESP_ERROR_TYPE, ESP_ERROR_UNSUPPORTED, ESP_ERROR_CALLBACK };
 
@@ -252,5 +253,39 @@ ESP_API void esp_values_free(esp_values v);
 ESP_API esp_status esp_trace_begin(esp_module *m, const char *const *names, esp_values inputs);
 ESP_API esp_status esp_trace_finish(esp_module *m, const char *method, esp_values outputs);
 ESP_API esp_status esp_trace_abandon(void);
+
+/* --- recorded programs ------------------------------------------------------------------------------------------- */
+/* A program is the forward of one network, in parts that are recorded at fixed sizes and computed by kernels of this library
+ * without libtorch. What a part keeps for the next, such as keys and values, lies in the program's slots. Parameters are
+ * float32 on the CPU; the program has copies of them, and is fresh for as long as they stay as they were. */
+ESP_API esp_status esp_program_new(esp_tensors parameters, esp_program **out);
+ESP_API void esp_program_free(esp_program *p);
+ESP_API esp_number esp_program_is_fresh(const esp_program *p, esp_tensors parameters);
+/* A part reads a picture, which is its input; or the words of a question (inputs: their ids and, where there are any, the ids
+ * of the instruction), as many as tokens and words say; or a token behind so many tokens, where an encoder has read so many
+ * words (0: there is no encoder). */
+enum { ESP_PART_PICTURE, ESP_PART_QUESTION, ESP_PART_STEP };
+typedef struct { int64_t kind, tokens, words; } esp_part;
+/* From begin to finish, or to esp_trace_abandon, every operation of the calling thread on parameters and inputs is recorded.
+ * The last inputs are what the slots from `from` on hold, so many states; finish makes a part of the program, which gives
+ * logits (or NULL) and keeps states in the slots from `to` on. Where it has no instruction for an operation the error is of the
+ * kind ESP_ERROR_UNSUPPORTED, and names it. */
+ESP_API esp_status esp_program_begin(esp_tensors parameters, esp_tensors inputs);
+ESP_API esp_status esp_program_finish(esp_program *p, esp_part part, esp_tensors parameters, esp_tensors inputs, int64_t states, int64_t from,
+                                      const esp_tensor *logits, esp_tensors kept, int64_t to);
+/* Questions about pictures: how many of each picture, the tokens of each question, and these one behind the other; the same of
+ * the instructions, or none. prefix tokens stand before a question. answers, [question][max_tokens], and log_probs, the same
+ * or NULL, are filled up to tokens, [question], which must be -1 where there is no answer yet; an end that was said is not
+ * counted. */
+typedef struct {
+  esp_ints counts, lengths, ids, instruction_lengths, instruction_ids, ends;
+  int64_t prefix, min_tokens, max_tokens;
+  int32_t encoder; /* the question goes into an encoder, and the answer begins in a decoder of its own */
+  int64_t *answers, *tokens;
+  double *log_probs;
+} esp_questions;
+/* Answers greedily. Where a part is lacking, lacks is set to 1 and missing to it: what could be answered has been. Several
+ * threads may ask one program while none records. */
+ESP_API esp_status esp_program_answer(esp_program *p, const esp_tensor *pictures, esp_questions asked, int32_t *lacks, esp_part *missing);
 
 #endif

@@ -228,6 +228,36 @@ var misuses = map[string]misuse{
 	"esp_trace_begin":   {call: tracing(func(m *torch.Module, x *torch.Tensor) { panics(m.Trace("g", nil, nil)) })},
 	"esp_trace_finish":  {call: tracing(func(m *torch.Module, _ *torch.Tensor) { m.Close() })},
 	"esp_trace_abandon": {never: "takes nothing"},
+
+	// Recorded programs.
+	"esp_program_new": {call: func(o operands) error {
+		_, err := torch.NewProgram([]*torch.Tensor{o.i})
+		return err
+	}},
+	"esp_program_is_fresh": does(func(o operands) { newProgram().Fresh([]*torch.Tensor{o.freed}) }),
+	"esp_program_begin": {call: recording(func(p *torch.Program, x *torch.Tensor) *torch.Tensor {
+		panics(p.Record(torch.Recording{}))
+		return x
+	})},
+	"esp_program_finish": {call: recording(func(_ *torch.Program, x *torch.Tensor) *torch.Tensor { return x.Sqrt() })},
+	"esp_program_answer": does(func(o operands) { newProgram().Answer(o.x, &torch.Asked{Counts: []int{0}}) }),
+}
+
+func newProgram() *torch.Program {
+	p, err := torch.NewProgram(nil)
+	panics(err)
+	return p
+}
+
+// recording is a recording during which f does what it must not.
+func recording(f func(p *torch.Program, x *torch.Tensor) *torch.Tensor) func(o operands) error {
+	return func(o operands) error {
+		p := newProgram()
+		defer p.Close()
+		return p.Record(torch.Recording{Inputs: []*torch.Tensor{o.x}, Forward: func(in, _ []*torch.Tensor) (*torch.Tensor, []*torch.Tensor) {
+			return f(p, in[0]), nil
+		}})
+	}
 }
 
 func hookThatGives(f func(o operands) *torch.Tensor) func(operands) error {

@@ -35,6 +35,7 @@ var unguarded = map[string]string{
 	"esp_tensors_free":        "frees: destructors throw nothing",
 	"esp_generator_free":      "frees: destructors throw nothing",
 	"esp_module_free":         "frees: destructors throw nothing",
+	"esp_program_free":        "frees: destructors throw nothing",
 	"esp_values_free":         "frees: destructors throw nothing",
 	"esp_inference_end":       "restores flags of the thread",
 }

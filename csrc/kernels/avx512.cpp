@@ -1,0 +1,4 @@
+#define LANES 16
+#define ROWS 8
+#define NAME avx512_kernels
+#include "kernels.inc"

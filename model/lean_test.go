@@ -1,0 +1,153 @@
+package model
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"espalier/torch"
+	"espalier/torch/torchtest"
+)
+
+// leanNetwork is a drawn network of a form; its sizes are no multiples of a register's.
+func leanNetwork(t *testing.T, model, text string) *Blip2 {
+	t.Helper()
+	keys := `{"model_type": "` + model + `", "num_query_tokens": 5, "image_token_index": 63,
+		"vision_config": {"hidden_size": 44, "intermediate_size": 83, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 24, "patch_size": 8},
+		"qformer_config": {"hidden_size": 36, "intermediate_size": 41, "num_hidden_layers": 3, "num_attention_heads": 3, "encoder_hidden_size": 44,
+			"vocab_size": 40, "max_position_embeddings": 20},
+		"text_config": ` + text + `}`
+	c, err := ParseConfig([]byte(keys))
+	require.NoError(t, err)
+	m, err := New(c)
+	require.NoError(t, err)
+	require.NoError(t, m.store.Init(7, torch.CPU))
+	t.Cleanup(m.store.Free)
+	return m
+}
+
+const (
+	leanOPT = `{"model_type": "opt", "hidden_size": 40, "word_embed_proj_dim": 28, "ffn_dim": 57, "num_hidden_layers": 3,
+		"num_attention_heads": 4, "max_position_embeddings": 40, "vocab_size": 61, "eos_token_id": 1}`
+	leanLlama = `{"model_type": "llama", "hidden_size": 40, "intermediate_size": 57, "num_hidden_layers": 2, "num_attention_heads": 4,
+		"num_key_value_heads": 2, "vocab_size": 61, "max_position_embeddings": 40}`
+	leanT5 = `{"model_type": "t5", "d_model": 24, "d_kv": 6, "d_ff": 41, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4, "vocab_size": 61,
+		"feed_forward_proj": "gated-gelu", "decoder_start_token_id": 0}`
+)
+
+// heard is the answers and the log-probabilities of their tokens.
+type heard struct {
+	answers  [][][]int
+	logProbs [][][]float64
+}
+
+func hear(t *testing.T, answer func(o GenerateOptions) ([][][]int, error), o GenerateOptions) (h heard) {
+	t.Helper()
+	o.LogProbs = &h.logProbs
+	answers, err := answer(o)
+	require.NoError(t, err)
+	h.answers = answers
+	return h
+}
+
+// ordinarily answers without a program.
+func ordinarily(m *Blip2, pictures *torch.Tensor, questions [][]Question) func(GenerateOptions) ([][][]int, error) {
+	return func(o GenerateOptions) (answers [][][]int, err error) {
+		torch.Inference(func() { answers, err = m.generate(pictures, questions, o) })
+		return answers, err
+	}
+}
+
+// farthest is the largest difference between log-probabilities of the same answers.
+func farthest(t *testing.T, a, b heard) (most float64) {
+	t.Helper()
+	require.Equal(t, a.answers, b.answers)
+	for i := range a.logProbs {
+		for j := range a.logProbs[i] {
+			require.Len(t, b.logProbs[i][j], len(a.logProbs[i][j]))
+			for k, p := range a.logProbs[i][j] {
+				most = max(most, math.Abs(p-b.logProbs[i][j][k]))
+			}
+		}
+	}
+	return most
+}
+
+// A program's answers are those of the ordinary way, and its logits as near to those in float64.
+func TestLeanAnswersEqualOrdinary(t *testing.T) {
+	for _, family := range [][2]string{{"blip-2", leanOPT}, {"blip-2", leanLlama}, {"blip-2", leanT5}, {"instructblip", leanLlama}, {"instructblip", leanT5}} {
+		m := leanNetwork(t, family[0], family[1])
+		t.Run(family[0]+" "+m.config.Text.ModelType, func(t *testing.T) {
+			torchtest.Run(t, func(*torch.Scope) {
+				exact, err := Convert(m, torch.Float64, torch.CPU)
+				require.NoError(t, err)
+				defer exact.Store().Free()
+				pictures := torch.NewGenerator(3).Randn(3, 3, 24, 24)
+				questions := [][]Question{{{Prompt: []int{11}}, {Prompt: []int{5, 6, 7, 8, 9}}}, {}, {{Prompt: []int{4, 2}}, {Prompt: []int{12}}}}
+				if m.Form().Instruct {
+					for i, qs := range questions {
+						for j := range qs {
+							qs[j].Instruction = []int{7, 3 + i, 9, 4 + j}[i:]
+						}
+					}
+				}
+				o := GenerateOptions{MaxTokens: 6, MinTokens: 2, Ends: []int{1, 9}}
+				leanly := func(o GenerateOptions) ([][][]int, error) {
+					answers, ok, err := m.leanly(pictures, questions, o)
+					require.True(t, ok, "refused: %v", m.lean.refused)
+					return answers, err
+				}
+				want := hear(t, ordinarily(exact.(*Blip2), pictures.To(torch.Float64), questions), o)
+				plain := hear(t, ordinarily(m, pictures, questions), o)
+				for range 2 { // recording, and with all parts there
+					assert.LessOrEqual(t, farthest(t, want, hear(t, leanly, o)), 4*farthest(t, want, plain)+1e-6)
+				}
+			})
+		})
+	}
+}
+
+// What a program cannot answer is known, and why.
+func TestLeanRefusals(t *testing.T) {
+	opt := leanNetwork(t, "blip-2", leanOPT)
+	o := GenerateOptions{MaxTokens: 2}
+	assert.NoError(t, opt.leanRefusal(o))
+	assert.ErrorContains(t, opt.leanRefusal(GenerateOptions{MaxTokens: 2, Beams: 2}), "beams")
+	assert.ErrorContains(t, opt.leanRefusal(GenerateOptions{MaxTokens: leanTokens + 1}), "64 tokens")
+	torchtest.Run(t, func(*torch.Scope) {
+		a := opt.store.Axes()[0]
+		a.Gate = torch.Ones([]int{a.Units()}, torch.Float32, torch.CPU)
+		defer func() { a.Gate = nil }()
+		assert.ErrorContains(t, opt.leanRefusal(o), "a gate")
+	})
+	half, err := Convert(opt, torch.BFloat16, torch.CPU)
+	require.NoError(t, err)
+	defer half.Store().Free()
+	torchtest.Run(t, func(*torch.Scope) {
+		_, err := half.Generate(torch.Zeros([]int{1, 3, 24, 24}, torch.Float32, torch.CPU), [][]Question{{{Prompt: []int{3}}}}, o)
+		require.NoError(t, err)
+		assert.ErrorContains(t, half.(*Blip2).lean.refused, "bfloat16")
+	})
+}
+
+// A program answers for the values that the parameters have now.
+func TestLeanFollowsParameters(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m := leanNetwork(t, "blip-2", leanOPT)
+		pictures := torch.NewGenerator(3).Randn(1, 3, 24, 24)
+		questions := [][]Question{{{Prompt: []int{5, 6}}}}
+		o := GenerateOptions{MaxTokens: 3}
+		leanly := func(o GenerateOptions) ([][][]int, error) { return m.Generate(pictures, questions, o) }
+		before := hear(t, leanly, o)
+		require.NotNil(t, m.lean.program)
+		torch.NoGrad(func() {
+			w := m.projection.W.T()
+			w.CopyFrom(w.MulScalar(-3))
+		})
+		after := hear(t, leanly, o)
+		assert.NotEqual(t, before.logProbs, after.logProbs)
+		assert.Less(t, farthest(t, hear(t, ordinarily(m, pictures, questions), o), after), 1e-4)
+	})
+}
