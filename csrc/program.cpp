@@ -13,8 +13,7 @@ namespace espalier {
 const kernels &chosen_kernels() {
 #ifdef ESPALIER_X86
   static const std::string capability = at::get_cpu_capability();
-  if (capability == "AVX512") return avx512_kernels();
-  if (capability == "AVX2") return avx2_kernels();
+  if (capability == "AVX2" || capability == "AVX512") return avx2_kernels();
 #endif
   return plain_kernels();
 }
