@@ -144,8 +144,8 @@ func (r *run) do(ctx context.Context) (*report.Report, error) {
 }
 
 // prepare is the part of the recipe that computes nothing but how fast networks of several sizes are, where a target asks for it.
-func prepare(ctx context.Context, r *run) (p *prepared, err error) {
-	p = &prepared{loaded: process.Resident()}
+func prepare(ctx context.Context, r *run) (_ *prepared, err error) {
+	p := &prepared{loaded: process.Resident()}
 	if p.set, err = r.openData(); err != nil {
 		return nil, err
 	}
