@@ -57,7 +57,7 @@ max_answer_tokens = 12
 	}
 	done, err := pipeline.Run(context.Background(), cfg, pipeline.Options{Events: func(e event.Event) {
 		if cut, ok := e.(event.Cut); ok {
-			fmt.Println(cut.Stage, cut.Kept)
+			fmt.Println(cut.Stage, cut.Left)
 		}
 	}})
 	if err != nil {
