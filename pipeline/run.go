@@ -243,11 +243,14 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	torch.SetNumThreads(cfg.Threads)
 	written := journal.New(o.Events, o.Lines)
 	o.Events = written.Event
-	r := &run{journal: written, cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine}
-	var err error
-	if r.device, err = torch.ParseDevice(cfg.Device); err != nil {
+	device, err := torch.ParseDevice(cfg.Device)
+	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
+	if t := cfg.Teacher.Train; t != nil && t.Precision == autoPrecision {
+		t.Precision = precisionOf(device)
+	}
+	r := &run{device: device, journal: written, cfg: cfg, resolved: cfg.Resolved(), events: o.Events, began: time.Now(), memory: o.memory, machine: o.machine}
 	if err := checkOldFolder(cfg.Output); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func TestDefaultJob(t *testing.T) {
 	assert.Equal(t, DataConfig{Source: "ads", SplitSeed: 1, Size: 48, Train: 12000, Validation: 4000, Test: 1000, OOD: 1000, OnError: "fail"}, c.Data)
 	want := DefaultTrain()
 	accept := .93
-	want.Accept, want.Precision = &accept, "bf16"
+	want.Accept, want.Precision = &accept, "auto"
 	assert.Equal(t, want, c.Teacher.Train, "the documented defaults are the default job's teacher")
 
 	require.Len(t, c.Stages, 3)
