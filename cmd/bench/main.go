@@ -47,11 +47,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	scores := importanceFlags(flags)
 	contest := contestFlags(flags)
 	flags.Var(&checkpoints, "m", "measure the checkpoint in a `folder` instead; may be repeated")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if status, ended := shell.Parse(flags, args); ended {
+		return status
 	}
 	if flags.NArg() > 0 || min(*threads, *rounds, scores.units, scores.pictures, scores.steps) < 1 || min(*first, *runs) < 0 {
 		fmt.Fprintln(stderr, "bench: threads, rounds, units, pictures and steps are at least 1, first and runs at least 0, and there are no other arguments; see -help")

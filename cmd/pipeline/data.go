@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,16 +13,9 @@ import (
 
 // dataCommand checks a data set's files.
 func dataCommand(args []string, stdout *os.File, stderr io.Writer) int {
-	flags := flag.NewFlagSet("pipeline data", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: pipeline data check FOLDER\n\nreads all rows and pictures of a data set's folder, or of one file, and lists everything that is wrong, with file and line;\nthe exit status is 2 where something is")
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	flags := shell.Flags("pipeline data", stderr, "usage: pipeline data check FOLDER\n\nreads all rows and pictures of a data set's folder, or of one file, and lists everything that is wrong, with file and line;\nthe exit status is 2 where something is")
+	if status, ended := shell.Parse(flags, args); ended {
+		return status
 	}
 	if flags.NArg() != 2 || flags.Arg(0) != "check" {
 		flags.Usage()

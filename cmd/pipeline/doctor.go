@@ -2,8 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,18 +13,10 @@ import (
 
 // doctorCommand looks at what a run needs of this machine.
 func doctorCommand(args []string, stdout *os.File, stderr io.Writer) int {
-	flags := flag.NewFlagSet("pipeline doctor", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags := shell.Flags("pipeline doctor", stderr, "usage: pipeline doctor [-json]\n\nlooks at libtorch, CPU, threads, memory, GPU, cache folder and disk, and says what to do about what is amiss;\nthe exit status is 1 where a run would not work")
 	asJSON := flags.Bool("json", false, "print the findings as a list in JSON")
-	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: pipeline doctor [-json]\n\nlooks at libtorch, CPU, threads, memory, GPU, cache folder and disk, and says what to do about what is amiss;\nthe exit status is 1 where a run would not work")
-		flags.PrintDefaults()
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if status, ended := shell.Parse(flags, args); ended {
+		return status
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "pipeline doctor: unexpected argument %q: it takes none\n", flags.Arg(0))

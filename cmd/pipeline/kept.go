@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -18,18 +16,10 @@ import (
 
 // kept lists the kept results of a run or of a folder of results, or removes one.
 func kept(args []string, stdout *os.File, stderr io.Writer) int {
-	flags := flag.NewFlagSet("pipeline kept", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: pipeline kept [-rm ID] [FOLDER]\n\nlists the kept results of a run's folder, or of a folder of results (without FOLDER, the user's cache)")
-		flags.PrintDefaults()
-	}
+	flags := shell.Flags("pipeline kept", stderr, "usage: pipeline kept [-rm ID] [FOLDER]\n\nlists the kept results of a run's folder, or of a folder of results (without FOLDER, the user's cache)")
 	remove := flags.String("rm", "", "remove the result whose `ID` begins so")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if status, ended := shell.Parse(flags, args); ended {
+		return status
 	}
 	if flags.NArg() > 1 {
 		fmt.Fprintf(stderr, "pipeline kept: unexpected argument %q: name one folder\n", flags.Arg(1))

@@ -8,7 +8,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -42,12 +41,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 		return commands[args[0]](args[1:], stdout, stderr)
 	}
 	var set settings
-	flags := flag.NewFlagSet("pipeline", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintf(stderr, "usage: pipeline [-c FILE] [flags], or pipeline %s with -h for more\n\nruns what a TOML file says; docs/tutorial.md begins at the beginning\n", strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
-		flags.PrintDefaults()
-	}
+	flags := shell.Flags("pipeline", stderr, fmt.Sprintf("usage: pipeline [-c FILE] [flags], or pipeline %s with -h for more\n\nruns what a TOML file says; docs/tutorial.md begins at the beginning", strings.Join(slices.Sorted(maps.Keys(commands)), ", ")))
 	path := flags.String("c", "run.toml", "the `file` of a run or of an experiment")
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
@@ -58,11 +52,8 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	page := flags.String("write", "", "of an experiment, put the table into this `page` too, between its markers")
 	lanes := flags.Int("lanes", 0, "of an experiment, `runs` at once; 0 is as many as their threads leave room for")
 	again := flags.String("verify", "", "measure teacher and student of a finished run's `folder` anew and compare with its report")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if status, ended := shell.Parse(flags, args); ended {
+		return status
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "pipeline: unexpected argument %q: name the run's file with -c\n", flags.Arg(0))

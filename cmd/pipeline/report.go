@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -13,16 +11,9 @@ import (
 
 // reportCommand writes a finished run's report.html again.
 func reportCommand(args []string, stdout *os.File, stderr io.Writer) int {
-	flags := flag.NewFlagSet("pipeline report", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: pipeline report RUN\n\nwrites report.html again from a finished run's folder: its report.json, what it has kept, and the pictures of its test split")
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	flags := shell.Flags("pipeline report", stderr, "usage: pipeline report RUN\n\nwrites report.html again from a finished run's folder: its report.json, what it has kept, and the pictures of its test split")
+	if status, ended := shell.Parse(flags, args); ended {
+		return status
 	}
 	if flags.NArg() != 1 {
 		flags.Usage()

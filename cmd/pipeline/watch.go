@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"espalier/cmd/shell"
 	"espalier/pipeline/event"
 	"espalier/pipeline/journal"
 	"espalier/pipeline/report"
@@ -20,16 +20,9 @@ import (
 
 // watch follows a run from another terminal until it ends. The exit status is the run's own.
 func watch(args []string, stdout *os.File, stderr io.Writer) int {
-	flags := flag.NewFlagSet("pipeline watch", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: pipeline watch RUN\n\nfollows the run that works, or has worked, in the folder RUN, and shows what it shows; it ends when the run does, with its exit status")
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	flags := shell.Flags("pipeline watch", stderr, "usage: pipeline watch RUN\n\nfollows the run that works, or has worked, in the folder RUN, and shows what it shows; it ends when the run does, with its exit status")
+	if status, ended := shell.Parse(flags, args); ended {
+		return status
 	}
 	if flags.NArg() != 1 {
 		flags.Usage()

@@ -61,11 +61,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&o.Fetch, "fetch", false, "fetch pictures that requests name by an http address; whoever may ask can then make this machine open any address that it reaches")
 	flags.Var((*list)(&o.Origins), "cors", "`origin` of pages elsewhere that may ask, as https://example.org, or *; may be repeated")
 	flags.StringVar(&o.Token, "token", o.Token, "`text` that clients must send as bearer token; may stand in "+tokenVariable+" instead")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if status, ended := shell.Parse(flags, args); ended {
+		return status
 	}
 	switch {
 	case flags.NArg() > 0:
