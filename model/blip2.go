@@ -59,6 +59,9 @@ func New(c *Config, omitted ...nn.Omission) (*Blip2, error) {
 			Linear("language_projection", m.language.width().Dim(), m.qformer.hidden.Dim(), nn.FanIn(1))
 	}, omitted...)
 	m.store = store
+	if err == nil {
+		store.OnFree(m.lean.free)
+	}
 	return m, err
 }
 

@@ -160,6 +160,16 @@ func (l *lean) open(parameters []*torch.Tensor) (*torch.Program, error) {
 	return made, err
 }
 
+// free frees the program; the next question begins another one.
+func (l *lean) free() {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if l.program != nil {
+		l.program.Close()
+		l.program = nil
+	}
+}
+
 // refuse leaves the network to the ordinary way.
 func (l *lean) refuse(program *torch.Program, why error) {
 	l.lock.Lock()

@@ -151,3 +151,21 @@ func TestLeanFollowsParameters(t *testing.T) {
 		assert.Less(t, farthest(t, hear(t, ordinarily(m, pictures, questions), o), after), 1e-4)
 	})
 }
+
+// A program holds the weights a second time, and goes with them.
+func TestLeanIsFreedWithTheParameters(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m := leanNetwork(t, "blip-2", leanOPT)
+		pictures := torch.NewGenerator(3).Randn(1, 3, 24, 24)
+		questions := [][]Question{{{Prompt: []int{5, 6}}}}
+		leanly := func(o GenerateOptions) ([][][]int, error) { return m.Generate(pictures, questions, o) }
+		before := hear(t, leanly, GenerateOptions{MaxTokens: 3})
+		program := m.lean.program
+		require.NotNil(t, program)
+		m.store.Free()
+		assert.Nil(t, m.lean.program)
+		assert.Panics(t, func() { program.Fresh(nil) }, "it is closed")
+		require.NoError(t, m.store.Init(7, torch.CPU))
+		assert.Equal(t, before, hear(t, leanly, GenerateOptions{MaxTokens: 3}))
+	})
+}

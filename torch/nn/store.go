@@ -88,6 +88,7 @@ type Store struct {
 	axes   []*Axis
 	facts  []map[string]any // of each block
 	layers []layerOf        // which block the facts are of
+	onFree func()
 }
 
 type layerOf struct {
@@ -233,8 +234,14 @@ func (s *Store) SetGates(gates map[string]*torch.Tensor) {
 // Free frees every value.
 func (s *Store) Free() { s.FreeBut() }
 
+// OnFree has a function called whenever values are freed: for memory that is made of them, of which Go's collector sees nothing.
+func (s *Store) OnFree(f func()) { s.onFree = f }
+
 // FreeBut frees every value but those of some parameters.
 func (s *Store) FreeBut(kept ...*Param) {
+	if s.onFree != nil {
+		s.onFree()
+	}
 	for _, p := range s.params {
 		if !slices.Contains(kept, p) {
 			p.Value.Free()
