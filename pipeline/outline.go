@@ -141,11 +141,8 @@ func (o *outline) distilling(s *config.StageConfig, n model.Network, steps int) 
 
 // divisions are the short stages of each division that is tried.
 func (o *outline) divisions(name string, c *config.Config, times float64, n model.Network) {
-	total := 0
-	for _, s := range o.cfg.Stages {
-		total += s.Distil.Steps
-	}
-	steps := total / divisionShare / int(times) / (len(c.Stages) + 1)
+	steps, _ := stepsOfDivisions(o.cfg.Stages, int(times))
+	steps /= len(c.Stages) + 1
 	o.group++
 	for i, stage := range c.Stages.Names() {
 		s := &c.Stages[i]
@@ -193,10 +190,7 @@ func (o *outline) candidates(name string, s *config.StageConfig, before, after m
 	o.group++
 	o.among(n, name, "score", anyCandidate, o.scoring(s, before))
 	o.among(2*n, name, "measure", anyCandidate, o.answering(after, o.c.Validation))
-	rounds := 1
-	for 1<<(rounds+1) <= n {
-		rounds++
-	}
+	rounds := stage.Rounds(n)
 	for round, alive := 1, n; round <= rounds; round, alive = round+1, (alive+1)/2 {
 		o.among(alive, name, fmt.Sprintf("distil round %d", round), "", o.distilling(s, after, steps*n/rounds/alive))
 	}

@@ -50,11 +50,7 @@ func runTournament(ctx context.Context, c *chain.Chain, s *one, student *network
 		s.Events.Note("stage %s: all %d ways to score cut the same units: none is tried", s.name, len(tried))
 		return nil, nil
 	}
-	// Successive halving: each round has the same number of steps in all, and its worse half goes.
-	rounds := 1
-	for 1<<(rounds+1) <= len(alive) {
-		rounds++
-	}
+	rounds := Rounds(len(alive))
 	spare, used := steps*len(alive), 0
 	if s.cfg.CandidateSteps == 0 { // what cuts alike leaves its steps to the others
 		spare = steps * len(tried)
@@ -180,4 +176,14 @@ func (t *tournament) free(but *network.Held) {
 			k.student.Free()
 		}
 	}
+}
+
+// Rounds is in how many rounds so many candidates are tried, by successive halving: each round has the same number of steps in all, and its
+// worse half goes.
+func Rounds(candidates int) int {
+	rounds := 1
+	for 1<<(rounds+1) <= candidates {
+		rounds++
+	}
+	return rounds
 }
