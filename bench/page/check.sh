@@ -5,6 +5,7 @@
 #   bench/page/check.sh [RUN [FOLDER for screenshots]]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. bench/serve/start.sh
 skip() {
   printf '\n!!! page-test: SKIPPED: %s\n!!! The report and the server'"'"'s page were NOT looked at in a browser.\n\n' "$1" >&2
   exit 0
@@ -23,12 +24,5 @@ fi
 bin/pipeline report "$run" >/dev/null
 "$python" bench/page/report_page.py "$run/report.html" ${shots:+"$shots"}
 
-work=$(mktemp -d) server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
-bin/serve -m "$run/student" -m "$run/teacher" -listen 127.0.0.1:0 >"$work/log" &
-server=$!
-until url=$(sed -n 's|^page \(http://[^/]*\)/.*|\1|p' "$work/log") && [ -n "$url" ]; do
-  kill -0 "$server" || exit 1
-  sleep .2
-done
+start_server "$run"
 "$python" bench/page/server_page.py "$url" ${shots:+"$shots"}

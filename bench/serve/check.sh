@@ -5,20 +5,14 @@
 #   bench/serve/check.sh RUN [SECONDS under load, 60]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. bench/serve/start.sh
 run=$(realpath "$1") seconds=${2:-60}
-work=$(mktemp -d) server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
 venv=${XDG_CACHE_HOME:-$HOME/.cache}/espalier/openai python=$venv/bin/python
 [ -x "$python" ] || python3 -m venv "$venv"
 "$python" -c 'import openai' 2>/dev/null || "$python" -m pip install -q --disable-pip-version-check openai
 
-bin/serve -m "$run/student" -m "$run/teacher" -listen 127.0.0.1:0 > "$work/log" &
-server=$!
-until url=$(sed -n 's|^page \(http://[^/]*\)/.*|\1|p' "$work/log") && [ -n "$url" ]; do
-  kill -0 "$server" || exit 1
-  sleep .2
-done
+start_server "$run"
 
 # The server's own samples, as a data set.
 "$python" - "$url" "$work" <<'PYTHON'
