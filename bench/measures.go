@@ -31,6 +31,13 @@ var measures = []measure{
 	answerMeasure("student"),
 }
 
+func names() (names []string) {
+	for _, m := range measures {
+		names = append(names, m.name)
+	}
+	return names
+}
+
 func stepMeasure(name string, d torch.DType) measure {
 	return measure{name: "training step, teacher, " + name, target: 1.05, times: 3,
 		here: func(h *here, n, _ int) ([]float64, error) {

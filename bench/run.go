@@ -7,21 +7,39 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"time"
 
 	"espalier/model"
+	"espalier/pipeline/fault"
 	"espalier/torch"
 )
 
 // Options say how to measure.
 type Options struct {
-	Rounds  int // of each measure; the two sides take turns
-	Threads int // of both sides
+	Rounds  int    // of each measure; the two sides take turns. A measure that has taken longer than patience ends after fewest rounds
+	Threads int    // of both sides
+	Only    string // measures alone whose names hold this; empty: all
 }
+
+const (
+	patience = time.Minute
+	fewest   = 3
+)
 
 // Run measures this program and PyTorch eager side by side. Both have the same weights, pictures and questions; when
 // their results differ, the comparison is void and an error. Where PyTorch cannot be had, this program's times come
 // alone, and a note says why.
 func Run(ctx context.Context, o Options, events func(Event)) (*Report, error) {
+	var chosen []measure
+	for _, m := range measures {
+		if strings.Contains(m.name, o.Only) {
+			chosen = append(chosen, m)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fault.Inputf("-only: no measure's name holds %q; there are: %s", o.Only, strings.Join(names(), "; "))
+	}
 	runtime.LockOSThread() // scopes and autograd's modes belong to a thread
 	defer runtime.UnlockOSThread()
 	torch.SetNumThreads(o.Threads)
@@ -45,7 +63,7 @@ func Run(ctx context.Context, o Options, events func(Event)) (*Report, error) {
 		}
 		r.note(missing.Error() + "; this program's times come alone")
 	}
-	for _, m := range measures {
+	for _, m := range chosen {
 		if err := r.measure(ctx, m); err != nil {
 			return nil, fmt.Errorf("bench: %s: %w", m.name, err)
 		}
@@ -121,7 +139,11 @@ func (r *runner) close() {
 // measure lets the two sides take turns. The first round warms up; who begins changes from round to round.
 func (r *runner) measure(ctx context.Context, m measure) error {
 	var here, there, ratios []float64
+	begun, rounds := time.Now(), 0
 	for round := range r.Rounds + 1 {
+		if round > fewest && time.Since(begun) > patience {
+			break
+		}
 		var a, b []float64
 		sides := []func() error{
 			func() (err error) {
@@ -144,12 +166,13 @@ func (r *runner) measure(ctx context.Context, m measure) error {
 		if round == 0 {
 			continue
 		}
+		rounds++
 		here = append(here, a...)
 		if r.there != nil {
 			there, ratios = append(there, b...), append(ratios, median(a)/median(b))
 		}
 	}
-	row := Row{Name: m.name, Here: quartiles(here), Target: m.target, Rounds: r.Rounds, Times: m.times}
+	row := Row{Name: m.name, Here: quartiles(here), Target: m.target, Rounds: rounds, Times: m.times}
 	if r.there != nil {
 		t, q := quartiles(there), quartiles(ratios)
 		row.There, row.Ratio, row.Reached = &t, &q, q.Median <= m.target

@@ -62,7 +62,7 @@ func TestDuration(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	for _, args := range [][]string{{"-rounds", "0"}, {"-threads", "0"}, {"teacher"}, {"-nothing"}, {"-m", t.TempDir()}, {"-importance", t.TempDir()},
-		{"-importance", "nothing.toml"}, {"-importance", t.TempDir(), "-subsets", "qformer.queries"}, {"-importance", t.TempDir(), "-units", "0"}} {
+		{"-importance", "nothing.toml"}, {"-only", "no such measure"}, {"-importance", t.TempDir(), "-subsets", "qformer.queries"}, {"-importance", t.TempDir(), "-units", "0"}} {
 		var out, fault bytes.Buffer
 		assert.Equal(t, 2, command(t.Context(), args, &out, &fault), args)
 		assert.NotEmpty(t, fault.String())
