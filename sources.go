@@ -12,9 +12,9 @@ import (
 	"sync"
 )
 
-// What computes results: the rooms below cmd/, and the versions of the libraries. sources_test.go finds what is left out.
+// What computes results: the rooms below cmd/, the shim, and the versions of the libraries. sources_test.go finds what is left out.
 //
-//go:embed go.sum distillation/*.go model/*.go model/*/*.go model/names/*.toml pipeline/*.go pipeline/*/*.go pipeline/page/*.html pipeline/page/*.css pipeline/page/*.js pruning/*.go torch/*.go torch/*/*.go torch/*/*/*.go
+//go:embed go.sum CMakeLists.txt csrc distillation/*.go model/*.go model/*/*.go model/names/*.toml pipeline/*.go pipeline/*/*.go pipeline/page/*.html pipeline/page/*.css pipeline/page/*.js pruning/*.go torch/*.go torch/*.h torch/*/*.go torch/*/*/*.go
 var sources embed.FS
 
 // Sources is the SHA-256, in hexadecimal, of the names and texts of these files, tests left out: the same for go run and for
