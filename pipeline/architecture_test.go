@@ -19,6 +19,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -42,8 +43,8 @@ func described(t *testing.T, configuration []byte) (folder, text string) {
 	folder = t.TempDir()
 	path := filepath.Join(folder, "config.json")
 	require.NoError(t, os.WriteFile(path, configuration, 0o644))
-	a, b := strings.Index(tiny, "vision   ="), strings.Index(tiny, "pretrain_steps")
-	text = tiny[:a] + fmt.Sprintf("config = %q\n", path) + tiny[b:]
+	a, b := strings.Index(runtest.Tiny, "vision   ="), strings.Index(runtest.Tiny, "pretrain_steps")
+	text = runtest.Tiny[:a] + fmt.Sprintf("config = %q\n", path) + runtest.Tiny[b:]
 	return folder, strings.NewReplacer("keep = { vision = 1, language = 1 }", "keep = { vision = 1, qformer = 2, language = 1 }",
 		`vision = { heads = 2, ffn = "50%" }, language`, `vision = { heads = 2, ffn = "50%" }, qformer = { heads = 2, ffn = "50%" }, language`,
 		"max_answer_tokens = 4", "max_answer_tokens = 12", "train = 48", "train = 16", "= 12\n", "= 6\n").Replace(text)
@@ -63,7 +64,7 @@ func TestTeachersOfAConfig(t *testing.T) {
 			t.Setenv("XDG_CACHE_HOME", t.TempDir())
 			// As published ones, the configs leave out what follows from other keys.
 			derived := strings.NewReplacer(`"head_dim": 6, `, "", `"num_decoder_layers": 3, `, "", `"max_position_embeddings": 16`, `"max_position_embeddings": 32`)
-			folder, text := described(t, []byte(derived.Replace(string(familyConfig(t, f.kind, f.language, f.vocabulary, 1810)))))
+			folder, text := described(t, []byte(derived.Replace(string(runtest.NetworkConfig(t, f.kind, f.language, f.vocabulary, 1810)))))
 			if f.words != "" {
 				putTokenizer(t, f.words, folder)
 				require.NoError(t, model.ClipPreprocessor(48).Save(folder))
@@ -115,8 +116,8 @@ func TestAStudentsConfigIsTrained(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	r, err := runWith(context.Background(), tinyConfig(t, out), nil)
 	require.NoError(t, err)
-	a, b := strings.Index(tiny, "vision   ="), strings.Index(tiny, "pretrain_steps")
-	text := tiny[:a] + fmt.Sprintf("config = %q\n", filepath.Join(out, "student", "config.json")) + tiny[b:]
+	a, b := strings.Index(runtest.Tiny, "vision   ="), strings.Index(runtest.Tiny, "pretrain_steps")
+	text := runtest.Tiny[:a] + fmt.Sprintf("config = %q\n", filepath.Join(out, "student", "config.json")) + runtest.Tiny[b:]
 	cfg, err := config.Parse("run.toml", text, "output="+filepath.Join(t.TempDir(), "run"))
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
@@ -153,7 +154,7 @@ func TestWhatMovesATeacherOfAConfig(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		return trained
 	}
-	configuration := familyConfig(t, "blip-2", "llama", 1704, 85)
+	configuration := runtest.NetworkConfig(t, "blip-2", "llama", 1704, 85)
 	folder, text := described(t, configuration)
 	putTokenizer(t, "llama", folder)
 	assert.True(t, trains(text))
@@ -180,13 +181,13 @@ func TestFaultsOfAConfigsFiles(t *testing.T) {
 		require.ErrorAs(t, err, new(*fault.InputError))
 		return err.Error()
 	}
-	folder, text := described(t, familyConfig(t, "blip-2", "llama", 1600, 85))
+	folder, text := described(t, runtest.NetworkConfig(t, "blip-2", "llama", 1600, 85))
 	putTokenizer(t, "llama", folder)
 	assert.Equal(t, folder+": tokenizer.json has 1701 words, the language model 1600; they do not belong together", faultOf(text))
-	_, text = described(t, familyConfig(t, "blip-2", "opt", 60, 85))
+	_, text = described(t, runtest.NetworkConfig(t, "blip-2", "opt", 60, 85))
 	assert.Contains(t, faultOf(text), "text_config.vocab_size is 60, the data have 85 words")
 	assert.Contains(t, faultOf(strings.Replace(text, "config = ", "tokenizer = \"nowhere\"\nconfig = ", 1)), "nowhere has no tokenizer.json")
-	folder, text = described(t, familyConfig(t, "blip-2", "opt", 88, 85))
+	folder, text = described(t, runtest.NetworkConfig(t, "blip-2", "opt", 88, 85))
 	require.NoError(t, model.ClipPreprocessor(36).Save(folder))
 	assert.Contains(t, faultOf(text), "the preprocessor makes pictures of 36 × 36, the network sees 48 × 48")
 }

@@ -16,6 +16,7 @@ import (
 	"espalier/pipeline/chain"
 	"espalier/pipeline/event"
 	"espalier/pipeline/journal"
+	"espalier/pipeline/runtest"
 	"espalier/torch/disk"
 	"espalier/torch/torchtest"
 )
@@ -53,7 +54,7 @@ func TestEachOperationFails(t *testing.T) {
 		return outcome(t, output)
 	}
 	want := run(0)
-	for i := 0; i < len(kinds); i += sample(max(1, len(kinds)/8)) {
+	for i := 0; i < len(kinds); i += runtest.Sample(max(1, len(kinds)/8)) {
 		require.Equal(t, want, run(kinds[i]), "operation %d", kinds[i])
 	}
 }
@@ -85,7 +86,7 @@ func TestDamagedRuns(t *testing.T) {
 	want := outcome(t, output)
 	files := append(filesBelow(t, output), filesBelow(t, store)...)
 	for i := range len(files) * len(damages) {
-		if i%sample(29) > 0 {
+		if i%runtest.Sample(29) > 0 {
 			continue
 		}
 		file, damage := files[i%len(files)], damages[i/len(files)]

@@ -13,6 +13,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/energy"
 	"espalier/pipeline/report"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -40,7 +41,7 @@ func TestEnergyOfARun(t *testing.T) {
 	store := t.TempDir()
 	looks := &metronome{}
 	run := func(out string, counters []energy.Source, more string) *report.Report {
-		cfg, err := config.Parse("tiny.toml", tiny+more, "output="+out, "store="+store)
+		cfg, err := config.Parse("tiny.toml", runtest.Tiny+more, "output="+out, "store="+store)
 		require.NoError(t, err)
 		r, err := Run(context.Background(), cfg, Options{machine: madeUp(looks, counters...)})
 		require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
+	"espalier/pipeline/runtest"
 	"espalier/pipeline/stage"
 	"espalier/torch"
 	"espalier/torch/torchtest"
@@ -25,7 +26,7 @@ import (
 func aimed(t *testing.T, output, targets string, set ...string) *config.Config {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	text := regexp.MustCompile(`(?m)^keep .*$`).ReplaceAllString(tiny, "") + targets
+	text := regexp.MustCompile(`(?m)^keep .*$`).ReplaceAllString(runtest.Tiny, "") + targets
 	cfg, err := config.Parse("aimed.toml", text, append([]string{"output=" + output}, set...)...)
 	require.NoError(t, err)
 	return cfg

@@ -10,6 +10,7 @@ import (
 
 	"espalier/model"
 	"espalier/pipeline/config"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/nn"
 	"espalier/torch/torchtest"
@@ -28,7 +29,7 @@ func headStage(size config.Keep, width int) *config.Config {
 func TestHeadSizesOfEachCut(t *testing.T) {
 	torchtest.Setup(t)
 	for _, language := range []string{"opt", "t5", "llama"} {
-		m := familyNetwork(t, "blip-2", language, 30)
+		m := runtest.Network(t, "blip-2", language, 30)
 		c := headStage(config.Keep{Units: 4}, 16)
 		for cut := 1; cut <= 2; cut++ {
 			n, err := c.Stages[0].Declare(m, cut)
@@ -52,7 +53,7 @@ func TestHeadSizesOfEachCut(t *testing.T) {
 		}
 	}
 	c := headStage(config.Keep{Units: 5}, 16)
-	assert.ErrorContains(t, c.Stages.CheckKeep(familyNetwork(t, "blip-2", "llama", 30)), "keep.language.head_size: 5 is odd")
+	assert.ErrorContains(t, c.Stages.CheckKeep(runtest.Network(t, "blip-2", "llama", 30)), "keep.language.head_size: 5 is odd")
 }
 
 // Under export to transformers the head size follows from width and heads; LLaMA's pairs cannot be said.
@@ -60,11 +61,11 @@ func TestHeadSizesFitTheExport(t *testing.T) {
 	torchtest.Setup(t)
 	c := headStage(config.Keep{Units: 6}, 16)
 	c.Stages[0].Keep.Language = config.TowerKeep{}
-	notes, err := c.FitExport(familyNetwork(t, "blip-2", "opt", 30))
+	notes, err := c.FitExport(runtest.Network(t, "blip-2", "opt", 30))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"export: vision head size 6 → 4 and width 16 → 16: transformers takes the head size to be width / heads, here 4"}, notes)
 	assert.Equal(t, config.Keep{Units: 4}, c.Stages[0].Keep.Vision.HeadSize)
-	_, err = headStage(config.Keep{Units: 4}, 16).FitExport(familyNetwork(t, "blip-2", "llama", 30))
+	_, err = headStage(config.Keep{Units: 4}, 16).FitExport(runtest.Network(t, "blip-2", "llama", 30))
 	assert.ErrorContains(t, err, "turns the pairs of a whole head")
 }
 
@@ -72,7 +73,7 @@ func TestHeadSizesFitTheExport(t *testing.T) {
 func TestRunWithNarrowHeads(t *testing.T) {
 	torchtest.Setup(t)
 	out := filepath.Join(t.TempDir(), "run")
-	cfg, err := config.Parse("tiny.toml", tiny, "output="+out, "store="+t.TempDir(), "stage.inner.criterion=activation",
+	cfg, err := config.Parse("tiny.toml", runtest.Tiny, "output="+out, "store="+t.TempDir(), "stage.inner.criterion=activation",
 		`stage.inner.keep.vision={ heads = 3, head_size = 4, ffn = "50%" }`, `stage.inner.keep.language={ head_size = "50%" }`)
 	require.NoError(t, err)
 	r, err := runWith(context.Background(), cfg, nil)
@@ -93,7 +94,7 @@ func TestRunWithRankedTowers(t *testing.T) {
 	sizes := map[string]map[string]int{}
 	for _, ranking := range []string{"layer", "tower"} {
 		out := filepath.Join(t.TempDir(), "run")
-		cfg, err := config.Parse("tiny.toml", tiny, "output="+out, "store="+t.TempDir(), "stage.blocks.keep={ qformer = 1 }", "stage.inner.ranking="+ranking,
+		cfg, err := config.Parse("tiny.toml", runtest.Tiny, "output="+out, "store="+t.TempDir(), "stage.blocks.keep={ qformer = 1 }", "stage.inner.ranking="+ranking,
 			"stage.inner.cuts=2", "stage.inner.criterion=taylor", `stage.inner.keep={ vision = "50%", language = "50%" }`)
 		require.NoError(t, err)
 		r, err := runWith(context.Background(), cfg, nil)

@@ -43,7 +43,7 @@ func numbersOf(t *testing.T, output string) (rows []string, kept int) {
 	return rows, kept
 }
 
-// checkJournal holds the files of tiny's first start against what a start must tell, and those of a second one, which found all its
+// checkJournal holds the files of a tiny run's first start against what a start must tell, and those of a second one, which found all its
 // results, against them.
 func checkJournal(t *testing.T, first, second []byte, before, after []string, kept int) {
 	t.Helper()

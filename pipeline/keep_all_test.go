@@ -12,6 +12,7 @@ import (
 
 	"espalier/model"
 	"espalier/pipeline/config"
+	"espalier/pipeline/runtest"
 	"espalier/pruning"
 	"espalier/torch"
 	"espalier/torch/nn"
@@ -67,7 +68,7 @@ func keepAll(name string, shares bool, m model.Network) config.StageConfig {
 // and before stages that do cut, with either format.
 func TestKeepAllAsShareAndAsCount(t *testing.T) {
 	torchtest.Setup(t)
-	for _, f := range families {
+	for _, f := range runtest.Families {
 		m := oddNetwork(t, f[0], f[1])
 		for _, name := range []string{"blocks", "inner", "hidden"} {
 			for _, format := range []string{"espalier", config.FormatTransformers} {
@@ -107,7 +108,7 @@ func TestKeepAllAsShareAndAsCount(t *testing.T) {
 // A stage that keeps all is distillation alone: before it, the student has the teacher's bits.
 func TestKeepAllCutsNothing(t *testing.T) {
 	torchtest.Setup(t)
-	for _, f := range families {
+	for _, f := range runtest.Families {
 		m := oddNetwork(t, f[0], f[1])
 		require.NoError(t, m.Store().Init(7, torch.CPU))
 		for _, name := range []string{"blocks", "inner", "hidden"} {

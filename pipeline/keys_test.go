@@ -11,6 +11,7 @@ import (
 
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
+	"espalier/pipeline/runtest"
 	"espalier/torch/torchtest"
 )
 
@@ -81,7 +82,7 @@ func TestEveryKeyMovesAFingerprint(t *testing.T) {
 	store := t.TempDir()
 	run := func(set ...string) (ids []string, weights []byte) {
 		out := filepath.Join(t.TempDir(), "run")
-		cfg, err := config.Parse("tiny.toml", tiny, append([]string{"output=" + out, "store=" + store}, set...)...)
+		cfg, err := config.Parse("tiny.toml", runtest.Tiny, append([]string{"output=" + out, "store=" + store}, set...)...)
 		require.NoError(t, err, "%v", set)
 		_, err = runWith(context.Background(), cfg, nil)
 		require.NoError(t, err, "%v", set)
@@ -102,7 +103,7 @@ func TestEveryKeyMovesAFingerprint(t *testing.T) {
 		if !assert.True(t, known, "%s: say in this test how it is changed", k.Path()) {
 			continue
 		}
-		if i%sample(9) > 0 && k.Moves && !slices.Contains(judges, k.Path()) {
+		if i%runtest.Sample(9) > 0 && k.Moves && !slices.Contains(judges, k.Path()) {
 			continue
 		}
 		ids, got := run(set...)

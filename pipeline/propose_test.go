@@ -16,6 +16,7 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/rows"
+	"espalier/pipeline/runtest"
 	"espalier/torch/torchtest"
 )
 
@@ -111,7 +112,7 @@ func TestProposeForACheckpoint(t *testing.T) {
 	root := t.TempDir()
 	datatest.Write(t, root, "train", rows.Lines, coloured(t, 0, 20))
 	datatest.Write(t, root, "test", rows.Lines, coloured(t, 20, 10))
-	folder := familyTeacher(t, "blip-2", "opt")
+	folder := runtest.Teacher(t, "blip-2", "opt")
 	p := proposed(t, Ask{Data: root, Model: folder})
 	assert.Equal(t, folder, p.Config.Teacher.Checkpoint)
 	assert.Nil(t, p.Config.Teacher.Train)

@@ -22,23 +22,10 @@ import (
 
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
+	"espalier/pipeline/runtest"
 	"espalier/torch/disk"
 	"espalier/torch/torchtest"
 )
-
-// every makes the tests here, in damage_test.go and keys_test.go complete, which takes half an hour; without it they take a sample.
-var every = flag.Bool("every", false, "100 kills, each kind of operation on the disk, each file, each key")
-
-// sample is n where a test takes every n-th of its cases; more with -short, and each of them with -every.
-func sample(n int) int {
-	switch {
-	case *every:
-		return 1
-	case testing.Short():
-		return 3 * n
-	}
-	return n
-}
 
 // These variables make the test binary a run that counts its disk operations and events and kills itself at the n-th; see
 // killedRun.
@@ -55,7 +42,7 @@ func TestMain(m *testing.M) {
 			}
 			return nil
 		})
-		cfg, err := config.Parse("tiny.toml", tiny, "output="+os.Getenv(killedOutput))
+		cfg, err := config.Parse("tiny.toml", runtest.Tiny, "output="+os.Getenv(killedOutput))
 		if err == nil {
 			err = runKeenly(cfg, moments.event)
 		}
@@ -71,7 +58,7 @@ func TestMain(m *testing.M) {
 }
 
 // runKeenly is a run whose trainings keep their state as often as they may, which is more often than keep_every allows: each
-// of tiny's does so once before its end.
+// of a tiny run's does so once before its end.
 func runKeenly(given *config.Config, on event.Events) error {
 	cfg, err := given.Resolve()
 	if err != nil {
@@ -136,7 +123,7 @@ func TestKilledRuns(t *testing.T) {
 	want := outcome(t, whole)
 	kills := 10
 	switch {
-	case *every:
+	case runtest.Every():
 		kills = 100
 	case testing.Short():
 		kills = 3

@@ -12,16 +12,17 @@ import (
 	"espalier/model/prompt"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
 
 // Divided or not, the questions of a picture have the same logits, losses, gradients and answers.
 func TestDividedQuestionsEqualWhole(t *testing.T) {
-	for _, f := range families {
+	for _, f := range runtest.Families {
 		t.Run(f[0]+" "+f[1], func(t *testing.T) {
 			torchtest.Setup(t)
-			folder := familyTeacher(t, f[0], f[1])
+			folder := runtest.Teacher(t, f[0], f[1])
 			loaded, err := model.Load(folder, torch.CPU)
 			require.NoError(t, err)
 			m, err := model.Convert(loaded, torch.Float64, torch.CPU)

@@ -17,6 +17,7 @@ import (
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
 	"espalier/pipeline/measure"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -72,7 +73,7 @@ func TestRunOverDividedPictures(t *testing.T) {
 	teacher, err := model.Load(filepath.Join(out, "teacher"), torch.CPU)
 	require.NoError(t, err)
 	defer teacher.Store().Free()
-	o, err := distillation.OpenOutputs(keptAt(t, out, "teacher/outputs"), func() (func(*torch.Tensor) *torch.Tensor, error) {
+	o, err := distillation.OpenOutputs(runtest.KeptAt(t, out, "teacher/outputs"), func() (func(*torch.Tensor) *torch.Tensor, error) {
 		return teacher.Head, nil
 	})
 	require.NoError(t, err)

@@ -23,70 +23,11 @@ import (
 	"espalier/pipeline/fault"
 	"espalier/pipeline/journal"
 	"espalier/pipeline/report"
+	"espalier/pipeline/runtest"
 	"espalier/pipeline/stage"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
-
-// tiny is a whole run of a few seconds: it learns next to nothing, and every part of it is used.
-const tiny = `
-seed = 3
-threads = 1
-device = "cpu"
-[data]
-source = "ads"
-train = 48
-validation = 12
-test = 12
-ood = 12
-[importance]
-pictures = 16
-batch = 8
-[teacher.train]
-vision   = { width = 32, layers = 2, heads = 4, head_size = 8, ffn = 48, patch = 12 }
-qformer  = { width = 24, layers = 2, heads = 3, head_size = 8, ffn = 40, queries = 4, cross_every = 2 }
-language = { width = 24, layers = 2, heads = 3, head_size = 8, ffn = 40, positions = 40 }
-pretrain_steps = 2
-steps = 3
-refine_steps = 2
-batch = 8
-[[stage]]
-name = "blocks"
-criterion = "taylor"
-keep = { vision = 1, language = 1 }
-alpha = 1.0
-[stage.distil]
-steps = 3
-batch = 8
-lr = 1e-3
-[[stage]]
-name = "inner"
-criterion = "taylor-sample"
-loss = "margin"
-keep = { vision = { heads = 2, ffn = "50%" }, language = "50%" }
-alpha = 1.0
-[stage.distil]
-steps = 3
-batch = 8
-freeze = ["qformer"]
-[[stage]]
-name = "hidden"
-criterion = "gradient"
-loss = "distillation"
-keep = { vision = 16, qformer = 12, language = "50%" }
-cuts = 2
-alpha = 1.0
-[stage.distil]
-steps = 6
-batch = 8
-accumulate = 2
-[eval]
-batch = 8
-latency_runs = 3
-latency_warmup = 1
-throughput_batch = 4
-max_answer_tokens = 4
-`
 
 // runWith is Run for somebody who listens.
 func runWith(ctx context.Context, cfg *config.Config, on event.Events) (*report.Report, error) {
@@ -96,7 +37,7 @@ func runWith(ctx context.Context, cfg *config.Config, on event.Events) (*report.
 func tinyConfig(t *testing.T, output string, set ...string) *config.Config {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // a teacher of one test must not serve another
-	cfg, err := config.Parse("tiny.toml", tiny, append([]string{"output=" + output}, set...)...)
+	cfg, err := config.Parse("tiny.toml", runtest.Tiny, append([]string{"output=" + output}, set...)...)
 	require.NoError(t, err)
 	return cfg
 }
@@ -261,7 +202,7 @@ func TestAChangedKeyMovesWhatReadsIt(t *testing.T) {
 	_, err := runWith(context.Background(), tinyConfig(t, out), nil)
 	require.NoError(t, err)
 	phases := func(set ...string) (said []string, notes string) {
-		cfg, err := config.Parse("tiny.toml", tiny, append([]string{"output=" + out}, set...)...)
+		cfg, err := config.Parse("tiny.toml", runtest.Tiny, append([]string{"output=" + out}, set...)...)
 		require.NoError(t, err)
 		_, err = runWith(context.Background(), cfg, func(e event.Event) {
 			switch e := e.(type) {
@@ -441,7 +382,7 @@ func TestInputFaultsAreNamedBeforeTraining(t *testing.T) {
 	} {
 		out := filepath.Join(t.TempDir(), "run")
 		t.Setenv("XDG_CACHE_HOME", t.TempDir())
-		cfg, err := config.Parse("tiny.toml", tiny, "output="+out, c.set)
+		cfg, err := config.Parse("tiny.toml", runtest.Tiny, "output="+out, c.set)
 		if err == nil {
 			_, err = runWith(context.Background(), cfg, func(e event.Event) {
 				if p, ok := e.(event.Phase); ok && p.Name == "distil" {
@@ -462,7 +403,7 @@ func TestTeacherFromACheckpoint(t *testing.T) {
 	first := filepath.Join(t.TempDir(), "first")
 	_, err := runWith(context.Background(), tinyConfig(t, first), nil)
 	require.NoError(t, err)
-	text := tiny[:strings.Index(tiny, "[teacher.train]")] + "[teacher]\ncheckpoint = \"" + filepath.Join(first, "teacher") + "\"\n" + tiny[strings.Index(tiny, "[[stage]]"):]
+	text := runtest.Tiny[:strings.Index(runtest.Tiny, "[teacher.train]")] + "[teacher]\ncheckpoint = \"" + filepath.Join(first, "teacher") + "\"\n" + runtest.Tiny[strings.Index(runtest.Tiny, "[[stage]]"):]
 	second := filepath.Join(t.TempDir(), "second")
 	cfg, err := config.Parse("tiny.toml", text, "output="+second)
 	require.NoError(t, err)

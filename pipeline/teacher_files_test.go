@@ -14,6 +14,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/checkpoint"
 	"espalier/torch/torchtest"
@@ -22,8 +23,8 @@ import (
 // begun runs a job on a teacher until its first note, and gives that or what was at fault.
 func begun(t *testing.T, teacher string) (note string, err error) {
 	t.Helper()
-	a, b := strings.Index(tiny, "[teacher.train]"), strings.Index(tiny, "[[stage]]")
-	cfg, err := config.Parse("run.toml", tiny[:a]+fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher)+tiny[b:], "output="+filepath.Join(t.TempDir(), "run"))
+	a, b := strings.Index(runtest.Tiny, "[teacher.train]"), strings.Index(runtest.Tiny, "[[stage]]")
+	cfg, err := config.Parse("run.toml", runtest.Tiny[:a]+fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher)+runtest.Tiny[b:], "output="+filepath.Join(t.TempDir(), "run"))
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -54,7 +55,7 @@ func TestTeachersFolder(t *testing.T) {
 	preprocessor := func(folder, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "preprocessor_config.json"), []byte(text), 0o600))
 	}
-	wrapped := familyTeacher(t, "blip-2", "opt")
+	wrapped := runtest.Teacher(t, "blip-2", "opt")
 	renamed(wrapped, "", "_orig_mod.module.")
 	note, err := begun(t, wrapped)
 	require.ErrorIs(t, err, context.Canceled)
@@ -68,7 +69,7 @@ func TestTeachersFolder(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(folder, "adapter_config.json"), []byte("{}"), 0o600))
 		},
 	} {
-		folder := familyTeacher(t, "blip-2", "opt")
+		folder := runtest.Teacher(t, "blip-2", "opt")
 		change(folder)
 		note, err := begun(t, folder)
 		var input *fault.InputError

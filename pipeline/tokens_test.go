@@ -21,6 +21,7 @@ import (
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
 	"espalier/pipeline/report"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -63,11 +64,10 @@ func hubTeacher(t *testing.T, kind, language string) (folder string, vocabulary 
 	words, err := tokenizer.Load(folder)
 	require.NoError(t, err)
 	vocabulary = words.Size() + 20
-	saved := languages[language]
-	defer func() { languages[language] = saved }()
 	named := fmt.Sprintf(`"pad_token_id": %d, "eos_token_id": %d, "model_type"`, words.Pad(), words.EOS())
-	languages[language] = strings.Replace(strings.Replace(saved, `, "pad_token_id": 0, "eos_token_id": 1`, "", 1), `"model_type"`, named, 1)
-	m := familyNetwork(t, kind, language, vocabulary)
+	m := runtest.Network(t, kind, language, vocabulary, func(text string) string {
+		return strings.Replace(strings.Replace(text, `, "pad_token_id": 0, "eos_token_id": 1`, "", 1), `"model_type"`, named, 1)
+	})
 	image := vocabulary - 1
 	m.Config().ImageToken = &image
 	require.NoError(t, m.Save(folder))
@@ -91,7 +91,7 @@ func TestStagesCutTokens(t *testing.T) {
 		t.Run(f[0]+" "+f[1], func(t *testing.T) {
 			torchtest.Setup(t)
 			teacher, vocabulary := hubTeacher(t, f[0], f[1])
-			text := tiny[:strings.Index(tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + tokenStages + tiny[strings.Index(tiny, "[eval]")+len("[eval]\n"):] + "[energy]\ntrials = 1\n"
+			text := runtest.Tiny[:strings.Index(runtest.Tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + tokenStages + runtest.Tiny[strings.Index(runtest.Tiny, "[eval]")+len("[eval]\n"):] + "[energy]\ntrials = 1\n"
 			out := filepath.Join(t.TempDir(), "run")
 			cfg, err := config.Parse("tokens.toml", text, "output="+out, "eval.max_answer_tokens=12", "data.train=24", "data.validation=6", "data.test=4", "data.ood=4", "importance.pictures=8")
 			require.NoError(t, err)

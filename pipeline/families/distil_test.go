@@ -1,4 +1,4 @@
-package pipeline
+package families
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"espalier/distillation"
 	"espalier/model"
+	"espalier/pipeline/runtest"
 	"espalier/pruning"
 	"espalier/torch"
 	"espalier/torch/nn"
@@ -58,10 +59,10 @@ func TestDistillationRecoversEveryFamily(t *testing.T) {
 		t.Skip("trains fifteen students")
 	}
 	stages := [][]nn.Kind{{nn.Blocks}, {nn.Heads, nn.FFN}, {nn.Hidden}}
-	for _, f := range families {
+	for _, f := range runtest.Families {
 		t.Run(f[0]+" "+f[1], func(t *testing.T) {
 			torchtest.Setup(t)
-			teacher := familyNetwork(t, f[0], f[1], 64)
+			teacher := runtest.Network(t, f[0], f[1], 64)
 			var student model.Network = teacher
 			for i, kinds := range stages {
 				plan := pruning.Plan{Keep: map[string][]int{}}

@@ -1,4 +1,4 @@
-package pipeline
+package families
 
 import (
 	"context"
@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/pipeline"
 	"espalier/pipeline/config"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -54,9 +56,9 @@ batch = 4
 // for, is proved, and is written in its teacher's dtypes.
 func TestTargetsOfEveryFamily(t *testing.T) {
 	head := strings.NewReplacer("train = 48", "train = 8", "= 12\n", "= 4\n", "pictures = 16", "pictures = 8", "batch = 8", "batch = 4").
-		Replace(tiny[:strings.Index(tiny, "[teacher.train]")])
+		Replace(runtest.Tiny[:strings.Index(runtest.Tiny, "[teacher.train]")])
 	dtypes := []string{"float32", "float16", "bfloat16", "bfloat16 with a float32 wo and head"}
-	for i, f := range families {
+	for i, f := range runtest.Families {
 		if i == 0 || i == 4 { // as OPT in other tests, and as both others here
 			continue
 		}
@@ -67,7 +69,7 @@ func TestTargetsOfEveryFamily(t *testing.T) {
 			text := head + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", mixedTeacher(t, f[0], f[1], mixtures[dtype])) + fmt.Sprintf(aimedStages, target)
 			cfg, err := config.Parse("aimed.toml", text, "output="+out)
 			require.NoError(t, err)
-			r, err := runWith(context.Background(), cfg, nil)
+			r, err := pipeline.Run(context.Background(), cfg, pipeline.Options{})
 			require.NoError(t, err)
 			goal := r.Target
 			require.NotNil(t, goal)
