@@ -18,9 +18,13 @@ func Resident() int64 { return value("/proc/self/status", "VmRSS:") }
 func Peak() int64 { return value("/proc/self/status", "VmHWM:") }
 
 // Available is what the process can have in all, in bytes: what the system can still give, with what it has, and not more than a
-// limit on its address space leaves (much of that is never filled: libraries, what Go reserves); 0 where the system does not tell.
+// limit on its address space leaves (much of that is never filled: libraries, what Go reserves), or its container's limit; 0 where the system
+// does not tell.
 func Available() int64 {
 	free := value("/proc/meminfo", "MemAvailable:")
+	if left, limited := leftInGroups("/proc", "/sys/fs/cgroup"); limited && (free == 0 || left < free) {
+		free = left
+	}
 	if limit := addresses(); limit > 0 {
 		left := max(1, limit-value("/proc/self/status", "VmSize:"))
 		if free == 0 || left < free {
