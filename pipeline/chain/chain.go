@@ -161,7 +161,7 @@ func (c *Chain) do(ctx context.Context, k *call) (Result, json.RawMessage, error
 func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, error) {
 	places := c.places.toKeep(k.own)
 	for i, place := range places {
-		held, err := c.places.claim(ctx, place, k)
+		held, found, err := c.places.claim(ctx, place, k)
 		if err != nil {
 			if ctx.Err() != nil {
 				return Result{}, nil, context.Cause(ctx)
@@ -169,11 +169,10 @@ func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, 
 			c.places.cannotKeep(place, k, err)
 			continue
 		}
-		if found, value, ok := c.places.open(place, k); ok { // another process was faster
-			_ = held.Share()
+		if found != nil { // another process was faster
 			c.places.hold(place, k.id, held)
 			c.tally.found(k)
-			return found, value, nil
+			return found.Result, found.value, nil
 		}
 		gone, changed := c.record.compared(k)
 		c.tally.computed(k, gone, changed)

@@ -2,10 +2,13 @@ package chain_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -137,11 +140,10 @@ func TestARunFolderIsLocked(t *testing.T) {
 	f.with(t, nil, func(*chain.Chain) {})
 }
 
-// Two processes that need the same result compute it once: the second waits.
-func TestTheSecondWaits(t *testing.T) {
+// Processes that need the same result compute it once. The others wait for it, and not for the end of the run that computed it or of one another.
+func TestOthersWaitForTheResultAlone(t *testing.T) {
 	f, k := newFolders(t), &counted{}
-	other := folders{filepath.Join(t.TempDir(), "other"), f.shared}
-	begun, finish, done := make(chan bool), make(chan bool), make(chan chain.Kept[int])
+	begun, finish := make(chan bool), make(chan bool)
 	slow := k.write()
 	inner := slow.Compute
 	slow.Compute = func(ctx context.Context, w *chain.Work, in input) (int, error) {
@@ -150,23 +152,46 @@ func TestTheSecondWaits(t *testing.T) {
 		return inner(ctx, w, in)
 	}
 	in := input{Text: "x", Times: 1}
-	go f.with(t, nil, func(c *chain.Chain) {
-		out, err := chain.Do(context.Background(), c, at("a"), slow, in)
-		assert.NoError(t, err)
-		done <- out
-	})
+	const others = 3
+	var all sync.WaitGroup
+	got := make(chan bool, others+1)
+	end := make(chan bool)
+	run := func(f folders, step *chain.Step[input, int], change func(*chain.Options)) {
+		all.Go(func() {
+			f.with(t, change, func(c *chain.Chain) {
+				out, err := chain.Do(context.Background(), c, at("a"), *step, in)
+				assert.NoError(t, err)
+				got <- out.Reused
+				<-end // as a run goes on for hours with what it holds
+			})
+		})
+	}
+	run(f, &slow, nil)
 	<-begun
-	waiting := make(chan bool, 1)
-	go other.with(t, func(o *chain.Options) {
-		o.Events = func(event.Event) { waiting <- true }
-	}, func(c *chain.Chain) {
-		out, err := chain.Do(context.Background(), c, at("b"), k.write(), in)
-		assert.NoError(t, err)
-		done <- out
-	})
-	<-waiting
+	waiting := make(chan bool, 10*others)
+	plain := k.write()
+	for i := range others {
+		run(folders{filepath.Join(t.TempDir(), fmt.Sprint(i)), f.shared}, &plain, func(o *chain.Options) {
+			o.Events = func(event.Event) { waiting <- true }
+		})
+	}
+	for range others {
+		<-waiting
+	}
 	close(finish)
-	one, two := <-done, <-done
-	assert.NotEqual(t, one.Reused, two.Reused)
+	reused := 0
+	for range others + 1 {
+		select {
+		case r := <-got:
+			if r {
+				reused++
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("a run waits for the end of another one")
+		}
+	}
+	close(end)
+	all.Wait()
+	assert.Equal(t, others, reused)
 	assert.Equal(t, 1, k.calls)
 }

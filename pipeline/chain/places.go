@@ -88,14 +88,29 @@ func (p *places) find(k *call) (Result, json.RawMessage, bool) {
 
 // open reads a result that the caller has locked, and says so where it is damaged.
 func (p *places) open(s *store, k *call) (Result, json.RawMessage, bool) {
-	m, sums, err := s.open(k.id)
+	found, err := s.found(k)
 	if err == nil {
-		return Result{Folder: s.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true, pieces: m.Pieces}, m.Value, true
+		return found.Result, found.value, true
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		p.events.Note("%v: it is computed again", err)
 	}
 	return Result{}, nil, false
+}
+
+// kept is a result that was found, with its value.
+type kept struct {
+	Result
+	value json.RawMessage
+}
+
+// found reads a result that the caller has locked.
+func (s *store) found(k *call) (*kept, error) {
+	m, sums, err := s.open(k.id)
+	if err != nil {
+		return nil, err
+	}
+	return &kept{Result{Folder: s.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Reused: true, pieces: m.Pieces}, m.Value}, nil
 }
 
 // hold keeps others from removing a result, and marks it as used now. A folder that cannot be written has no locks.
@@ -130,23 +145,48 @@ func (p *places) spare() *store {
 	return &store{p.temporary}
 }
 
-// claim waits until no other process computes the result, and makes the folder for its work.
-func (p *places) claim(ctx context.Context, s *store, k *call) (*disk.Held, error) {
+// claimAgain is how long a run waits before it tries again to compute a result that others hold though it is not there.
+const claimAgain = 100 * time.Millisecond
+
+// claim is the right to compute a result, with the folder for its work, or what another process has computed meanwhile. Whoever computes shares its
+// lock once the result is kept, and holds it until its run ends, which may take hours: so others wait for a share of it.
+func (p *places) claim(ctx context.Context, s *store, k *call) (held *disk.Held, found *kept, err error) {
 	if s.root == "" {
-		return nil, errors.New("there is no temporary folder")
+		return nil, nil, errors.New("there is no temporary folder")
 	}
 	if err := disk.MkdirAll(filepath.Join(s.root, ".locks")); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	held, err := disk.Lock(s.lock(k.id), disk.Exclusive, false)
-	if locked := (*disk.ErrLocked)(nil); errors.As(err, &locked) {
-		p.events.Note("%s: process %d computes it already; waiting for its result", k.at, locked.PID)
-		held, err = disk.LockContext(ctx, s.lock(k.id), disk.Exclusive)
+	for told := false; ; told = true {
+		held, err = disk.Lock(s.lock(k.id), disk.Exclusive, false)
+		locked := (*disk.ErrLocked)(nil)
+		if !errors.As(err, &locked) {
+			break
+		}
+		if !told {
+			p.events.Note("%s: process %d computes it already; waiting for its result", k.at, locked.PID)
+		}
+		if held, err = disk.LockContext(ctx, s.lock(k.id), disk.Shared); err != nil {
+			return nil, nil, err
+		}
+		if found, err = s.found(k); err == nil {
+			return held, found, nil
+		}
+		_ = held.Unlock() // the other one failed, or its result is damaged
+		select {
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		case <-time.After(claimAgain):
+		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return held, disk.MkdirAll(s.work(k.id))
+	if r, value, ok := p.open(s, k); ok { // computed between this run's look and its claim
+		_ = held.Share()
+		return held, &kept{r, value}, nil
+	}
+	return held, nil, disk.MkdirAll(s.work(k.id))
 }
 
 // keep writes a result into the first of some places where that is possible. The first one is where it was computed.
