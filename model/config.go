@@ -27,6 +27,8 @@ type Config struct {
 	// Classes are transformers' for this kind of network, by which it and other programs (vLLM among them) know a checkpoint. A decoder alone has
 	// them among the keys of its language model.
 	Classes []string `json:"architectures,omitempty"`
+	// Int8 tells that the checkpoint's weights are int8 with a scale for each row.
+	Int8 bool `json:"-"`
 	// Structure is there when the network was pruned to sizes that the other keys cannot express; those are then the
 	// original's.
 	Structure *nn.Structure `json:"-"`
@@ -243,6 +245,7 @@ func (c *Config) Marshal() ([]byte, error) {
 		return nil, err
 	}
 	restore(out, c.raw, c.parsed)
+	c.tellInt8(out)
 	c.tellDerived(out)
 	return json.MarshalIndent(flat(out), "", "  ")
 }

@@ -22,6 +22,10 @@ func (c *Config) checkQuantized(fault func(format string, args ...any)) {
 			continue
 		}
 		method, ok := how["quant_method"].(string)
+		if method == int8Method && place == "" {
+			c.Int8 = true
+			continue
+		}
 		if !ok {
 			method = "a method that it does not name"
 		}

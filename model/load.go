@@ -49,7 +49,7 @@ func Open(folder string) (*Blip2, checkpoint.Source, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("model: %w", err)
 	}
-	m, seen, err := fitted(c, files)
+	m, seen, err := opened(c, files)
 	if err != nil {
 		files.Close()
 		return nil, nil, fmt.Errorf("model: %s: %w", folder, err)
@@ -58,6 +58,24 @@ func Open(folder string) (*Blip2, checkpoint.Source, error) {
 		m.notes[i] = folder + ": " + note
 	}
 	return m, seen, nil
+}
+
+// opened is fitted for a checkpoint whose config may say that its weights are int8.
+func opened(c *Config, files checkpoint.Source) (*Blip2, checkpoint.Source, error) {
+	if !c.Int8 {
+		return fitted(c, files)
+	}
+	plain, err := checkpoint.NewPlain(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, seen, err := fitted(c, plain)
+	if err == nil {
+		for _, p := range m.store.Params() {
+			p.Int8 = plain.Held(p.Name)
+		}
+	}
+	return m, seen, err
 }
 
 // fitted declares the network that files hold, and shows them under its names.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"espalier/torch"
 	"espalier/torch/checkpoint"
@@ -23,6 +24,7 @@ func (m *Blip2) Save(folder string) error {
 		} else {
 			m.fold(c, values)
 		}
+		c.Int8 = m.wholeNumbers(values)
 		s := m.store.Structure()
 		c.Structure = &s
 		if err == nil {
@@ -66,6 +68,9 @@ func (m *Blip2) HubConfig() (*Config, error) {
 		h.t5(l)
 	case *Llama:
 		h.llama(l)
+	}
+	if slices.ContainsFunc(m.store.Params(), func(p *nn.Param) bool { return p.Int8 }) {
+		h.faults = append(h.faults, errInt8)
 	}
 	if len(h.faults) > 0 {
 		return nil, errors.Join(h.faults...)

@@ -46,7 +46,8 @@ func (d Dtypes) All(dtype torch.DType) Dtypes {
 }
 
 // Stored is the network as a checkpoint of these dtypes holds it. What has its dtype already shares n's memory. A value
-// that the dtype cannot hold is an error that names its tensor.
+// that the dtype cannot hold is an error that names its tensor. Weights of int8 are float32 values that are whole multiples of their rows' scales;
+// vectors are float32 beside them.
 func Stored(n Network, dtypes Dtypes) (Network, error) {
 	c, err := n.Rebuild(n.Store().Structure())
 	if err != nil {
@@ -56,7 +57,17 @@ func Stored(n Network, dtypes Dtypes) (Network, error) {
 		torch.NoGrad(func() {
 			for i, p := range c.Store().Params() {
 				value := n.Store().Params()[i].T().Detach()
-				if d, ok := dtypes[DtypeKey(p.Name)]; ok && d != value.DType() {
+				d, ok := dtypes[DtypeKey(p.Name)]
+				if d == torch.Int8 && ok {
+					if torch.Int8Rows(p.Shape()) > 0 {
+						whole, scales := value.ToInt8()
+						p.Set(torch.FromInt8(whole, scales, value.Device()))
+						p.Int8 = true
+						continue
+					}
+					d = torch.Float32
+				}
+				if ok && d != value.DType() {
 					err = holds(p, value, d)
 					p.Set(value.To(d))
 				} else {

@@ -16,6 +16,7 @@ import (
 	"espalier/pipeline/network"
 	"espalier/pipeline/report"
 	"espalier/pipeline/stage"
+	"espalier/torch"
 )
 
 // madeOf is what a card tells of how a student was made.
@@ -99,6 +100,9 @@ func unloadable(cfg *config.Config, in stage.Input, student model.Network) strin
 	hub, ok := student.(config.HubNetwork)
 	if !ok {
 		return "it has no class for this kind of network"
+	}
+	if cfg.Export.DType == torch.Int8.String() {
+		return "its weights are int8 in a form of Espalier's; `go run ./cmd/model convert -out FOLDER` writes them as float32"
 	}
 	if _, err := hub.HubConfig(); err != nil {
 		first, more, _ := strings.Cut(err.Error(), "\n")

@@ -69,8 +69,14 @@ func (c conversion) openOne(path string, unwrap bool) (checkpoint.Source, error)
 		err = fmt.Errorf("%s: %w", path, err)
 	}
 	seen := s
+	if err == nil {
+		var plain checkpoint.Plain // int8 students of this program as float32
+		if plain, err = checkpoint.NewPlain(s); plain.Any() {
+			seen = plain
+		}
+	}
 	if err == nil && unwrap {
-		seen, err = c.unwrap(s, path)
+		seen, err = c.unwrap(seen, path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -110,6 +116,7 @@ func (c conversion) configOf(inputs []string) (*model.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	config.Int8 = false
 	if c.dtype != "" {
 		config = config.WithDType(c.dtype)
 	}

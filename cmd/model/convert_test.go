@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -73,6 +74,33 @@ func TestConvertDType(t *testing.T) {
 	status, out, faults := call("inspect", bin)
 	require.Zero(t, status, faults)
 	assert.Contains(t, out, "vision_model.encoder.layers.*.layer_norm1.weight")
+}
+
+// An int8 student becomes plain float32, which every program reads; inspect shows what its file takes.
+func TestConvertInt8(t *testing.T) {
+	torchtest.Setup(t)
+	m := modeltest.Family(t, "blip2_opt")
+	held, err := model.Stored(m, model.DtypesOf(m).All(torch.Int8))
+	require.NoError(t, err)
+	defer held.Store().Free()
+	from, to := filepath.Join(t.TempDir(), "int8"), filepath.Join(t.TempDir(), "plain")
+	require.NoError(t, held.Save(from))
+	status, out, faults := call("inspect", from)
+	require.Zero(t, status, faults)
+	assert.Contains(t, out, "float32, int8")
+	assert.Contains(t, out, fmt.Sprintf("%.2f", float64(held.Store().Bytes())/1e6))
+	for _, args := range [][]string{{"-out", to, from}, {"-out", to, "-dtype", "float32", from}} {
+		status, _, faults = call(append([]string{"convert"}, args...)...)
+		require.Zero(t, status, faults)
+		plain, err := model.Load(to, torch.CPU)
+		require.NoError(t, err)
+		for i, p := range plain.Store().Params() {
+			assert.False(t, p.Int8)
+			assert.Equal(t, torch.Values[float32](held.Store().Params()[i].T()), torch.Values[float32](p.T()), p.Name)
+		}
+		plain.Store().Free()
+		require.NoError(t, os.RemoveAll(to))
+	}
 }
 
 // What does not fit the network is refused before anything is written, with the nearest names.

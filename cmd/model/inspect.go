@@ -14,6 +14,7 @@ import (
 
 	"espalier/model"
 	"espalier/model/names"
+	"espalier/torch"
 	"espalier/torch/checkpoint"
 	"espalier/torch/nn"
 )
@@ -77,6 +78,11 @@ func partRows(m *model.Blip2, files checkpoint.Source) [][]string {
 		}
 		for _, s := range []*sum{parts[p.Part], total} {
 			s.parameters += p.Count()
+			if p.Int8 {
+				s.bytes += int64(p.Bytes())
+				s.dtypes[torch.Int8.String()] = true
+				continue
+			}
 			s.bytes += info.Bytes
 			s.dtypes[info.DType.String()] = true
 		}

@@ -15,7 +15,7 @@ const FormatTransformers = "transformers"
 
 // ExportDtypes is how the student's checkpoint holds its weights; own is how the teacher's does.
 func (c *Config) ExportDtypes(own model.Dtypes) model.Dtypes {
-	for _, d := range []torch.DType{torch.Float32, torch.BFloat16, torch.Float16, torch.Float64} {
+	for _, d := range []torch.DType{torch.Float32, torch.BFloat16, torch.Float16, torch.Float64, torch.Int8} {
 		if c.Export.DType == d.String() {
 			return own.All(d)
 		}
@@ -34,6 +34,9 @@ type HubNetwork interface {
 func (c *Config) FitExport(teacher model.Network) (notes []string, err error) {
 	if c.Export.Format != FormatTransformers {
 		return nil, nil
+	}
+	if c.Export.DType == torch.Int8.String() {
+		return nil, fault.Inputf("export.dtype = %q: transformers does not read these weights; leave out export.format = %q, or write float32, bfloat16 or float16", c.Export.DType, FormatTransformers)
 	}
 	notes = c.FitWidths(teacher)
 	final, err := c.Stages.Final(teacher)

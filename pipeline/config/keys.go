@@ -224,7 +224,7 @@ type EvalConfig struct {
 // ExportConfig says what the student is written as.
 type ExportConfig struct {
 	Format string `toml:"format" default:"espalier" choices:"espalier,transformers" doc:"transformers fits the sizes to what plain transformers can load"`
-	DType  string `toml:"dtype" default:"teacher" choices:"teacher,float32,bfloat16,float16,float64" doc:"dtype of the student's weights; teacher is that of each of the teacher's"`
+	DType  string `toml:"dtype" default:"teacher" choices:"teacher,float32,bfloat16,float16,float64,int8" doc:"dtype of the student's weights; teacher is that of each of the teacher's; int8 has one float32 scale for each row of a weight, and float32 vectors"`
 
 	TorchScript bool `toml:"torchscript" default:"false" moves:"no" doc:"writes model.pt beside the student's weights: TorchScript for programs with libtorch alone, as model export does; not of a decoder alone"`
 }

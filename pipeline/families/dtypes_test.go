@@ -175,3 +175,35 @@ func TestFrozenDtypesUnderBFloat16(t *testing.T) {
 		}
 	}
 }
+
+// A student of int8 is measured as it is written, and read back as it was measured.
+func TestExportInt8(t *testing.T) {
+	torchtest.Setup(t)
+	teacher := mixedTeacher(t, "blip-2", "opt", mixtures["float32"])
+	head := runtest.Tiny[:strings.Index(runtest.Tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) + fmt.Sprintf(dtypeStages, "random")
+	bytes := map[string]int64{}
+	for _, dtype := range []string{"float32", "int8"} {
+		out := filepath.Join(t.TempDir(), "run")
+		cfg, err := config.Parse("dtypes.toml", head, "output="+out, "export.dtype="+dtype, "eval.latency_runs=1")
+		require.NoError(t, err)
+		r, err := pipeline.Run(context.Background(), cfg, pipeline.Options{})
+		require.NoError(t, err)
+		m, err := model.Load(filepath.Join(out, "student"), torch.CPU)
+		require.NoError(t, err)
+		assert.Equal(t, int64(m.Store().Bytes()), r.Student.Bytes)
+		bytes[dtype] = r.Student.Bytes
+		m.Store().Free()
+		if dtype == "int8" {
+			verified, err := pipeline.Verify(context.Background(), out, nil)
+			require.NoError(t, err)
+			for _, v := range verified {
+				assert.Empty(t, v.Different, v.Name)
+			}
+		}
+	}
+	assert.Less(t, bytes["int8"], bytes["float32"]*2/5, "rows this narrow have many scales")
+	cfg, err := config.Parse("dtypes.toml", head, "output="+filepath.Join(t.TempDir(), "run"), "export.dtype=int8", "export.format=transformers")
+	require.NoError(t, err)
+	_, err = pipeline.Run(context.Background(), cfg, pipeline.Options{})
+	assert.ErrorContains(t, err, "transformers does not read these weights")
+}

@@ -17,6 +17,8 @@ type Param struct {
 	// Buffer tells that it is no weight, such as the running mean of a batch norm: it is cut and saved with the others,
 	// but neither trained nor scored.
 	Buffer bool
+	// Int8 tells that its rows are whole multiples of their scales, and that it is held as these in a file ([torch.Tensor.ToInt8]).
+	Int8 bool
 
 	init    Init
 	stack   *Axis // the blocks that it belongs to, or nil
@@ -41,6 +43,14 @@ func (p *Param) Count() int {
 		n *= d.Size()
 	}
 	return n
+}
+
+// Bytes is the size of the value, as a file holds it.
+func (p *Param) Bytes() int {
+	if p.Int8 {
+		return p.Count() + 4*torch.Int8Rows(p.Shape())
+	}
+	return p.T().Bytes()
 }
 
 // CountWith is the number of elements that there would be if some axes had other numbers of units; of an axis of blocks the
@@ -188,11 +198,11 @@ func (s *Store) CountByPart() map[string]int {
 	return out
 }
 
-// Bytes is the size of all values.
+// Bytes is the size of all values, as a file holds them.
 func (s *Store) Bytes() int {
 	n := 0
 	for _, p := range s.params {
-		n += p.T().Bytes()
+		n += p.Bytes()
 	}
 	return n
 }
@@ -264,7 +274,11 @@ func (p *Param) Share(v *torch.Tensor) {
 func (s *Store) Own(d torch.DType, frozen ...string) error {
 	return torch.Run(func(*torch.Scope) error {
 		for _, p := range s.params {
-			if old := p.Value; (p.Buffer || p.Trains(frozen...)) && (p.shared || old.DType() != d) {
+			if !p.Buffer && !p.Trains(frozen...) {
+				continue
+			}
+			p.Int8 = false // its values will leave their grid
+			if old := p.Value; p.shared || old.DType() != d {
 				own := old.Detach().To(d)
 				if old.DType() == d {
 					own = own.Clone()
