@@ -131,13 +131,11 @@ func percentile(values []float64, share float64) float64 {
 	return sorted[max(0, int(math.Ceil(share*float64(len(sorted))))-1)]
 }
 
-// The batch is answered many times for the median, within a span: a small network answers it in about ten milliseconds, and
-// of a few of them a moment of other work on the machine would be all that is seen.
+// A small network answers the batch in about ten milliseconds, of which a moment of other work on the machine would be all that is seen: so it answers
+// many times in a round.
 const (
-	fewestRepeats  = 7
-	mostRepeats    = 50
-	throughputSpan = 2 * time.Second
-	longestSpan    = 30 * time.Second // of a network that takes seconds for a batch
+	throughputRound = 400 * time.Millisecond
+	throughputSpan  = 30 * time.Second // no round begins later but the first: of a network that takes seconds for a batch
 )
 
 // together answers a split's first pictures with all their questions at once, with the run's threads: on the CPU each thread answers a share of
@@ -181,22 +179,30 @@ func throughput(ctx context.Context, n model.Network, in speedInput, pictures, t
 	if err != nil {
 		return report.Throughput{}, err
 	}
-	var rates []float64
-	more := func(spent time.Duration) bool {
-		return len(rates) == 0 || len(rates) < fewestRepeats && spent < longestSpan || len(rates) < mostRepeats && spent < throughputSpan
+	batches, err := Rate(ctx, throughputRound, throughputSpan, all.answer)
+	return report.Throughput{AnswersPerS: batches * float64(all.asked), Batch: pictures}, err
+}
+
+// Rate is how many times a second something can be done: that of the quickest of MostRounds rounds, after once that does not count. Other work on the
+// machine only takes from a rate, as it only adds to a latency (Alone). A round lasts at least as long as given; none but the first begins when the
+// span is over.
+func Rate(ctx context.Context, least, span time.Duration, do func() error) (most float64, err error) {
+	if err := do(); err != nil {
+		return 0, err
 	}
-	for begun, warm := time.Now(), false; more(time.Since(begun)); {
-		if ctx.Err() != nil {
-			return report.Throughput{}, context.Cause(ctx)
+	begun := time.Now()
+	for round := 0; round == 0 || round < MostRounds && time.Since(begun) < span; round++ {
+		start, times := time.Now(), 0
+		for times == 0 || time.Since(start) < least {
+			if ctx.Err() != nil {
+				return 0, context.Cause(ctx)
+			}
+			if err := do(); err != nil {
+				return 0, err
+			}
+			times++
 		}
-		start := time.Now()
-		if err := all.answer(); err != nil {
-			return report.Throughput{}, err
-		}
-		if warm {
-			rates = append(rates, float64(all.asked)/time.Since(start).Seconds())
-		}
-		warm = true
+		most = max(most, float64(times)/time.Since(start).Seconds())
 	}
-	return report.Throughput{AnswersPerS: percentile(rates, .5), Batch: pictures}, nil
+	return most, nil
 }

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -35,4 +36,32 @@ func TestSlowNetworksAreTimedOnce(t *testing.T) {
 	_, err = Alone(t.Context(), Rounds{Runs: 4}, func(int) (time.Duration, error) { asked++; return 0, errors.New("stopped") })
 	assert.ErrorContains(t, err, "stopped")
 	assert.Equal(t, 5, asked)
+}
+
+// Work that holds the machine for some rounds takes nothing from a rate, and the first time, which allocates, does not count.
+func TestTheQuickestRoundCounts(t *testing.T) {
+	times := 0
+	rate, err := Rate(t.Context(), 20*time.Millisecond, time.Hour, func() error {
+		wait := 4 * time.Millisecond
+		if times == 0 || times > 20 {
+			wait = 100 * time.Millisecond
+		}
+		times++
+		time.Sleep(wait)
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Greater(t, rate, 12., "a slow round gives 10")
+	assert.LessOrEqual(t, rate, 250.)
+	assert.GreaterOrEqual(t, times, 1+MostRounds)
+
+	times = 0
+	_, err = Rate(t.Context(), 0, 0, func() error { times++; return nil })
+	require.NoError(t, err)
+	assert.Equal(t, 2, times, "one round of a slow network")
+	_, err = Rate(t.Context(), 0, time.Hour, func() error { return errors.New("stopped") })
+	assert.ErrorContains(t, err, "stopped")
+	ctx, stop := context.WithCancel(t.Context())
+	_, err = Rate(ctx, 0, time.Hour, func() error { stop(); return nil })
+	assert.ErrorIs(t, err, context.Canceled)
 }
