@@ -115,7 +115,26 @@ void esp_error_free(esp_error *e) {
   delete e;
 }
 
+// How many threads an operation may use belongs to a thread of the system in OpenMP and MKL, and Go moves goroutines between these: one that had
+// another number once would divide sums in another way. So each takes the number that holds when a scope begins on it.
+namespace {
+
+std::atomic<int> threads{0};       // of the process; 0: libtorch's own choice
+thread_local int own_threads = 0;  // of this thread alone; 0: the process's
+thread_local int taken_threads = 0;
+
+void take_threads() {
+  const int want = own_threads ? own_threads : threads.load(std::memory_order_relaxed);
+  if (!want || want == taken_threads) return;
+  at::get_num_threads();  // libtorch sets its last number at a thread's first use
+  at::set_num_threads(want);
+  taken_threads = want;
+}
+
+}  // namespace
+
 int32_t esp_scope_set(int32_t scope) {
+  if (scope) take_threads();
   int32_t before = current_scope;
   current_scope = scope;
   return before;
@@ -127,12 +146,27 @@ esp_status esp_threads_set(int64_t n) {
   return guard([&] {
     // OpenMP ends the process when it cannot start as many threads as it was told.
     TORCH_CHECK(n >= 1 && n <= 1024, n, " threads: give 1 to 1024");
-    at::set_num_threads(static_cast<int>(n));
+    threads = static_cast<int>(n);
+    take_threads();
+  });
+}
+
+esp_number esp_threads_own(int64_t n) {
+  return guard([&] {
+    TORCH_CHECK(n >= 0 && n <= 1024, n, " threads: give 1 to 1024, or 0 for those of all");
+    if (!threads) threads = at::get_num_threads();
+    const int before = own_threads;
+    own_threads = static_cast<int>(n);
+    take_threads();
+    return before;
   });
 }
 
 esp_number esp_threads_get(void) {
-  return guard([] { return at::get_num_threads(); });
+  return guard([] {
+    take_threads();
+    return at::get_num_threads();
+  });
 }
 
 esp_status esp_memory_trim(void) {

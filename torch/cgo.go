@@ -8,7 +8,10 @@ package torch
 // #include "espalier.h"
 import "C"
 
-import "fmt"
+import (
+	"fmt"
+	"runtime"
+)
 
 func init() {
 	if got := int(C.esp_interface_version()); got != C.ESP_INTERFACE_VERSION {
@@ -40,11 +43,24 @@ func ShimPath() string {
 // sees the same count after each step.
 func LiveTensors() int { return int(C.esp_live_tensors()) }
 
-// SetNumThreads sets how many threads an operation may use, 1 to 1024. Set it once, before the first operation.
+// SetNumThreads sets how many threads an operation may use, 1 to 1024. What runs in a scope that is open already may keep the number of before.
 func SetNumThreads(n int) { check("set_num_threads", C.esp_threads_set(C.int64_t(n))) }
 
 // NumThreads is how many threads an operation may use.
 func NumThreads() int { return number("num_threads", C.esp_threads_get()) }
+
+// WithThreads calls f, whose operations may use so many threads, 1 to 1024, whatever SetNumThreads says. The goroutine keeps its thread of the system
+// meanwhile; goroutines that f starts have the number of all others.
+func WithThreads(n int, f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if n < 1 {
+		misuse("with_threads", KindMisuse, fmt.Sprintf("%d threads: give 1 to 1024", n))
+	}
+	before := number("with_threads", C.esp_threads_own(C.int64_t(n)))
+	defer func() { number("with_threads", C.esp_threads_own(C.int64_t(before))) }()
+	f()
+}
 
 // TrimMemory gives free memory of the C++ heap back to the system.
 func TrimMemory() { check("trim_memory", C.esp_memory_trim()) }

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,46 @@ func TestLibrary(t *testing.T) {
 	torch.SetNumThreads(2)
 	require.Equal(t, 2, torch.NumThreads())
 	torch.TrimMemory()
+}
+
+// Go moves goroutines between threads of the system, each of which has a number of its own in OpenMP: a scope has the number that was set last,
+// wherever it was set, and WithThreads changes it for one goroutine alone.
+func TestThreadsHoldEverywhere(t *testing.T) {
+	torchtest.Setup(t)
+	ask := make([]chan int, 4) // goroutines that keep a thread each
+	answer := make(chan int)
+	for i := range ask {
+		ask[i] = make(chan int)
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			for set := range ask[i] {
+				if set > 0 {
+					torch.SetNumThreads(set)
+				}
+				torch.Run(func(*torch.Scope) error { answer <- torch.NumThreads(); return nil })
+			}
+		}()
+		defer close(ask[i])
+	}
+	defer torch.SetNumThreads(torch.NumThreads())
+	for _, n := range []int{2, 1, 3} {
+		ask[n] <- n
+		require.Equal(t, n, <-answer)
+		for i := range ask {
+			ask[i] <- 0
+			require.Equal(t, n, <-answer, "thread %d after %d was set on another", i, n)
+		}
+	}
+	torch.WithThreads(1, func() {
+		require.Equal(t, 1, torch.NumThreads())
+		ask[0] <- 0
+		require.Equal(t, 3, <-answer, "others keep theirs")
+		torch.SetNumThreads(2)
+		require.Equal(t, 1, torch.NumThreads())
+	})
+	require.Equal(t, 2, torch.NumThreads())
+	require.Panics(t, func() { torch.WithThreads(0, func() {}) })
 }
 
 func TestCPUCapability(t *testing.T) {

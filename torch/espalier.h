@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_INTERFACE_VERSION 10
+#define ESP_INTERFACE_VERSION 11
 
 #ifdef __cplusplus
 #define ESP_API extern "C" __attribute__((visibility("default")))
@@ -49,6 +49,7 @@ ESP_API void esp_error_free(esp_error *e);
 ESP_API int32_t esp_scope_set(int32_t scope); /* returns the previous one; 0 is none */
 ESP_API int64_t esp_live_tensors(void);
 ESP_API esp_status esp_threads_set(int64_t n);
+ESP_API esp_number esp_threads_own(int64_t n); /* of the calling thread alone; 0: those of all. Returns the number of before */
 ESP_API esp_number esp_threads_get(void);
 ESP_API esp_status esp_memory_trim(void); /* gives free heap pages back to the system */
 

@@ -61,6 +61,7 @@ var misuses = map[string]misuse{
 	// The library and its devices.
 	"esp_threads_set":      does(func(operands) { torch.SetNumThreads(0) }),
 	"esp_threads_get":      {never: "takes nothing"},
+	"esp_threads_own":      does(func(operands) { torch.WithThreads(2000, func() {}) }),
 	"esp_memory_trim":      {never: "takes nothing"},
 	"esp_cpu_capability":   {never: "takes nothing"},
 	"esp_shim_path":        {never: "takes nothing"},
