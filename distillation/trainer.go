@@ -28,6 +28,8 @@ type Options struct {
 	Precision   torch.DType // BFloat16 or Float16 casts the forward; Float32 does not
 	Recompute   bool        // blocks keep only their inputs for backward and are computed again there (torch.Recompute)
 	Device      torch.Device
+	Beside      []Worker      // compute pieces of each batch at the same time
+	Threads     int           // that an operation of a worker may use where there are several; 0: as everywhere
 	Pieces      *torch.Pieces // divides batches where memory is short; nil: they are not divided
 	Keep        Keep
 	Progress    func(step int, loss float64) // after each step, counted from 1
@@ -63,19 +65,11 @@ func Train(ctx context.Context, params []*torch.Tensor, o Options, loss LossAt) 
 		return Trained{}, fmt.Errorf("distillation: the optimizer's state: %w", err)
 	}
 	adam.Beta1, adam.Beta2 = o.Beta1, o.Beta2
-	asked := make([]bool, len(params))
-	for i, p := range params {
-		asked[i] = p.RequiresGrad()
-		p.SetRequiresGrad(true)
-	}
-	defer func() {
-		adam.ZeroGrad()
-		adam.Close()
-		for i, p := range params {
-			p.SetRequiresGrad(asked[i])
-		}
-	}()
-	t := &training{o: o, adam: adam, params: params, loss: loss, keeper: disk.NewKeeper(o.Keep, o.Note), course: Course{Steps: o.Steps}}
+	defer adam.Close()
+	crew := newCrew(Worker{params, loss}, o.Beside, o.Threads)
+	defer crew.end()
+	defer crew.learning()()
+	t := &training{o: o, adam: adam, params: params, crew: crew, keeper: disk.NewKeeper(o.Keep, o.Note), course: Course{Steps: o.Steps}}
 	defer t.average.free()
 	if err := t.average.begin(params, o.Average); err != nil {
 		return t.told(), err
@@ -146,7 +140,7 @@ type training struct {
 	o      Options
 	adam   *optim.AdamW
 	params []*torch.Tensor
-	loss   LossAt
+	crew   *crew
 	keeper disk.Keeper
 
 	average average
@@ -167,7 +161,7 @@ func (t *training) take() (total float64, point bool, err error) {
 	var bad string
 	var norm float64
 	err = t.o.Pieces.Do(t.step, func(pieces int) error {
-		t.adam.ZeroGrad() // of an attempt that did not fit
+		t.crew.zeroGrad() // of an attempt that did not fit
 		if total, bad, err = t.gradients(pieces); err != nil {
 			return err
 		}
@@ -180,14 +174,14 @@ func (t *training) take() (total float64, point bool, err error) {
 	rate := t.o.LR * t.o.Schedule(t.step)
 	point = t.course.add(t.step+1, total, rate, norm)
 	if !finite(total) || !finite(norm) {
-		t.adam.ZeroGrad()
+		t.crew.zeroGrad()
 		return total, point, t.skip(total, norm, rate, bad)
 	}
 	t.row = 0
 	if err := t.adam.Step(rate); err != nil {
 		return 0, false, err
 	}
-	t.adam.ZeroGrad()
+	t.crew.zeroGrad()
 	return total, point, t.average.add(t.params, t.step-t.skipped)
 }
 
@@ -197,25 +191,18 @@ func (t *training) gradients(pieces int) (total float64, bad string, err error) 
 	first := t.step * t.o.Accumulate
 	for part := range t.o.Accumulate {
 		for piece := range pieces {
-			err := torch.Run(func(*torch.Scope) error {
-				l, err := t.loss(At{t.step, part, piece, pieces}, t.o.cast)
-				if err != nil || l == nil { // nothing of the piece teaches
-					return err
-				}
-				if t.o.Accumulate > 1 {
-					l = l.MulScalar(1 / float64(t.o.Accumulate))
-				}
-				l.Backward()
-				total += l.Item()
-				return nil
-			})
+			loss, err := t.crew.backward(At{t.step, part, piece, pieces}, 1/float64(t.o.Accumulate), t.o.cast)
 			if err != nil {
 				return 0, "", err
 			}
+			total += loss
 		}
 		if bad == "" && !finite(total) {
 			bad = fmt.Sprintf("batch %d", first+part)
 		}
+	}
+	if err := t.crew.gather(); err != nil {
+		return 0, "", err
 	}
 	switch {
 	case bad != "":
