@@ -80,6 +80,15 @@ func inPlace(kept []int, all, own int, on torch.Device) *torch.Tensor {
 	return torch.From(values, on, all, own)
 }
 
+// Share is a loss over the same matrices, whose gradients are its own: a worker's.
+func (h *Hidden) Share() *Hidden {
+	share := &Hidden{kept: h.kept, queries: h.queries}
+	for _, m := range h.maps {
+		share.maps = append(share.maps, m.Detach().Release())
+	}
+	return share
+}
+
 // Params are what is trained with the student.
 func (h *Hidden) Params() []*torch.Tensor { return h.maps }
 

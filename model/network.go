@@ -52,18 +52,12 @@ func Convert(n Network, d torch.DType, on torch.Device) (Network, error) {
 	return c, c.Store().Fill(values)
 }
 
-// Share is a network of the same kind over the same memory: it costs nothing, and must be made its own (Store.Own)
-// before it is trained.
+// Share is a network of the same kind over the same memory: it costs nothing. Before it is trained for itself it must be made its own (Store.Own); as
+// it is, its gradients are its own and its values the other's, as a distillation.Worker's are.
 func Share(n Network) (Network, error) {
 	c, err := n.Rebuild(n.Store().Structure())
 	if err != nil {
 		return nil, err
 	}
-	err = torch.Run(func(*torch.Scope) error {
-		for i, p := range c.Store().Params() {
-			p.Share(n.Store().Params()[i].T().Detach())
-		}
-		return nil
-	})
-	return c, err
+	return c, c.Store().Share(n.Store())
 }

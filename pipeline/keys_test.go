@@ -17,7 +17,7 @@ import (
 
 // changed has, for each key, what to set so that it is another one than in tiny.
 var changed = map[string][]string{
-	"seed": {"seed=4"}, "threads": {"threads=2"}, "precision": {"precision=bf16"}, "recompute": {"recompute=true"},
+	"seed": {"seed=4"}, "threads": {"threads=2"}, "workers": {"threads=2", "workers=2"}, "precision": {"precision=bf16"}, "recompute": {"recompute=true"},
 	"store": nil, "store_limit": {"store_limit=3 GB"}, "keep_every": {"keep_every=9m"}, "output": nil,
 	"data.size":       {"data.size=36"},
 	"data.row_tokens": {"data.row_tokens=30"}, "data.train": {"data.train=40"}, "data.validation": {"data.validation=9"}, "data.test": {"data.test=9"}, "data.ood": {"data.ood=9"},

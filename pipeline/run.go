@@ -254,7 +254,11 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	if err := checkOldFolder(cfg.Output); err != nil {
 		return nil, err
 	}
-	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, 1)
+	workers := min(cfg.Workers, cfg.Threads)
+	if r.device.IsCUDA() {
+		workers = 1
+	}
+	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, workers)
 	if err != nil {
 		return nil, err
 	}

@@ -23,8 +23,11 @@ type Environment struct {
 	Variables  map[string]string // those that choose kernels
 	Device     string
 	Threads    int
-	Workers    int
+	Workers    int // that compute the pieces of a training's batch at once
 }
+
+// WorkerThreads is how many threads an operation of each of the workers may use.
+func (e Environment) WorkerThreads() int { return max(1, e.Threads/max(1, e.Workers)) }
 
 // variables are the beginnings of the names of environment variables that choose kernels, and so move the last bits.
 var variables = []string{"ATEN_", "ONEDNN_", "DNNL_", "MKL_", "CUBLAS_", "CUDNN_", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32"}

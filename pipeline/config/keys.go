@@ -24,6 +24,7 @@ import "time"
 type Config struct {
 	Seed       int           `toml:"seed" default:"1" range:"[0,9007199254740991]" doc:"all random numbers of the run derive from it"`
 	Threads    int           `toml:"threads" default:"cpus" range:"[1,1024]" doc:"threads that compute; results depend on it, since sums are split among threads"`
+	Workers    int           `toml:"workers" default:"1" range:"[1,1024]" doc:"training computes each batch in so many pieces at once, each with its share of the threads, on the CPU; at most threads. Small networks train faster; sums are rounded in another order"`
 	Device     string        `toml:"device" default:"auto" form:"device" doc:"where to compute; auto is the GPU where there is one"`
 	Precision  string        `toml:"precision" default:"fp32" choices:"fp32,bf16" doc:"what training and distillation compute in, unless they say otherwise"`
 	Recompute  bool          `toml:"recompute" default:"false" doc:"scores and distillation compute each block a second time in backward: less memory, more time"`

@@ -2,12 +2,13 @@ package corpus
 
 import (
 	"context"
+	"sync"
 
 	"espalier/pipeline/data"
 	"espalier/torch"
 )
 
-// Feed gives a training its batches by number: pictures in a new seeded order each epoch.
+// Feed gives a training its batches by number: pictures in a new seeded order each epoch. Several workers may ask for pieces of one batch at once.
 type Feed struct {
 	Vary data.Vary // how far the pictures are changed; to be set before the first batch
 
@@ -17,6 +18,7 @@ type Feed struct {
 	seed     uint64
 	answered bool
 
+	asking sync.Mutex
 	loader *data.Loader
 	number int // of the batch at hand
 	batch  *data.Batch
@@ -30,11 +32,13 @@ func (c *Corpus) Feed(ctx context.Context, size int, seed uint64, answered bool)
 
 // Batch is the batch of a number, from 0. The next one, and the one at hand, cost the least.
 func (f *Feed) Batch(number int) (*data.Batch, error) {
+	f.asking.Lock()
+	defer f.asking.Unlock()
 	if number == f.number {
 		return f.batch, nil
 	}
 	if f.loader == nil || number != f.number+1 {
-		f.Close()
+		f.close()
 		f.loader = data.NewVariedLoader(f.ctx, f.c.Split, f.seed, f.start(number), f.size, f.Vary)
 	}
 	for {
@@ -72,6 +76,12 @@ func (f *Feed) start(number int) (pictures int) {
 
 // Close ends the reading ahead.
 func (f *Feed) Close() {
+	f.asking.Lock()
+	defer f.asking.Unlock()
+	f.close()
+}
+
+func (f *Feed) close() {
 	if f.loader != nil {
 		f.loader.Close()
 		f.loader = nil

@@ -161,14 +161,31 @@ func train(ctx context.Context, w *chain.Work, in distilInput, student model.Net
 	feed.Vary = in.Vary
 	defer feed.Close()
 	o := distillation.Options{Steps: d.Steps, Accumulate: d.Accumulate, LR: rate * d.LR, Schedule: optim.WarmupCosine(d.Steps, d.Warmup, in.Final),
-		WeightDecay: d.WeightDecay, Clip: d.Clip, Average: d.Average, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Pieces: w.Pieces(fmt.Sprintf("distillation at %g of the rate", rate), d.Batch),
+		WeightDecay: d.WeightDecay, Clip: d.Clip, Average: d.Average, Precision: corpus.Precision(d.Precision), Recompute: in.Recompute, Device: in.Train.On, Threads: w.Environment.WorkerThreads(), Pieces: w.Pieces(fmt.Sprintf("distillation at %g of the rate", rate), d.Batch),
 		Keep: distillation.Keep{Folder: filepath.Join(w.State(), fmt.Sprintf("rate-%g", rate)), Every: w.KeepEvery}, Note: func(text string) { w.Events.Note("%s", text) },
 		Progress: w.Events.Steps(d.Steps), Points: w.Events.Points}
-	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
-		defer student.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
+	worker := func(n model.Network, hidden *hiddenStates) distillation.Worker {
+		return distillation.Worker{Params: append(n.Store().Tensors(d.Freeze...), hidden.params()...), Loss: lossAt(in, n, says, hidden, feed)}
 	}
-	params := append(student.Store().Tensors(d.Freeze...), hidden.params()...)
-	return distillation.Train(ctx, params, o, lossAt(in, student, says, hidden, feed))
+	computed := []model.Network{student}
+	for len(computed) < w.Environment.Workers {
+		n, err := model.Share(student)
+		if err != nil {
+			return told, err
+		}
+		defer n.Store().Free()
+		h := hidden.share()
+		defer h.free()
+		computed = append(computed, n)
+		o.Beside = append(o.Beside, worker(n, h))
+	}
+	if o.Precision == torch.BFloat16 { // its autocast takes no other dtypes than bfloat16 and float32, but frozen weights have their file's
+		for _, n := range computed {
+			defer n.Store().ComputeIn(torch.Float32, torch.Float16, torch.Float64)()
+		}
+	}
+	own := worker(student, hidden)
+	return distillation.Train(ctx, own.Params, o, own.Loss)
 }
 
 // lossAt is the loss of a piece of a batch.

@@ -30,6 +30,14 @@ func hiddenLoss(in distilInput, student model.Network) (*hiddenStates, error) {
 	return &hiddenStates{in, teacher, loss}, nil
 }
 
+// share is the same for a worker.
+func (h *hiddenStates) share() *hiddenStates {
+	if h == nil {
+		return nil
+	}
+	return &hiddenStates{h.in, h.teacher, h.loss.Share()}
+}
+
 // params are what is trained with the student.
 func (h *hiddenStates) params() []*torch.Tensor {
 	if h == nil {

@@ -219,6 +219,7 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 	if d.Precision == "bf16" {
 		bytes = 3 // some of it in float32
 	}
+	e.Gradients *= p.workers()
 	e.Forwarded += p.forwarded(n, d.Batch, bytes, d.Freeze...) + p.logits(n, d.Batch, distillation.AtOnce)
 	if hearsVaried(p.cfg) || d.Hidden > 0 { // its forward is over before the student's backward, whose tensors are there already
 		e.Weights += p.heard
@@ -231,7 +232,7 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 func (p *planned) training(what string, n model.Network, train *corpus.Corpus) estimate {
 	t := p.cfg.Teacher.Train
 	bytes := 4 * (int64(n.Store().Count()) + teacher.HeadElements(n, train, tasksOf(train)))
-	e := estimate{What: what, Weights: bytes, Gradients: bytes, Optimizer: 2 * bytes}
+	e := estimate{What: what, Weights: bytes, Gradients: p.workers() * bytes, Optimizer: 2 * bytes}
 	element := 4
 	if t.Precision == "bf16" {
 		element = 3 // some of it in float32
@@ -239,6 +240,9 @@ func (p *planned) training(what string, n model.Network, train *corpus.Corpus) e
 	e.Forwarded = p.forwarded(n, t.Batch, element) + p.logits(n, t.Batch, math.MaxInt64)
 	return e
 }
+
+// workers have gradients of their own.
+func (p *planned) workers() int64 { return int64(min(p.cfg.Workers, p.cfg.Threads)) }
 
 func tasksOf(c *corpus.Corpus) int {
 	tasks := map[string]bool{}

@@ -74,16 +74,29 @@ func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pret
 		p.tasks[""] = len(tasks)
 	}
 	p.words = headWordsOf(train, m.Config().Text.Vocabulary)
-	slots, vision, qformer := headSizes(m, len(p.tasks), p.words)
-	store, err := nn.Declare(nil, func(b *nn.Builder) {
+	if err := p.declare(); err != nil {
+		return nil, err
+	}
+	return p, p.store.Init(0, train.On)
+}
+
+func (p *pretraining) declare() (err error) {
+	slots, vision, qformer := headSizes(p.m, len(p.tasks), p.words)
+	p.store, err = nn.Declare(nil, func(b *nn.Builder) {
 		p.vision = b.Linear("vision", nn.Fixed(slots), nn.Fixed(vision), nn.Zeros)
 		p.qformer = b.Linear("qformer", nn.Fixed(slots), nn.Fixed(qformer), nn.Zeros)
 	})
-	if err != nil {
+	return err
+}
+
+// share is the same heads, in the same memory, for a worker with a network of its own.
+func (p *pretraining) share(m *model.Blip2) (*pretraining, error) {
+	w := *p
+	w.m = m
+	if err := w.declare(); err != nil {
 		return nil, err
 	}
-	p.store = store
-	return p, store.Init(0, train.On)
+	return &w, w.store.Share(p.store)
 }
 
 // headSizes are the outputs of both heads, and the inputs of each: of a network with the structure of a student, not what its config

@@ -91,36 +91,86 @@ func train(ctx context.Context, w *chain.Work, in trainInput) (Trained, error) {
 
 func trainBoth(ctx context.Context, w *chain.Work, in trainInput, m *model.Blip2) (r Trained, err error) {
 	t := in.Sizes
-	first := t.Steps
-	params := m.Store().Tensors()
-	answers := func(_ int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
-		packed, err := in.Train.Batch(b.Index, b.Pixels)
-		if err != nil {
-			return nil, err
-		}
-		var logits *torch.Tensor
-		cast(func() { logits = m.Logits(packed) })
-		return answersLoss(in.Train, logits, packed, whole), nil
-	}
-	learn := answers
-	if m.Config().Towers() {
-		heads, err := newPretraining(m, in.Train, in.Tasks)
-		if err != nil {
-			return r, err
-		}
-		defer heads.store.Free()
-		first += t.PretrainSteps
-		params = append(params, heads.store.Tensors()...)
-		learn = func(step int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
-			return heads.loss(step, t.PretrainSteps, first, b, whole, cast)
-		}
-	}
-	learnt, err := trainPhase(ctx, w, in, params, learnName, in.Learn, first, learn)
+	learners, free, err := newLearners(in, m, w.Environment.Workers)
+	defer free()
 	if err != nil {
 		return r, err
 	}
-	refined, err := trainPhase(ctx, w, in, m.Store().Tensors(), refineName, in.Refine, t.RefineSteps, answers)
+	first := t.Steps
+	if learners[0].heads != nil {
+		first += t.PretrainSteps
+	}
+	learnt, err := trainPhase(ctx, w, in, learners, learnName, in.Learn, first)
+	if err != nil {
+		return r, err
+	}
+	for i := range learners {
+		learners[i].heads = nil
+	}
+	refined, err := trainPhase(ctx, w, in, learners, refineName, in.Refine, t.RefineSteps)
 	return Trained{learnt.Skipped + refined.Skipped, []distillation.Course{learnt.Course, refined.Course}}, err
+}
+
+// learner is the network as one worker trains it: the same memory, with gradients of its own.
+type learner struct {
+	in    trainInput
+	m     *model.Blip2
+	heads *pretraining // nil where there are none
+}
+
+// newLearners are so many, the network itself first; free drops all but that.
+func newLearners(in trainInput, m *model.Blip2, workers int) (learners []learner, free func(), err error) {
+	own := learner{in: in, m: m}
+	var frees []func()
+	free = func() {
+		for _, f := range frees {
+			f()
+		}
+	}
+	if m.Config().Towers() {
+		if own.heads, err = newPretraining(m, in.Train, in.Tasks); err != nil {
+			return nil, free, err
+		}
+		frees = append(frees, own.heads.store.Free)
+	}
+	for learners = append(learners, own); len(learners) < workers; {
+		n, err := model.Share(m)
+		if err != nil {
+			return nil, free, err
+		}
+		frees = append(frees, n.Store().Free)
+		l := learner{in: in, m: n.(*model.Blip2)}
+		if own.heads != nil {
+			if l.heads, err = own.heads.share(l.m); err != nil {
+				return nil, free, err
+			}
+			frees = append(frees, l.heads.store.Free)
+		}
+		learners = append(learners, l)
+	}
+	return learners, free, nil
+}
+
+func (l learner) params() []*torch.Tensor {
+	params := l.m.Store().Tensors()
+	if l.heads != nil {
+		params = append(params, l.heads.store.Tensors()...)
+	}
+	return params
+}
+
+// loss is that of a step of so many, or what a piece of its batch adds.
+func (l learner) loss(step, steps int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error) {
+	if l.heads != nil {
+		return l.heads.loss(step, l.in.Sizes.PretrainSteps, steps, b, whole, cast)
+	}
+	packed, err := l.in.Train.Batch(b.Index, b.Pixels)
+	if err != nil {
+		return nil, err
+	}
+	var logits *torch.Tensor
+	cast(func() { logits = l.m.Logits(packed) })
+	return answersLoss(l.in.Train, logits, packed, whole), nil
 }
 
 // answersLoss is the cross entropy of a batch's answers, or what a piece of it adds.
@@ -142,23 +192,28 @@ func phaseOf(name string) event.Phase {
 
 // trainPhase runs steps with a warm-up and a cosine of their own over freshly shuffled pictures. Its state is kept apart from
 // the other phase's; one that an interrupted run has finished is there with its last step.
-func trainPhase(ctx context.Context, w *chain.Work, in trainInput, params []*torch.Tensor, name string, seed uint64, steps int,
-	loss func(step int, b, whole *data.Batch, cast func(func())) (*torch.Tensor, error)) (distillation.Trained, error) {
+func trainPhase(ctx context.Context, w *chain.Work, in trainInput, learners []learner, name string, seed uint64, steps int) (distillation.Trained, error) {
 	t := in.Sizes
 	w.Events.Emit(phaseOf(name))
 	feed := in.Train.Feed(ctx, t.Batch, seed, true)
 	feed.Vary = in.Vary
 	defer feed.Close()
 	o := distillation.Options{Steps: steps, LR: t.LR, Schedule: optim.WarmupCosine(steps, t.Warmup, finalRate),
-		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Pieces: w.Pieces("teacher: "+name, t.Batch),
+		WeightDecay: t.WeightDecay, Clip: t.Clip, Precision: corpus.Precision(t.Precision), Device: in.Train.On, Threads: w.Environment.WorkerThreads(),
+		Pieces:   w.Pieces("teacher: "+name, t.Batch),
 		Keep:     distillation.Keep{Folder: filepath.Join(w.State(), name), Every: w.KeepEvery, Last: true},
 		Note:     func(text string) { w.Events.Note("teacher: %s", text) },
 		Progress: w.Events.Steps(steps), Points: w.Events.Points}
-	return distillation.Train(ctx, params, o, func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
-		b, whole, err := feed.Piece(at.Step, at.Piece, at.Pieces)
-		if err != nil || b == nil {
-			return nil, err
-		}
-		return loss(at.Step, b, whole, cast)
-	})
+	var crew []distillation.Worker
+	for _, l := range learners {
+		crew = append(crew, distillation.Worker{Params: l.params(), Loss: func(at distillation.At, cast func(func())) (*torch.Tensor, error) {
+			b, whole, err := feed.Piece(at.Step, at.Piece, at.Pieces)
+			if err != nil || b == nil {
+				return nil, err
+			}
+			return l.loss(at.Step, steps, b, whole, cast)
+		}})
+	}
+	o.Beside = crew[1:]
+	return distillation.Train(ctx, crew[0].Params, o, crew[0].Loss)
 }

@@ -269,6 +269,16 @@ func (p *Param) Share(v *torch.Tensor) {
 	p.shared = true
 }
 
+// Share lets each parameter have the memory of that of another store of the same declaration.
+func (s *Store) Share(with *Store) error {
+	return torch.Run(func(*torch.Scope) error {
+		for i, p := range s.params {
+			p.Share(with.params[i].T().Detach())
+		}
+		return nil
+	})
+}
+
 // Own makes the network ready to be trained: it copies what it shares with another, and holds it in d. AdamW's steps are
 // smaller than a half-precision weight can take up. What is frozen stays as it is, shared or not.
 func (s *Store) Own(d torch.DType, frozen ...string) error {
