@@ -44,6 +44,7 @@ inline std::vector<at::Tensor> list(esp_tensors ts) {
 
 inline at::Device device_of(int32_t d) {
   TORCH_CHECK(d <= INT8_MAX, "there is no device cuda:", d);  // libtorch's index has eight bits
+  if (d == ESP_TEST_DEVICE) return at::Device(at::kPrivateUse1, 0);
   return d < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(d));
 }
 

@@ -71,7 +71,10 @@ esp_number esp_tensor_dtype(const esp_tensor *t) {
 }
 
 esp_number esp_tensor_device(const esp_tensor *t) {
-  return guard([&] { return unwrap(t).is_cuda() ? unwrap(t).get_device() : -1; });
+  return guard([&]() -> int64_t {
+    if (unwrap(t).is_privateuseone()) return ESP_TEST_DEVICE;
+    return unwrap(t).is_cuda() ? unwrap(t).get_device() : ESP_CPU;
+  });
 }
 
 esp_number esp_tensor_is_contiguous(const esp_tensor *t) {
@@ -141,7 +144,7 @@ esp_result esp_tensor_from(const void *data, int64_t bytes, esp_ints shape, int3
     TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "shape ", x.sizes(), " needs ", x.nbytes(), " bytes, ", bytes,
                 " given");
     if (bytes > 0) std::memcpy(x.data_ptr(), data, bytes);
-    return device < 0 ? x : x.to(device_of(device));
+    return device == ESP_CPU ? x : x.to(device_of(device));
   });
 }
 
@@ -168,7 +171,7 @@ esp_result esp_tensor_detach(const esp_tensor *t) {
 esp_status esp_generator_new(uint64_t seed, int32_t device, esp_generator **out) {
   return guard([&] {
     // Always of the CPU: the numbers of a seed are then the same on every device.
-    TORCH_CHECK(device < 0, "generators live on the CPU; move what they draw");
+    TORCH_CHECK(device == ESP_CPU, "generators live on the CPU; move what they draw");
     *out = reinterpret_cast<esp_generator *>(new at::Generator(at::detail::createCPUGenerator(seed)));
   });
 }

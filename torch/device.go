@@ -10,11 +10,15 @@ import (
 	"sync"
 )
 
-// Device is CPU, or the number of a CUDA device.
+// Device is CPU, the number of a CUDA device, or the test device.
 type Device int32
 
 // CPU is the main memory.
-const CPU Device = -1
+const CPU Device = C.ESP_CPU
+
+// Test is a device for tests, which stands in for a GPU: its kernels are the CPU's, and its memory cannot be read by the host.
+// It is there after LoadTestDevice.
+const Test Device = C.ESP_TEST_DEVICE
 
 // CUDA is the n-th CUDA device.
 func CUDA(n int) Device { return Device(n) }
@@ -23,7 +27,10 @@ func CUDA(n int) Device { return Device(n) }
 func (d Device) IsCUDA() bool { return d >= 0 }
 
 func (d Device) String() string {
-	if d < 0 {
+	switch {
+	case d == Test:
+		return testName
+	case d < 0:
 		return "cpu"
 	}
 	return fmt.Sprintf("cuda:%d", int(d))
@@ -34,6 +41,12 @@ var cudaCount = sync.OnceValues(func() (int, error) {
 	err := statusError("load CUDA", C.esp_cuda_load(&n))
 	return int(n), err
 })
+
+const testName = "test"
+
+// LoadTestDevice makes Test usable, and tells whether it is there: make builds it beside the shim, and nothing installs it.
+// It must come before anything is computed, since libtorch asks once which devices there are.
+var LoadTestDevice = sync.OnceValue(func() bool { return number("load the test device", C.esp_test_device_load()) != 0 })
 
 // CUDADevices counts the usable CUDA devices. The first call loads libtorch's CUDA library where it is installed.
 func CUDADevices() int {
@@ -54,6 +67,8 @@ func ParseDevice(s string) (Device, error) {
 		return CPU, nil
 	case s == "cuda":
 		s = "cuda:0"
+	case s == testName && LoadTestDevice(): // "test" is for tests, and no message names it
+		return Test, nil
 	}
 	index, ok := strings.CutPrefix(s, "cuda:")
 	n, err := strconv.Atoi(index)

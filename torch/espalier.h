@@ -54,11 +54,15 @@ ESP_API esp_number esp_threads_get(void);
 ESP_API esp_status esp_memory_trim(void); /* gives free heap pages back to the system */
 
 /* --- devices: -1 is the CPU, n >= 0 is cuda:n ------------------------------------------------------------------ */
+enum { ESP_CPU = -1, ESP_TEST_DEVICE = -2 };
 /* Loads the CUDA library where it is installed. It must come before anything is computed: libtorch asks once whether there
  * is CUDA, in a first backward for example, and keeps the answer for ever. */
 ESP_API esp_status esp_cuda_prepare(void);
 ESP_API esp_status esp_cuda_load(int32_t *count); /* loads libtorch_cuda where it is; must come before any CUDA query */
 ESP_API esp_status esp_cuda_synchronize(int32_t device);
+/* Loads the test device where it lies beside this library, and tells whether it is there. It too must come before anything
+ * is computed. */
+ESP_API esp_number esp_test_device_load(void);
 
 /* --- tensors --------------------------------------------------------------------------------------------------- */
 ESP_API void esp_tensor_free(esp_tensor *t);

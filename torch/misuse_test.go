@@ -67,6 +67,7 @@ var misuses = map[string]misuse{
 	"esp_shim_path":        {never: "takes nothing"},
 	"esp_cuda_prepare":     {never: "takes nothing, and is called once"},
 	"esp_cuda_load":        {never: "takes nothing; a broken CUDA library would be needed"},
+	"esp_test_device_load": {never: "takes nothing; a broken library would be needed"},
 	"esp_cuda_synchronize": does(func(operands) { torch.CUDA(999).Synchronize() }),
 
 	// Reading tensors.

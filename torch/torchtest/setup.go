@@ -51,8 +51,14 @@ func Devices(t *testing.T, f func(t *testing.T, on torch.Device)) {
 	}
 }
 
+// Before any test computes.
+var testDevice = torch.LoadTestDevice()
+
 func present() []torch.Device {
 	devices := []torch.Device{torch.CPU}
+	if testDevice {
+		devices = append(devices, torch.Test)
+	}
 	for n := range torch.CUDADevices() {
 		devices = append(devices, torch.CUDA(n))
 	}
