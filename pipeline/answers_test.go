@@ -24,6 +24,7 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/measure"
 	"espalier/pipeline/needs"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
@@ -88,7 +89,7 @@ func distilled(t *testing.T, teacher, root, template string) (student, notes str
 	out := filepath.Join(t.TempDir(), "run")
 	cfg, err := config.Parse("answers.toml", fmt.Sprintf(`
 threads = 1
-device = "cpu"
+device = "`+runtest.Device+`"
 output = %q
 [data]
 root = %q

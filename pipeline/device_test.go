@@ -13,21 +13,29 @@ import (
 	"espalier/torch/torchtest"
 )
 
-// A whole run on a GPU, in both precisions: it ends with the same bytes when it is made again, and its student loads
-// anywhere.
-func TestRunOnCUDA(t *testing.T) {
-	if torch.CUDADevices() == 0 {
-		t.Skip("NO CUDA DEVICE: not tested on a GPU")
+// A whole run on a GPU and on the test device, in both precisions: it ends with the same bytes when it is made again, and
+// its student loads anywhere.
+func TestRunOnDevices(t *testing.T) {
+	for device, there := range map[string]bool{"test": torch.LoadTestDevice(), "cuda:0": torch.CUDADevices() > 0} {
+		t.Run(device, func(t *testing.T) {
+			if !there {
+				t.Skip("NO DEVICE " + device + ": not tested on it")
+			}
+			runsOn(t, device)
+		})
 	}
+}
+
+func runsOn(t *testing.T, device string) {
 	for _, precision := range []string{"fp32", "bf16"} {
 		t.Run(precision, func(t *testing.T) {
 			torchtest.Setup(t)
 			var outs []string
 			for range 2 {
 				out := filepath.Join(t.TempDir(), "run")
-				r, err := runWith(context.Background(), tinyConfig(t, out, "device=cuda", "precision="+precision), nil)
+				r, err := runWith(context.Background(), tinyConfig(t, out, "device="+device, "precision="+precision), nil)
 				require.NoError(t, err)
-				assert.Equal(t, "cuda:0", r.Versions["device"])
+				assert.Equal(t, device, r.Versions["device"])
 				for _, s := range r.Stages {
 					assert.LessOrEqual(t, s.SliceMaskMaxDiff, 1e-9, s.Name)
 				}

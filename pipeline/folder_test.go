@@ -20,6 +20,7 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
+	"espalier/pipeline/runtest"
 	"espalier/torch/torchtest"
 )
 
@@ -81,9 +82,9 @@ func plainSplits() map[string][]dataRow {
 }
 
 // smallRun is a run of a second on a data folder, with a teacher that learns nothing.
-const smallRun = `
+var smallRun = `
 threads = 1
-device = "cpu"
+device = "` + runtest.Device + `"
 [data]
 size = 8
 [importance]

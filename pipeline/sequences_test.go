@@ -17,15 +17,16 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
 	"espalier/pipeline/report"
+	"espalier/pipeline/runtest"
 	"espalier/torch"
 	"espalier/torch/torchtest"
 )
 
 // tinySequences is a whole run over a decoder alone.
-const tinySequences = `
+var tinySequences = `
 seed = 3
 threads = 1
-device = "cpu"
+device = "` + runtest.Device + `"
 [data]
 source = "sequences"
 train = 64

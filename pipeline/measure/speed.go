@@ -151,7 +151,7 @@ type together struct {
 // newTogether leaves the operations of the CPU with one thread each.
 func newTogether(n model.Network, c *corpus.Corpus, maxTokens, pictures, threads int) (t together, err error) {
 	workers := 1
-	if !c.On.IsCUDA() {
+	if c.On == torch.CPU {
 		workers = min(threads, pictures)
 		torch.SetNumThreads(1)
 	}

@@ -1,10 +1,18 @@
 package runtest
 
+import (
+	"cmp"
+	"os"
+)
+
+// Device is where the runs of tests compute: on the CPU, or as the variable says, such as "cuda" or "test".
+var Device = cmp.Or(os.Getenv("ESPALIER_TEST_RUNS_ON"), "cpu")
+
 // Tiny is a whole run of a few seconds: it learns next to nothing, and every part of it is used.
-const Tiny = `
+var Tiny = `
 seed = 3
 threads = 1
-device = "cpu"
+device = "` + Device + `"
 [data]
 source = "ads"
 train = 48
