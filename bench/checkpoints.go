@@ -51,7 +51,7 @@ func Checkpoints(ctx context.Context, folders []string, o Options, events func(E
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	torch.SetNumThreads(1) // of an operation; throughput has a worker for each thread
-	subjects, err := openSubjects(folders)
+	subjects, err := openSubjects(folders, o.Device)
 	defer freeSubjects(subjects)
 	if err != nil {
 		return nil, err
@@ -90,6 +90,7 @@ func Checkpoints(ctx context.Context, folders []string, o Options, events func(E
 
 // subject is a network under measurement and what it is asked.
 type subject struct {
+	on      torch.Device
 	folder  string
 	net     *model.Blip2
 	pre     model.Preprocessor
@@ -101,9 +102,9 @@ type subject struct {
 	rates   []float64      // answers a second of each turn; the best counts, as in a run (measure.Rate)
 }
 
-func openSubjects(folders []string) (subjects []*subject, err error) {
+func openSubjects(folders []string, on torch.Device) (subjects []*subject, err error) {
 	for _, folder := range folders {
-		s, err := openSubject(folder)
+		s, err := openSubject(folder, on)
 		if err != nil {
 			return subjects, &CheckpointError{err}
 		}
@@ -118,13 +119,13 @@ func freeSubjects(subjects []*subject) {
 	}
 }
 
-func openSubject(folder string) (*subject, error) {
-	net, err := model.Load(folder, torch.CPU)
+func openSubject(folder string, on torch.Device) (*subject, error) {
+	net, err := model.Load(folder, on)
 	if err != nil {
 		return nil, err
 	}
 	c := net.Config()
-	s := &subject{folder: folder, net: net, ends: c.Text.Ends}
+	s := &subject{on: on, folder: folder, net: net, ends: c.Text.Ends}
 	if s.pre, err = model.LoadPreprocessorFor(folder, c); errors.Is(err, os.ErrNotExist) {
 		s.pre, err = model.AdsPreprocessor(c.Vision.Image), nil
 	}
@@ -172,7 +173,7 @@ func encoder(folder string, vocabulary int) func(question string) []int {
 func (s *subject) generate(from, to int, prompts [][][]int) error {
 	size := 3 * s.pre.Size * s.pre.Size
 	return torch.Run(func(*torch.Scope) error {
-		_, err := s.net.Generate(s.pre.Pictures(s.pixels[from*size:to*size], torch.CPU), model.Prompts(prompts),
+		_, err := s.net.Generate(s.pre.Pictures(s.pixels[from*size:to*size], s.on), model.Prompts(prompts),
 			model.GenerateOptions{MaxTokens: mostTokens, Ends: s.ends})
 		return err
 	})
@@ -220,8 +221,11 @@ func (s *subject) answerTogether(ctx context.Context, workers int) error {
 	return nil
 }
 
-// answerBatch answers all questions of all pictures, shared among workers.
+// answerBatch answers all questions of all pictures, shared among workers on the CPU, as a run does.
 func (s *subject) answerBatch(ctx context.Context, workers int) error {
+	if s.on != torch.CPU {
+		workers = 1
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range workers {
 		from, to := i*throughputBatch/workers, (i+1)*throughputBatch/workers

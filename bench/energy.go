@@ -16,7 +16,7 @@ import (
 // energySeed is that of the Monte Carlo.
 const energySeed = 1
 
-// Energy measures the joules of an answer of two checkpoints, in turn and on the CPU, and models the year in which the smaller one takes
+// Energy measures the joules of an answer of two checkpoints, in turn, and models the year in which the smaller one takes
 // the larger one's place. Without checkpoints it is the year of the paper's own model.
 func Energy(ctx context.Context, folders []string, o Options, events func(Event)) (*report.Energy, error) {
 	c := config.DefaultEnergy()
@@ -29,7 +29,7 @@ func Energy(ctx context.Context, folders []string, o Options, events func(Event)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	torch.SetNumThreads(1) // of an operation; there is a worker for each thread
-	subjects, err := openSubjects(folders)
+	subjects, err := openSubjects(folders, o.Device)
 	defer freeSubjects(subjects)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func Energy(ctx context.Context, folders []string, o Options, events func(Event)
 		events(Note{fmt.Sprintf("the machine is busy (load %.1f): counters count that too", load)})
 	}
 	plan := energy.Plan{Trials: c.Trials, Window: c.Window, Batch: throughputBatch, Threads: o.Threads}
-	taken, err := energy.Measure(ctx, energy.Open(energy.PowercapRoot, torch.CPU), plan, networks)
+	taken, err := energy.Measure(ctx, energy.Open(energy.PowercapRoot, o.Device), plan, networks)
 	if err != nil {
 		return nil, err
 	}

@@ -24,17 +24,36 @@ const additions = 20000 // of one-element tensors, in a repetition
 type here struct {
 	*material
 	networks map[string]model.Network
+	on       torch.Device
 }
+
+// move takes the networks to a device, and what is packed from now on.
+func (h *here) move(on torch.Device) error {
+	h.on = on
+	for name, n := range h.networks {
+		moved, err := model.Convert(n, torch.Float32, on)
+		if err != nil {
+			return err
+		}
+		n.Store().Free()
+		h.networks[name] = moved
+	}
+	return nil
+}
+
+// pack makes batch i where the networks are, as a training loop does at each step.
+func (h *here) pack(i int) (*model.Batch, error) { return h.material.pack(i, h.on) }
 
 // tiny times the addition of one-element tensors, freeing included, seconds each.
 func (h *here) tiny(n int) (seconds []float64, err error) {
 	err = torch.Run(func(*torch.Scope) error {
-		a, b := torch.Ones([]int{1}, torch.Float32, torch.CPU), torch.Ones([]int{1}, torch.Float32, torch.CPU)
+		a, b := torch.Ones([]int{1}, torch.Float32, h.on), torch.Ones([]int{1}, torch.Float32, h.on)
 		for range n {
 			start := time.Now()
 			for range additions {
 				a.Add(b).Free()
 			}
+			h.on.Synchronize()
 			seconds = append(seconds, time.Since(start).Seconds()/additions)
 		}
 		return nil
@@ -53,8 +72,9 @@ func (h *here) step(n int, precision torch.DType) (seconds, losses []float64, er
 		return nil, nil, err
 	}
 	var start time.Time
-	o := distillation.Options{Steps: n + 1, LR: learningRate, WeightDecay: weightDecay, Clip: clip, Precision: precision, Device: torch.CPU,
+	o := distillation.Options{Steps: n + 1, LR: learningRate, WeightDecay: weightDecay, Clip: clip, Precision: precision, Device: h.on,
 		Progress: func(step int, loss float64) {
+			h.on.Synchronize()
 			if losses = append(losses, loss); step > 1 {
 				seconds = append(seconds, time.Since(start).Seconds())
 			}
@@ -97,7 +117,7 @@ func (h *here) answer(n int, network string, first int) (seconds []float64, answ
 		a := h.answers[(first+i)%len(h.answers)]
 		start := time.Now()
 		err := torch.Run(func(*torch.Scope) error {
-			ids, err := net.Generate(preprocessor.Pictures(a.pixels, torch.CPU), [][]model.Question{{{Prompt: a.prompt}}},
+			ids, err := net.Generate(preprocessor.Pictures(a.pixels, h.on), [][]model.Question{{{Prompt: a.prompt}}},
 				model.GenerateOptions{MaxTokens: mostTokens, Ends: []int{h.eos}})
 			if err == nil {
 				answers = append(answers, ids[0][0])

@@ -83,10 +83,10 @@ func drawMaterial() (*material, error) {
 	return m, nil
 }
 
-// pack makes batch i, as a training loop does at each step.
-func (m *material) pack(i int) (*model.Batch, error) {
+// pack makes batch i on a device.
+func (m *material) pack(i int, on torch.Device) (*model.Batch, error) {
 	b := m.batches[i%len(m.batches)]
-	return model.Form{}.Pack(preprocessor.Pictures(b.pixels, torch.CPU), b.questions, torch.CPU)
+	return model.Form{}.Pack(preprocessor.Pictures(b.pixels, on), b.questions, on)
 }
 
 var preprocessor = model.AdsPreprocessor(pictureSize)
@@ -96,7 +96,7 @@ func (m *material) write(folder string) error {
 	return torch.Run(func(*torch.Scope) error {
 		out := map[string]*torch.Tensor{}
 		for i, b := range m.batches {
-			packed, err := m.pack(i)
+			packed, err := m.pack(i, torch.CPU)
 			if err != nil {
 				return err
 			}

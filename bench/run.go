@@ -20,6 +20,7 @@ type Options struct {
 	Rounds  int    // of each measure; the two sides take turns. A measure that has taken longer than patience ends after fewest rounds
 	Threads int    // of both sides
 	Only    string // measures alone whose names hold this; empty: all
+	Device  torch.Device
 }
 
 const (
@@ -56,7 +57,12 @@ func Run(ctx context.Context, o Options, events func(Event)) (*Report, error) {
 		return nil, err
 	}
 	defer r.close()
-	if err := r.call(ctx, folder); err != nil {
+	if o.Device != torch.CPU {
+		if err := r.here.move(o.Device); err != nil {
+			return nil, err
+		}
+		r.note(fmt.Sprintf("on %v there is no other side: this program's times come alone", o.Device))
+	} else if err := r.call(ctx, folder); err != nil {
 		var missing *noPeer
 		if !errors.As(err, &missing) {
 			return nil, err
@@ -98,7 +104,7 @@ func prepare(folder string) (*here, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &here{m, map[string]model.Network{"teacher": teacher, "student": student}}
+	h := &here{m, map[string]model.Network{"teacher": teacher, "student": student}, torch.CPU}
 	for name, n := range h.networks {
 		if err := n.Save(filepath.Join(folder, name)); err != nil {
 			return nil, err

@@ -21,6 +21,7 @@ import (
 	"espalier/bench"
 	"espalier/cmd/shell"
 	"espalier/pipeline/fault"
+	"espalier/torch"
 	"espalier/torch/disk"
 )
 
@@ -37,6 +38,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	threads := flags.Int("threads", 1, "threads of both sides")
 	rounds := flags.Int("rounds", 11, "rounds of each measure; the sides take turns. A measure of over a minute ends after three")
+	device := flags.String("device", "cpu", "`cpu`, cuda, cuda:N or auto: where to measure. PyTorch is measured on the CPU alone")
 	only := flags.String("only", "", "take the measures alone whose names hold this `text`, such as answer")
 	strict := flags.Bool("strict", false, "exit with 3 where a figure misses its bar")
 	path := flags.String("json", "", "write the figures to this `file` too")
@@ -56,21 +58,25 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "bench: threads, rounds, units, pictures and steps are at least 1, first and runs at least 0, and there are no other arguments; see -help")
 		return 2
 	}
+	on, err := torch.ParseDevice(*device)
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 2
+	}
 	var result any
-	var err error
 	switch {
 	case *draws > 0:
 		err = simulateGates(ctx, *draws, stdout)
 	case *planted != "":
 		err = plantGates(ctx, *planted, *first, *runs, stdout)
 	case *joules:
-		result, err = measureEnergy(ctx, checkpoints, bench.Options{Threads: *threads}, *picture, stdout)
+		result, err = measureEnergy(ctx, checkpoints, bench.Options{Threads: *threads, Device: on}, *picture, stdout)
 	case contest.way != "":
 		err = compete(ctx, contest, stdout)
 	case scores.of != "":
 		result, err = importance(ctx, scores, *threads, stdout)
 	default:
-		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads, Only: *only}, stdout)
+		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads, Only: *only, Device: on}, stdout)
 	}
 	if err == nil && result != nil && *path != "" {
 		err = write(*path, result)
