@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$PWD/gpu
-packages=(torch torch/nn torch/optim torch/checkpoint torch/torchtest model pruning distillation cmd/model pipeline/stage pipeline/measure)
+packages=(torch torch/nn torch/optim torch/checkpoint torch/torchtest model pruning distillation cmd/model)
 whole=(pipeline/families pipeline)
 
 pack() {
@@ -20,9 +20,9 @@ pack() {
   for package in "${packages[@]}" "${whole[@]}"; do
     go test -c -ldflags="-s -w" -o "gpu/bin/${package//\//-}.test" "./$package"
   done
-  go build -ldflags="-s -w" -o gpu/bin/ ./cmd/...
+  go build -ldflags="-s -w" -o gpu/bin/ ./cmd/pipeline ./cmd/bench
   # A dictionary of more than one program: much is the same in all of them.
-  tar -C gpu -cf - bin | xz --lzma2=preset=6,dict=128MiB >gpu/programs.tar.xz
+  tar -C gpu -cf - bin | xz --lzma2=preset=2,dict=128MiB >gpu/programs.tar.xz
   du -h gpu/programs.tar.xz
 }
 
@@ -64,7 +64,7 @@ job() { timeout "$limit" pipeline -c run.toml -set device="$device" -set output=
 
 part_job() {
   local begun=$SECONDS
-  job >"$out/job.log" 2>&1 || find_out "job: ended with status $?"
+  job >"$out/job.log" 2>&1 || { find_out "job: ended with status $? after $((SECONDS - begun)) s; started again, it goes on"; return; }
   find_out "job: $((SECONDS - begun)) s"
   sed -n '/^Summary/,$p' "$out/job.log" | tee -a "$out/findings.txt"
   begun=$SECONDS

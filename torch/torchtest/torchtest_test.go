@@ -2,6 +2,7 @@ package torchtest
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,7 +70,9 @@ func TestDevices(t *testing.T) {
 		require.Equal(t, on, torch.Ones([]int{2}, torch.Float32, on).Device())
 	})
 	require.Equal(t, present(), seen)
-	require.Contains(t, seen, torch.Test, "make builds it")
+	if strings.HasPrefix(torch.Version(), "2.11.") { // for older ones it is not built
+		require.Contains(t, seen, torch.Test, "make builds it")
+	}
 	require.Equal(t, torch.CPU, seen[0])
 }
 
