@@ -255,7 +255,7 @@ func open(cfg *config.Config, o Options) (*run, error) {
 		return nil, err
 	}
 	workers := min(cfg.Workers, cfg.Threads)
-	if r.device.IsCUDA() {
+	if r.device != torch.CPU {
 		workers = 1
 	}
 	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, workers)
