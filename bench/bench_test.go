@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/model"
+	"espalier/torch/nn"
 	"espalier/torch/torchtest"
 )
 
@@ -40,10 +43,95 @@ func TestFarthest(t *testing.T) {
 	assert.True(t, math.IsInf(farthest([]float64{1}, []float64{1, 2}), 1))
 }
 
+func TestNamesAreDistinct(t *testing.T) {
+	torchtest.Setup(t)
+	few, names := choose(parts(false), "")
+	require.Len(t, few, 1)
+	assert.Len(t, names, 7)
+	all, names := choose(parts(true), "")
+	assert.Greater(t, len(all), 3)
+	seen := map[string]bool{}
+	for _, n := range names {
+		assert.False(t, seen[n], n)
+		seen[n] = true
+	}
+	some, _ := choose(parts(true), "beside transformers")
+	require.Len(t, some, 1)
+	assert.Len(t, some[0].measures, 2)
+	none, _ := choose(parts(true), "no such measure")
+	assert.Empty(t, none)
+}
+
+// Other sizes are the networks that they are named after.
+func TestSizes(t *testing.T) {
+	torchtest.Setup(t)
+	for _, c := range []struct {
+		size
+		millions float64
+	}{{vitB, 311}, {block, 250}, {wider("half", 1, 2), .7}, {wider("twice", 2, 1), 12}} {
+		config, err := c.size.config()
+		require.NoError(t, err)
+		m, err := model.New(config)
+		require.NoError(t, err)
+		assert.InEpsilon(t, c.millions, float64(m.Store().Count())/1e6, .1, c.name)
+		m.Store().Free()
+	}
+}
+
+// A matrix product counts twice its multiply-adds, and each of the three counts grows as it must.
+func TestWork(t *testing.T) {
+	assert.Equal(t, 2.*(4*8*16+2*8*32)+2*2*2*16, layerWork(2, 2, 8, 16, 32))
+	torchtest.Setup(t)
+	m, err := drawMaterial(batched("two", 2))
+	require.NoError(t, err)
+	one, err := drawMaterial(batched("one", 1))
+	require.NoError(t, err)
+	assert.InEpsilon(t, 2, m.stepWork()/one.stepWork(), .05)
+	assert.Equal(t, 16*m.answerWork(1), m.answerWork(16))
+	// The default teacher has 3 million parameters; every token of a picture passes those of a tower once.
+	v := m.config.Vision
+	assert.Greater(t, m.readWork(), 2*37.*12*float64(v.Layers*v.Hidden*v.Hidden))
+}
+
+func TestExponents(t *testing.T) {
+	row := func(over string, of, here, there float64) Row {
+		return Row{Over: over, Of: of, Here: Quartiles{Median: here}, There: &Quartiles{Median: there}}
+	}
+	r := &Report{Rows: []Row{row("pictures", 8, 2, 8), {Name: "other"}, row("pictures", 16, 4, 8), row("pictures", 32, 8, 8), row("threads", 1, 1, 1)}}
+	got := r.Exponents()
+	require.Len(t, got, 1, "one point has no slope")
+	assert.Equal(t, "pictures", got[0].Over)
+	assert.InDelta(t, 1, got[0].Here, 1e-12)
+	assert.InDelta(t, 0, got[0].There, 1e-12)
+}
+
+// A checkpoint is measured and left as it was, and nothing stays beside it.
+func TestLarge(t *testing.T) {
+	torchtest.Setup(t)
+	h, err := drawNetwork(batched("small", 1))
+	require.NoError(t, err)
+	net := h.networks["teacher"]
+	folder := filepath.Join(t.TempDir(), "teacher")
+	require.NoError(t, net.Save(folder))
+	before, err := filepath.Glob(filepath.Join(filepath.Dir(folder), "*", "*"))
+	require.NoError(t, err)
+	l, err := MeasureLarge(t.Context(), folder, nn.Blocks)
+	require.NoError(t, err)
+	assert.Equal(t, int64(net.Store().Bytes()), l.Weights)
+	assert.Greater(t, l.Bytes, l.Weights, "with config.json")
+	assert.InEpsilon(t, l.Weights/2, l.Written, .1)
+	after, err := filepath.Glob(filepath.Join(filepath.Dir(folder), "*", "*"))
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
+	_, err = MeasureLarge(t.Context(), folder, "no kind")
+	assert.ErrorContains(t, err, "no axis")
+	net.Store().Free()
+}
+
 // The networks of the benchmark are those of the default job.
 func TestNetworksHaveTheDefaultSizes(t *testing.T) {
 	torchtest.Setup(t)
-	h, err := prepare(t.TempDir())
+	h, err := prepare(t.TempDir(), defaultSize)
 	require.NoError(t, err)
 	for name, want := range map[string]int{"teacher": 3044640, "student": 164412} {
 		assert.Equal(t, want, h.networks[name].Store().Count(), name)

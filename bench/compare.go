@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -15,13 +16,27 @@ const (
 	lossAllowed       = 1e-4
 	bf16LossAllowed   = 1e-2
 	importanceAllowed = 1e-3 // as a share of the greatest: sums of hundreds of thousands of absolute values
-	stepsCompared     = 3
+	stepsCompared     = 3    // at most
 )
 
-// compare asks the peer for what this side computes as well.
-func (r *runner) compare() ([]Check, error) {
+// compare asks the peer for what this side computes as well, as far as the measures at hand need it.
+func (r *runner) compare(ctx context.Context) ([]Check, error) {
 	var checks []Check
-	for _, f := range []func() ([]Check, error){r.compareLogits, r.compareAnswers, r.compareLosses, r.compareImportance, r.compareCut} {
+	of := []func() ([]Check, error){r.compareLogits}
+	if r.needs[answersAlike] {
+		of = append(of, r.compareAnswers)
+	}
+	of = append(of, r.compareLosses)
+	if r.needs[importanceAlike] {
+		of = append(of, r.compareImportance)
+	}
+	if r.here.networks["student"] != nil {
+		of = append(of, r.compareCut)
+	}
+	for _, f := range of {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		found, err := f()
 		if err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
@@ -34,11 +49,14 @@ func (r *runner) compare() ([]Check, error) {
 				c.Name, c.Difference, c.Allowed)
 		}
 	}
+	for i := range checks {
+		checks[i].Name = r.here.measure(checks[i].Name)
+	}
 	return checks, nil
 }
 
 func (r *runner) compareLogits() (checks []Check, err error) {
-	for _, network := range []string{"teacher", "student"} {
+	for _, network := range r.here.names() {
 		mine, err := r.here.logits(network, 0)
 		if err != nil {
 			return nil, err
@@ -53,46 +71,58 @@ func (r *runner) compareLogits() (checks []Check, err error) {
 }
 
 func (r *runner) compareAnswers() (checks []Check, err error) {
-	n := len(r.here.answers)
-	for _, network := range []string{"teacher", "student"} {
-		_, mine, err := r.here.answer(n, network, 0)
+	for _, network := range r.here.names() {
+		other, err := r.otherAnswers(r.there, network, r.here.compared, 1)
 		if err != nil {
 			return nil, err
 		}
-		q := answerRequest(r.here, network, 0)
-		q["n"] = n
-		a, err := r.there.ask(q)
-		if err != nil {
-			return nil, err
-		}
-		other := float64(max(len(mine), len(a.Answers)))
-		for i := range min(len(mine), len(a.Answers)) {
-			if slices.Equal(mine[i], a.Answers[i]) {
-				other--
-			}
-		}
-		checks = append(checks, Check{Name: fmt.Sprintf("%d greedy answers of the %s", n, network), Difference: other})
+		checks = append(checks, Check{Name: fmt.Sprintf("%d greedy answers of the %s", r.here.compared, network), Difference: other})
 	}
 	return checks, nil
 }
 
+// otherAnswers is how many answers a peer gives that are not this side's, or that only one side gives.
+func (r *runner) otherAnswers(p *process, network string, n, batch int) (float64, error) {
+	_, mine, err := r.here.answer(n, network, 0, batch)
+	if err != nil {
+		return 0, err
+	}
+	q := answerRequest(r.here, network, 0, batch)
+	q["n"] = n
+	a, err := p.ask(q)
+	if err != nil {
+		return 0, err
+	}
+	other := max(len(mine), len(a.Answers))
+	for i := range min(len(mine), len(a.Answers)) {
+		if slices.Equal(mine[i], a.Answers[i]) {
+			other--
+		}
+	}
+	return float64(other), nil
+}
+
 func (r *runner) compareLosses() (checks []Check, err error) {
 	for _, p := range []struct {
-		name    string
+		needs   string
 		dtype   torch.DType
 		allowed float64
-	}{{"fp32", torch.Float32, lossAllowed}, {"bf16", torch.BFloat16, bf16LossAllowed}} {
-		_, mine, err := r.here.step(stepsCompared-1, p.dtype)
+	}{{lossesAlike, torch.Float32, lossAllowed}, {halvesAlike, torch.BFloat16, bf16LossAllowed}} {
+		if !r.needs[p.needs] {
+			continue
+		}
+		n := min(stepsCompared, r.here.compared)
+		_, mine, err := r.here.step(n-1, p.dtype)
 		if err != nil {
 			return nil, err
 		}
 		q := stepRequest(p.dtype)
-		q["n"] = stepsCompared - 1
+		q["n"] = n - 1
 		a, err := r.there.ask(q)
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, Check{Name: fmt.Sprintf("the losses of %d training steps in %s", stepsCompared, p.name),
+		checks = append(checks, Check{Name: fmt.Sprintf("the losses of %d training steps in %s", n, short(p.dtype)),
 			Difference: farthest(mine, a.Losses), Allowed: p.allowed})
 	}
 	return checks, nil
@@ -104,7 +134,7 @@ func (r *runner) compareImportance() ([]Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := importanceRequest()
+	q := importanceRequest(r.here)
 	q["n"] = 1
 	a, err := r.there.ask(q)
 	if err != nil {

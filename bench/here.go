@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"espalier/distillation"
@@ -29,6 +31,9 @@ type here struct {
 
 // move takes the networks to a device, and what is packed from now on.
 func (h *here) move(on torch.Device) error {
+	if on == h.on {
+		return nil
+	}
 	h.on = on
 	for name, n := range h.networks {
 		moved, err := model.Convert(n, torch.Float32, on)
@@ -43,6 +48,9 @@ func (h *here) move(on torch.Device) error {
 
 // pack makes batch i where the networks are, as a training loop does at each step.
 func (h *here) pack(i int) (*model.Batch, error) { return h.material.pack(i, h.on) }
+
+// names are those of the networks.
+func (h *here) names() []string { return slices.Sorted(maps.Keys(h.networks)) }
 
 // tiny times the addition of one-element tensors, freeing included, seconds each.
 func (h *here) tiny(n int) (seconds []float64, err error) {
@@ -71,8 +79,13 @@ func (h *here) step(n int, precision torch.DType) (seconds, losses []float64, er
 	if err := net.Store().Own(torch.Float32); err != nil {
 		return nil, nil, err
 	}
+	return h.train(net, n, precision, false)
+}
+
+// train is step of a network itself; again: blocks are computed a second time in backward.
+func (h *here) train(net model.Network, n int, precision torch.DType, again bool) (seconds, losses []float64, err error) {
 	var start time.Time
-	o := distillation.Options{Steps: n + 1, LR: learningRate, WeightDecay: weightDecay, Clip: clip, Precision: precision, Device: h.on,
+	o := distillation.Options{Steps: n + 1, LR: learningRate, WeightDecay: weightDecay, Clip: clip, Precision: precision, Recompute: again, Device: h.on,
 		Progress: func(step int, loss float64) {
 			h.on.Synchronize()
 			if losses = append(losses, loss); step > 1 {
@@ -95,7 +108,7 @@ func (h *here) step(n int, precision torch.DType) (seconds, losses []float64, er
 // importance times n passes over the batches that score every unit of the teacher by its gradient.
 func (h *here) importance(n int) (seconds []float64, scores pruning.Scores, err error) {
 	net := h.networks["teacher"]
-	sample := pruning.Sample{Batches: batches, Batch: h.pack,
+	sample := pruning.Sample{Batches: h.batches, Batch: h.pack,
 		Loss: func(_ int, b *model.Batch, logits *torch.Tensor) *torch.Tensor {
 			return distillation.CrossEntropy(logits, b.Targets)
 		}}
@@ -110,17 +123,21 @@ func (h *here) importance(n int) (seconds []float64, scores pruning.Scores, err 
 	return seconds, scores, nil
 }
 
-// answer times n greedy answers, one question about one picture at a time, from bytes to token ids.
-func (h *here) answer(n int, network string, first int) (seconds []float64, answers [][]int, err error) {
+// answer times n greedy answers to one question each about so many pictures at a time, from bytes to token ids.
+func (h *here) answer(n int, network string, first, batch int) (seconds []float64, answers [][]int, err error) {
 	net := h.networks[network]
 	for i := range n {
-		a := h.answers[(first+i)%len(h.answers)]
+		var pixels []uint8
+		questions := make([][]model.Question, batch)
+		for k := range questions {
+			a := h.askings[(first+i*batch+k)%len(h.askings)]
+			pixels, questions[k] = append(pixels, a.pixels...), []model.Question{{Prompt: a.prompt}}
+		}
 		start := time.Now()
 		err := torch.Run(func(*torch.Scope) error {
-			ids, err := net.Generate(preprocessor.Pictures(a.pixels, h.on), [][]model.Question{{{Prompt: a.prompt}}},
-				model.GenerateOptions{MaxTokens: mostTokens, Ends: []int{h.eos}})
-			if err == nil {
-				answers = append(answers, ids[0][0])
+			ids, err := net.Generate(h.pre.Pictures(pixels, h.on), questions, model.GenerateOptions{MaxTokens: h.most, Ends: []int{h.eos}})
+			for _, picture := range ids {
+				answers = append(answers, picture[0])
 			}
 			return err
 		})

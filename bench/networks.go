@@ -3,22 +3,17 @@
 package bench
 
 import (
-	_ "embed"
-
 	"espalier/model"
 	"espalier/pruning"
 	"espalier/torch"
 	"espalier/torch/nn"
 )
 
-//go:embed teacher.json
-var teacherConfig []byte // the network that run.toml trains
-
 const weightSeed = 1
 
-// newTeacher is the default job's teacher with drawn weights: speed does not depend on their values.
-func newTeacher() (model.Network, error) {
-	c, err := model.ParseConfig(teacherConfig)
+// newTeacher is a size's network with drawn weights: speed does not depend on their values.
+func newTeacher(s size) (model.Network, error) {
+	c, err := s.config()
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type answer struct {
 	Torch   string               `json:"torch"`
 	Python  string               `json:"python"`
 	Library string               `json:"library"`
+	Hugging string               `json:"transformers"` // its version
 	Seconds []float64            `json:"seconds"`
 	Losses  []float64            `json:"losses"`
 	Answers [][]int              `json:"answers"`
@@ -70,10 +71,10 @@ type process struct {
 	stderr  *tail
 }
 
-// start runs the peer that lies in a folder with its material, and waits until it is ready.
-func start(ctx context.Context, python, folder string, threads int) (*process, *answer, error) {
+// start runs a peer's program that lies in a folder with its material, and waits until it is ready.
+func start(ctx context.Context, python, program, folder string, threads int) (*process, *answer, error) {
 	n := strconv.Itoa(threads)
-	p := &process{command: exec.CommandContext(ctx, python, filepath.Join(folder, "peer.py"), folder, n), stderr: &tail{}}
+	p := &process{command: exec.CommandContext(ctx, python, filepath.Join(folder, program), folder, n), stderr: &tail{}}
 	p.command.Env = append(Environment(os.Getenv), "OMP_NUM_THREADS="+n, "PYTHONDONTWRITEBYTECODE=1")
 	p.command.Stderr = p.stderr
 	in, err := p.command.StdinPipe()

@@ -20,6 +20,11 @@ import (
 //go:embed peers
 var peers embed.FS
 
+// parityRequirements are those of bench/parity/setup.sh, which makes its environment in the same folder.
+//
+//go:embed parity/requirements.txt
+var parityRequirements []byte
+
 // noPeer says why there is no Python side.
 type noPeer struct{ why string }
 
@@ -55,16 +60,25 @@ func Python(ctx context.Context, say func(string)) (python string, err error) {
 	if err != nil {
 		return "", err
 	}
+	return environment(ctx, "bench", "PyTorch and Torch-Pruning", requirements, say)
+}
+
+// withTransformers is as Python, with the package transformers.
+func withTransformers(ctx context.Context, say func(string)) (python string, err error) {
+	return environment(ctx, "parity", "PyTorch and transformers", parityRequirements, say)
+}
+
+func environment(ctx context.Context, name, what string, requirements []byte, say func(string)) (python string, err error) {
 	pinned, _, _ := strings.Cut(string(requirements), "\n")
 	if want := "torch==" + torch.Version(); pinned != want {
-		return "", &noPeer{fmt.Sprintf("bench/peers asks for %s, and this program runs on libtorch %s", pinned, torch.Version())}
+		return "", &noPeer{fmt.Sprintf("the environment %s asks for %s, and this program runs on libtorch %s", name, pinned, torch.Version())}
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", &noPeer{err.Error()}
 	}
 	key := sha256.Sum256(requirements)
-	folder := filepath.Join(cache, "espalier", "bench-"+hex.EncodeToString(key[:6]))
+	folder := filepath.Join(cache, "espalier", name+"-"+hex.EncodeToString(key[:6]))
 	lock, err := disk.LockContext(ctx, folder+".lock", disk.Exclusive)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -83,7 +97,7 @@ func Python(ctx context.Context, say func(string)) (python string, err error) {
 	if _, err := exec.LookPath("python3"); err != nil {
 		return "", &noPeer{"python3 is not installed"}
 	}
-	say(fmt.Sprintf("fetching PyTorch and Torch-Pruning for the comparison (%s) into %s, once: 4.6 GB, about a minute", pinned, folder))
+	say(fmt.Sprintf("fetching %s for the comparison (%s) into %s, once: 5 GB, some minutes", what, pinned, folder))
 	begun := time.Now()
 	for _, command := range [][]string{
 		{"python3", "-m", "venv", folder},
@@ -97,7 +111,7 @@ func Python(ctx context.Context, say func(string)) (python string, err error) {
 			return "", &noPeer{fmt.Sprintf("`%s` failed: %s", strings.Join(command, " "), lastLine(string(out), err))}
 		}
 	}
-	say(fmt.Sprintf("PyTorch is there after %.0f s", time.Since(begun).Seconds()))
+	say(fmt.Sprintf(what+" are there after %.0f s", time.Since(begun).Seconds()))
 	return python, disk.Write(whole, nil)
 }
 

@@ -1,5 +1,7 @@
 package bench
 
+import "math"
+
 // Report is what a run found. Times are in seconds.
 type Report struct {
 	Rows    []Row    `json:"rows"`
@@ -17,7 +19,55 @@ type Row struct {
 	Target  float64    `json:"target"`           // greatest median of the ratios
 	Reached bool       `json:"reached"`
 	Rounds  int        `json:"rounds"`
-	Times   int        `json:"times"` // repetitions in a round
+	Times   int        `json:"times"`           // repetitions in a round
+	With    string     `json:"with"`            // whom it is held against
+	Bytes   bool       `json:"bytes,omitempty"` // the figures are bytes, not seconds
+	Work    float64    `json:"work,omitempty"`  // floating-point operations of matrix products and attention; of a copy, the bytes moved
+	Over    string     `json:"over,omitempty"`  // the series that it is part of, and its place there
+	Of      float64    `json:"of,omitempty"`
+}
+
+// Exponent is that of a power law, fitted to a series.
+type Exponent struct {
+	Over  string  `json:"over"`
+	Here  float64 `json:"go"`
+	There float64 `json:"python,omitempty"`
+}
+
+// Exponents are the slopes of the logarithms, by least squares, of each series of more than one row.
+func (r *Report) Exponents() (list []Exponent) {
+	series := map[string][]Row{}
+	var names []string
+	for _, row := range r.Rows {
+		if row.Over != "" {
+			if series[row.Over] == nil {
+				names = append(names, row.Over)
+			}
+			series[row.Over] = append(series[row.Over], row)
+		}
+	}
+	for _, name := range names {
+		rows := series[name]
+		if len(rows) < 2 {
+			continue
+		}
+		e := Exponent{Over: name, Here: slope(rows, func(r Row) float64 { return r.Here.Median })}
+		if rows[0].There != nil {
+			e.There = slope(rows, func(r Row) float64 { return r.There.Median })
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+func slope(rows []Row, of func(Row) float64) float64 {
+	var x, y, xx, xy float64
+	n := float64(len(rows))
+	for _, r := range rows {
+		a, b := math.Log(r.Of), math.Log(of(r))
+		x, y, xx, xy = x+a, y+b, xx+a*a, xy+a*b
+	}
+	return (n*xy - x*y) / (n*xx - x*x)
 }
 
 // Check is a comparison of the two sides' results, without which their times say nothing.

@@ -144,6 +144,7 @@ class Network(nn.Module):
         self.positions = nn.Embedding(*t[d + "embed_positions.weight"].shape)
         self.language = layers(LanguageLayer, d + "layers", c["text_config"]["head_dim"])
         self.norm = norm(d + "final_layer_norm")
+        self.offset = c["text_config"].get("position_offset", 2)  # rows of the table before position 0
         self.load_state_dict({rename(k): v for k, v in t.items()})
         self.n = self.queries.shape[1]
         self.register_buffer("zero", torch.zeros(()), persistent=False)
@@ -169,7 +170,8 @@ class Network(nn.Module):
         causal = torch.ones(own.shape[1], own.shape[1], dtype=torch.bool).tril()
         seen = (own[:, None] == own[:, :, None]).logical_or_(own[:, None] == PREFIX).logical_and_(causal)
         mask = self.zero.masked_fill(~seen, -torch.inf)[:, None]
-        place = torch.cat((self.positions.weight[: self.n].expand(len(own), -1, -1), self.positions(batch["positions"] + self.n)), 1)
+        first = self.offset + self.n
+        place = torch.cat((self.positions.weight[self.offset : first].expand(len(own), -1, -1), self.positions(batch["positions"] + first)), 1)
         x = torch.cat((prefix, self.words(batch["ids"]).to(prefix.dtype)), 1) + place
         for layer in self.language:
             x = layer(x, mask)
@@ -180,8 +182,8 @@ class Network(nn.Module):
     def answer(self, pixels, prompt, most, eos):
         """The greedy answer to one question, token ids, about pixels uint8 [1, 3, size, size]."""
         x = torch.cat((self.prefix(normalised(pixels)), self.words(torch.tensor([prompt]))), 1)
-        at, caches, out = x.shape[1], [[] for _ in self.language], []
-        x = x + self.positions.weight[:at]
+        at, caches, out = self.offset + x.shape[1], [[] for _ in self.language], []
+        x = x + self.positions.weight[self.offset : at]
         while True:
             causal = not out
             for layer, cache in zip(self.language, caches):

@@ -1,29 +1,28 @@
-"""The Python side of the benchmarks: peer.py FOLDER THREADS. FOLDER holds teacher/ and student/ (checkpoints) and
+"""The Python side of the benchmarks: peer.py FOLDER THREADS. FOLDER holds teacher/ and perhaps student/ (checkpoints) and
 data.safetensors. A request is a line of JSON on stdin, {"do": name, "n": repetitions, ...}; the answer is one on stdout:
 {"seconds": [...]} for a measure, else what was asked for; {"error": text} when it failed."""
 import copy
-import json
 import os
-import platform
-import sys
 import time
 
 import torch
 import torch.nn.functional as F
 
 import cuts
+import line
 from network import Network, load_file, normalised
 
 
 class Peer:
     def __init__(self, folder):
-        self.nets = {name: Network(os.path.join(folder, name)).eval() for name in ("teacher", "student")}
+        self.nets = {name: Network(os.path.join(folder, name)).eval() for name in ("teacher", "student")
+                     if os.path.exists(os.path.join(folder, name))}
         t = load_file(os.path.join(folder, "data.safetensors"))
         count = 1 + max(int(k.split(".")[1]) for k in t if k.startswith("batch."))
         self.batches = [{k: t[f"batch.{i}.{k}"] for k in ("pixels", "ids", "segments", "positions", "rows", "targets")} for i in range(count)]
         self.pictures, self.prompts = t["answer.pixels"], t["answer.prompts"].tolist()
         self.one = torch.ones(1), torch.ones(1)
-        self.training = {}
+        self.compiled = {}
 
     def tiny(self, n, ops):
         a, b = self.one
@@ -35,14 +34,47 @@ class Peer:
             seconds.append((time.perf_counter() - start) / ops)
         return {"seconds": seconds}
 
+    def product(self, n, size, bf16):
+        a = torch.rand(size, size).to(torch.bfloat16 if bf16 else torch.float32)
+        seconds = []
+        for _ in range(n):
+            start = time.perf_counter()
+            a @ a
+            seconds.append(time.perf_counter() - start)
+        return {"seconds": seconds}
+
+    def copy(self, n, bytes):
+        a, b = torch.ones(bytes // 4), torch.zeros(bytes // 4)
+        seconds = []
+        for _ in range(n):
+            start = time.perf_counter()
+            b.copy_(a)
+            seconds.append(time.perf_counter() - start)
+        return {"seconds": seconds}
+
     def loss(self, net, batch, bf16=False):
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             logits = net(normalised(batch["pixels"]), batch)
         return F.cross_entropy(logits.float(), batch["targets"])
 
-    def step(self, n, bf16, lr, weight_decay, clip):
-        """n training steps of a copy of the teacher, after one to warm up."""
-        net = copy.deepcopy(self.nets["teacher"]).train()
+    def threads(self, n):
+        torch.set_num_threads(n)
+        return {}
+
+    def quick(self, name):
+        """A copy of a network that torch.compile works on. It is compiled by its first forward, which takes minutes."""
+        if name not in self.compiled:
+            net = copy.deepcopy(self.nets[name])
+            net.forward, net.prefix = torch.compile(net.forward), torch.compile(net.prefix)
+            for layer in net.language:  # the cache grows, so sizes are not compiled in
+                layer.forward = torch.compile(layer.forward, dynamic=True)
+            self.compiled[name] = net
+        return self.compiled[name]
+
+    def step(self, n, bf16, lr, weight_decay, clip, compile=False, copied=True):
+        """n training steps of a copy of the teacher, after one to warm up. A compiled network is kept, and stays where so small a rate leaves it."""
+        net = self.quick("teacher") if compile else copy.deepcopy(self.nets["teacher"]) if copied else self.nets["teacher"]
+        net.train()
         params = list(net.parameters())
         decay, plain = [p for p in params if p.ndim > 1], [p for p in params if p.ndim <= 1]
         adam = torch.optim.AdamW([dict(params=decay, weight_decay=weight_decay), dict(params=plain, weight_decay=0.0)],
@@ -78,8 +110,17 @@ class Peer:
                           for i, layer in enumerate(getattr(net, stack))] for stack in ("vision", "qformer", "language")}
         return {"seconds": seconds, "blocks": blocks}
 
-    def answer(self, n, net, first, most, eos):
-        net, seconds, answers = self.nets[net].eval(), [], []
+    def memory(self, n, **how):
+        """The bytes by which the peak of n + 1 training steps of the network itself passes what the process has before."""
+        with open("/proc/self/clear_refs", "w") as f:
+            f.write("5")  # the peak begins anew
+        before = status("VmRSS:")
+        self.step(n, copied=False, **how)
+        return {"seconds": [status("VmHWM:") - before]}
+
+    def answer(self, n, net, first, batch, most, eos, compile=False):
+        assert batch == 1, "network.py answers one question at a time"
+        net, seconds, answers = (self.quick(net) if compile else self.nets[net]).eval(), [], []
         for i in range(first, first + n):
             i %= len(self.prompts)
             pixels, prompt = self.pictures[i : i + 1], self.prompts[i]
@@ -122,20 +163,9 @@ class Peer:
         return {"logits": self.nets[net].eval()(normalised(b["pixels"]), b).flatten().tolist()}
 
 
-def main():
-    torch.set_num_threads(int(sys.argv[2]))
-    peer = Peer(sys.argv[1])
-    say = sys.stdout
-    sys.stdout = sys.stderr  # nothing else may come between the answers
-    library = os.path.join(os.path.dirname(torch.__file__), "lib", "libtorch_cpu.so")
-    print(json.dumps({"python": platform.python_version(), "torch": torch.__version__, "library": library}), file=say, flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(peer, request.pop("do"))(**request)
-        except Exception as e:
-            answer = {"error": f"{type(e).__name__}: {e}"}
-        print(json.dumps(answer), file=say, flush=True)
+def status(key):
+    with open("/proc/self/status") as f:
+        return next(int(x.split()[1]) << 10 for x in f if x.startswith(key))
 
 
-main()
+line.serve(Peer)

@@ -28,9 +28,13 @@ func line(e bench.Event) string {
 func drawReport(w io.Writer, r *bench.Report) error {
 	rows := [][]string{{"measure", "Go", "Python", "Go / Python", "", "at most", ""}}
 	for _, m := range r.Rows {
-		cells := []string{m.Name, duration(m.Here.Median), "", "", "", fmt.Sprintf("%.2f", m.Target), ""}
+		amount := duration
+		if m.Bytes {
+			amount = mebibytes
+		}
+		cells := []string{m.Name, amount(m.Here.Median), "", "", "", fmt.Sprintf("%.2f", m.Target), ""}
 		if m.There != nil {
-			cells[2], cells[3], cells[4] = duration(m.There.Median), fmt.Sprintf("%.2f", m.Ratio.Median), fmt.Sprintf("[%.2f – %.2f]", m.Ratio.Low, m.Ratio.High)
+			cells[2], cells[3], cells[4] = amount(m.There.Median), fmt.Sprintf("%.2f", m.Ratio.Median), fmt.Sprintf("[%.2f – %.2f]", m.Ratio.Low, m.Ratio.High)
 			cells[6] = verdict(m.Reached)
 		}
 		rows = append(rows, cells)
@@ -38,8 +42,35 @@ func drawReport(w io.Writer, r *bench.Report) error {
 	if err := draw(w, rows); err != nil {
 		return err
 	}
+	if err := drawRates(w, r); err != nil {
+		return err
+	}
 	_, err := fmt.Fprint(w, facts(r))
 	return err
+}
+
+func mebibytes(n float64) string { return fmt.Sprintf("%.0f MiB", n/(1<<20)) }
+
+// drawRates draws how much is done in a second, where that is counted: operations of matrix products and attention, or bytes of a copy.
+func drawRates(w io.Writer, r *bench.Report) error {
+	rows := [][]string{{"a second, one operation a multiplication or addition", "Go", "Python"}}
+	for _, m := range r.Rows {
+		if m.Work == 0 || m.There == nil {
+			continue
+		}
+		rows = append(rows, []string{m.Name, fmt.Sprintf("%.1f G", m.Work/m.Here.Median/1e9), fmt.Sprintf("%.1f G", m.Work/m.There.Median/1e9)})
+	}
+	if len(rows) > 1 {
+		if err := draw(w, rows); err != nil {
+			return err
+		}
+	}
+	for _, e := range r.Exponents() {
+		if _, err := fmt.Fprintf(w, "  seconds of a training step grow as %s to the power of %.2f; with Python, %.2f\n", e.Over, e.Here, e.There); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func verdict(reached bool) string {

@@ -23,6 +23,7 @@ import (
 	"espalier/pipeline/fault"
 	"espalier/torch"
 	"espalier/torch/disk"
+	"espalier/torch/nn"
 )
 
 func main() {
@@ -40,6 +41,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	rounds := flags.Int("rounds", 11, "rounds of each measure; the sides take turns. A measure of over a minute ends after three")
 	device := flags.String("device", "cpu", "`cpu`, cuda, cuda:N or auto: where to measure. PyTorch is measured on the CPU alone")
 	only := flags.String("only", "", "take the measures alone whose names hold this `text`, such as answer")
+	all := flags.Bool("all", false, "measure other sizes and other peers too, which takes most of an hour")
+	large := flags.String("large", "", "time load, cut and export of the checkpoint in a `folder` instead, from a cold cache, beside a copy of its files")
+	kind := flags.String("kind", string(nn.FFN), "units that -large halves: "+string(nn.FFN)+", "+string(nn.Heads)+", "+string(nn.Hidden)+" or "+string(nn.Blocks))
+	memory := flags.String("step-memory", "", "print the bytes that a training step of a `size` of -all adds to the weights; -all calls this")
+	again := flags.Bool("recompute", false, "with -step-memory: blocks are computed a second time in backward")
 	strict := flags.Bool("strict", false, "exit with 3 where a figure misses its bar")
 	path := flags.String("json", "", "write the figures to this `file` too")
 	draws := flags.Int("gates", 0, "simulate the gate's verdicts with so many `draws` for each setting instead")
@@ -65,6 +71,13 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	var result any
 	switch {
+	case *memory != "":
+		var bytes int64
+		if bytes, err = bench.StepMemory(*memory, *again, *threads); err == nil {
+			fmt.Fprintln(stdout, bytes)
+		}
+	case *large != "":
+		result, err = measureLarge(ctx, *large, nn.Kind(*kind), *threads, stdout)
 	case *draws > 0:
 		err = simulateGates(ctx, *draws, stdout)
 	case *planted != "":
@@ -76,7 +89,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case scores.of != "":
 		result, err = importance(ctx, scores, *threads, stdout)
 	default:
-		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads, Only: *only, Device: on}, stdout)
+		result, err = measure(ctx, checkpoints, bench.Options{Rounds: *rounds, Threads: *threads, Only: *only, All: *all, Device: on}, stdout)
 	}
 	if err == nil && result != nil && *path != "" {
 		err = write(*path, result)
@@ -115,6 +128,19 @@ func measure(ctx context.Context, checkpoints []string, o bench.Options, out io.
 		return nil, err
 	}
 	return r, drawReport(out, r)
+}
+
+// measureLarge draws how a cut stands to a copy of the same bytes.
+func measureLarge(ctx context.Context, folder string, kind nn.Kind, threads int, out io.Writer) (any, error) {
+	torch.SetNumThreads(threads)
+	l, err := bench.MeasureLarge(ctx, folder, kind)
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(out, "%s: %s, half of the units of kind %s\n  copied, hashed and synced in %.1f s; loaded (%.1f s), cut and exported, %s, in %.1f s: %.2f of it\n  peak memory %s: %.2f of the weights\n",
+		folder, mebibytes(float64(l.Bytes)), kind, l.CopySeconds, l.LoadSeconds, mebibytes(float64(l.Written)), l.PruneSeconds, l.PruneSeconds/l.CopySeconds,
+		mebibytes(float64(l.Peak)), float64(l.Peak)/float64(l.Weights))
+	return l, err
 }
 
 func write(path string, result any) error {
