@@ -191,7 +191,7 @@ func memoryMeasures(s size) (list []measure) {
 }
 
 func productMeasure(n int, d torch.DType) measure {
-	return measure{name: fmt.Sprintf("matrix product, %d × %d, %s", n, n, short(d)), target: never, times: 3, with: eager,
+	return measure{name: fmt.Sprintf("matrix product, %d × %d, %s", n, n, short(d)), times: 3, with: eager,
 		work:  func(*here) float64 { return 2 * float64(n) * float64(n) * float64(n) },
 		here:  func(_ *here, times, _ int) ([]float64, error) { return product(times, n, d) },
 		there: func(*here, int) request { return request{"do": "product", "size": n, "bf16": d == torch.BFloat16} }}
@@ -200,7 +200,7 @@ func productMeasure(n int, d torch.DType) measure {
 const copied = 256 << 20 // bytes
 
 func copyMeasure() measure {
-	return measure{name: "copy of 256 MiB", target: never, times: 3, with: eager,
+	return measure{name: "copy of 256 MiB", times: 3, with: eager,
 		work:  func(*here) float64 { return 2 * copied },
 		here:  func(_ *here, n, _ int) ([]float64, error) { return copyBytes(n) },
 		there: func(*here, int) request { return request{"do": "copy", "bytes": copied} }}

@@ -16,7 +16,7 @@ type Row struct {
 	Here    Quartiles  `json:"go"`
 	There   *Quartiles `json:"python,omitempty"` // nil without a Python side
 	Ratio   *Quartiles `json:"ratio,omitempty"`  // of the two sides' medians, round by round
-	Target  float64    `json:"target"`           // greatest median of the ratios
+	Target  float64    `json:"target"`           // greatest median of the ratios; 0: none, both sides make the same call
 	Reached bool       `json:"reached"`
 	Rounds  int        `json:"rounds"`
 	Times   int        `json:"times"`           // repetitions in a round
@@ -103,7 +103,7 @@ func (Measured) event() {}
 // Missed tells whether a target is missed; without a Python side none is.
 func (r *Report) Missed() bool {
 	for _, m := range r.Rows {
-		if m.There != nil && !m.Reached {
+		if m.There != nil && m.Target > 0 && !m.Reached {
 			return true
 		}
 	}

@@ -32,10 +32,15 @@ func drawReport(w io.Writer, r *bench.Report) error {
 		if m.Bytes {
 			amount = mebibytes
 		}
-		cells := []string{m.Name, amount(m.Here.Median), "", "", "", fmt.Sprintf("%.2f", m.Target), ""}
+		cells := []string{m.Name, amount(m.Here.Median), "", "", "", "", ""}
+		if m.Target > 0 {
+			cells[5] = fmt.Sprintf("%.2f", m.Target)
+		}
 		if m.There != nil {
 			cells[2], cells[3], cells[4] = amount(m.There.Median), fmt.Sprintf("%.2f", m.Ratio.Median), fmt.Sprintf("[%.2f – %.2f]", m.Ratio.Low, m.Ratio.High)
-			cells[6] = verdict(m.Reached)
+			if m.Target > 0 {
+				cells[6] = verdict(m.Reached)
+			}
 		}
 		rows = append(rows, cells)
 	}
