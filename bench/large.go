@@ -16,6 +16,7 @@ import (
 	system "espalier/pipeline/process"
 	"espalier/pruning"
 	"espalier/torch"
+	"espalier/torch/disk"
 	"espalier/torch/nn"
 )
 
@@ -89,7 +90,7 @@ func empty(folder string) error {
 func (l *Large) copy(folder, to string) error {
 	start := time.Now()
 	err := each(folder, func(from *os.File) error {
-		f, err := os.Create(filepath.Join(to, filepath.Base(from.Name())))
+		f, err := disk.Append(filepath.Join(to, filepath.Base(from.Name())), 0)
 		if err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ func (l *Large) copy(folder, to string) error {
 }
 
 func (l *Large) prune(folder, to string, kind nn.Kind) error {
-	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // the peak begins anew
+	if err := system.ForgetPeak(); err != nil {
 		return err
 	}
 	start := time.Now()

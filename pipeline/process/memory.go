@@ -2,6 +2,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -16,6 +17,16 @@ func Resident() int64 { return value("/proc/self/status", "VmRSS:") }
 
 // Peak is the most memory that the process has had, in bytes; 0 where the system does not tell.
 func Peak() int64 { return value("/proc/self/status", "VmHWM:") }
+
+// ForgetPeak lets the peak begin anew from what the process has now.
+func ForgetPeak() error {
+	f, err := syscall.Open("/proc/self/clear_refs", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("/proc/self/clear_refs: %w", err)
+	}
+	_, err = syscall.Write(f, []byte("5"))
+	return errors.Join(err, syscall.Close(f))
+}
 
 // Available is what the process can have in all, in bytes: what the system can still give, with what it has, and not more than a
 // limit on its address space leaves (much of that is never filled: libraries, what Go reserves), or its container's limit; 0 where the system

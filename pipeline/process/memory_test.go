@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"testing"
 
@@ -88,4 +89,18 @@ func goOn() {
 	heap := make([]byte, 16<<20)
 	startThreads(8)
 	runtime.KeepAlive(heap)
+}
+
+// A peak that is forgotten begins at what the process has.
+func TestForgetPeak(t *testing.T) {
+	memory := make([]byte, 64<<20)
+	for i := range memory {
+		memory[i] = 1
+	}
+	high := Peak()
+	memory = nil
+	runtime.GC()
+	debug.FreeOSMemory()
+	require.NoError(t, ForgetPeak())
+	assert.Less(t, Peak(), high-(32<<20))
 }

@@ -242,7 +242,7 @@ func (p *planned) training(what string, n model.Network, train *corpus.Corpus) e
 }
 
 // workers have gradients of their own.
-func (p *planned) workers() int64 { return int64(min(p.cfg.Workers, p.cfg.Threads)) }
+func (p *planned) workers() int64 { return int64(max(1, min(p.cfg.Workers, p.cfg.Threads))) }
 
 func tasksOf(c *corpus.Corpus) int {
 	tasks := map[string]bool{}
