@@ -134,7 +134,7 @@ func percentile(values []float64, share float64) float64 {
 // A small network answers the batch in about ten milliseconds, of which a moment of other work on the machine would be all that is seen: so it answers
 // many times in a round.
 const (
-	throughputRound = 400 * time.Millisecond
+	throughputRound = 100 * time.Millisecond
 	throughputSpan  = 30 * time.Second // no round begins later but the first: of a network that takes seconds for a batch
 )
 
