@@ -15,6 +15,7 @@ import (
 	"espalier/model/tokenizer"
 	"espalier/pipeline/data"
 	"espalier/pipeline/fault"
+	measurement "espalier/pipeline/measure"
 	"espalier/pipeline/report"
 	"espalier/torch"
 )
@@ -210,15 +211,9 @@ func (s *subject) asked() (n int) {
 
 // answerTogether is a network's turn: it answers all questions of all pictures, again and again. The first turn warms up.
 func (s *subject) answerTogether(ctx context.Context, workers int) error {
-	batches := 0
-	start := time.Now()
-	for ; batches == 0 || time.Since(start) < throughputTurn; batches++ {
-		if err := s.answerBatch(ctx, workers); err != nil {
-			return err
-		}
-	}
-	s.rates = append(s.rates, float64(batches*s.asked())/time.Since(start).Seconds())
-	return nil
+	batches, err := measurement.Round(ctx, throughputTurn, func() error { return s.answerBatch(ctx, workers) })
+	s.rates = append(s.rates, batches*float64(s.asked()))
+	return err
 }
 
 // answerBatch answers all questions of all pictures, shared among workers on the CPU, as a run does.

@@ -170,10 +170,7 @@ func compiledMeasure(m measure) measure {
 
 // memoryMeasures are the bytes that training steps add to the weights: as it is, and with blocks computed again in backward.
 func memoryMeasures(s size) (list []measure) {
-	name := "default size: memory of a training step, fp32" // not a part of the others' names: -only can ask for it
-	if s.name != "" {
-		name = s.measure("memory of a training step, fp32")
-	}
+	name := s.label() + ": memory of a training step, fp32" // -only can ask for the default size's alone
 	for _, again := range []bool{false, true} {
 		m := measure{name: name, target: never, times: 1, with: eager, once: true, bytes: true,
 			here: func(h *here, _, _ int) ([]float64, error) { return memoryOf(h.size, again) },

@@ -18,7 +18,7 @@ func memoryOf(s size, again bool) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command(self, "-step-memory", s.name+".", "-threads", strconv.Itoa(torch.NumThreads()))
+	command := exec.Command(self, "-step-memory", s.label(), "-threads", strconv.Itoa(torch.NumThreads()))
 	if again {
 		command.Args = append(command.Args, "-recompute")
 	}
@@ -32,11 +32,11 @@ func memoryOf(s size, again bool) ([]float64, error) {
 }
 
 // StepMemory is the bytes by which the peak of two training steps of a network passes what the process has before, its weights among it. again:
-// blocks are computed a second time in backward. The name of the size ends in a point.
+// blocks are computed a second time in backward.
 func StepMemory(name string, again bool, threads int) (int64, error) {
 	torch.SetNumThreads(threads)
 	for _, p := range parts(true) {
-		if p.size.name+"." == name {
+		if p.size.label() == name {
 			return stepMemory(p.size, again)
 		}
 	}

@@ -123,7 +123,12 @@ func (r *runner) part(ctx context.Context, p part) (err error) {
 	}
 	for _, m := range p.measures {
 		if m.with == transformers && r.hub == nil && r.there != nil {
-			if err := r.callHub(ctx); err != nil {
+			err := r.callHub(ctx)
+			if missing := (*noPeer)(nil); errors.As(err, &missing) {
+				r.note(fmt.Sprintf("%s: not measured: %v", m.name, missing))
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -201,8 +206,9 @@ func (r *runner) callHub(ctx context.Context) error {
 		if c.Difference, err = r.otherAnswers(p, "teacher", 1, batch); err != nil {
 			return err
 		}
-		if r.report.Checks = append(r.report.Checks, c); c.Difference > 0 {
-			return fmt.Errorf("the two sides do not say the same, so their times cannot be compared: %s differ in %.0f", c.Name, c.Difference)
+		r.report.Checks = append(r.report.Checks, c)
+		if err := c.void(); err != nil {
+			return err
 		}
 	}
 	return nil

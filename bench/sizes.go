@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"embed"
 
 	"espalier/model"
@@ -41,6 +42,9 @@ func read(name string) func() (*model.Config, error) {
 		return model.ParseConfig(text)
 	}
 }
+
+// label names a size where nothing else says which it is.
+func (s size) label() string { return cmp.Or(s.name, "default size") }
 
 func (s size) measure(name string) string {
 	if s.name == "" {

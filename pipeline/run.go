@@ -254,11 +254,7 @@ func open(cfg *config.Config, o Options) (*run, error) {
 	if err := checkOldFolder(cfg.Output); err != nil {
 		return nil, err
 	}
-	workers := min(cfg.Workers, cfg.Threads)
-	if r.device != torch.CPU {
-		workers = 1
-	}
-	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, workers)
+	environment, err := chain.EnvironmentOf(r.device, cfg.Threads, cfg.WorkersOn(r.device))
 	if err != nil {
 		return nil, err
 	}

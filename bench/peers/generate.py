@@ -1,7 +1,6 @@
 """transformers' side of the benchmarks: generate.py FOLDER THREADS. FOLDER holds teacher/, a checkpoint of BLIP-2 with OPT, and data.safetensors. It
 answers lines of JSON as peer.py does, which says how; the one request is "answer"."""
 import os
-import sys
 import time
 
 import torch

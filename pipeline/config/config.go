@@ -10,6 +10,7 @@ import (
 	"reflect"
 
 	"espalier/pipeline/fault"
+	"espalier/torch"
 	"espalier/torch/textfile"
 )
 
@@ -113,3 +114,11 @@ func DefaultTrain() *TrainConfig { return filled[TrainConfig]() }
 
 // DefaultStage is a [[stage]] without keys; its learning rate suits large pre-trained models.
 func DefaultStage() StageConfig { return *filled[StageConfig]() }
+
+// WorkersOn is how many workers train on the CPU or on another device, of which each has one. A worker needs a thread.
+func (c *Config) WorkersOn(on torch.Device) int {
+	if on != torch.CPU {
+		return 1
+	}
+	return max(1, min(c.Workers, c.Threads))
+}

@@ -192,17 +192,26 @@ func Rate(ctx context.Context, least, span time.Duration, do func() error) (most
 	}
 	begun := time.Now()
 	for round := 0; round == 0 || round < MostRounds && time.Since(begun) < span; round++ {
-		start, times := time.Now(), 0
-		for times == 0 || time.Since(start) < least {
-			if ctx.Err() != nil {
-				return 0, context.Cause(ctx)
-			}
-			if err := do(); err != nil {
-				return 0, err
-			}
-			times++
+		rate, err := Round(ctx, least, do)
+		if err != nil {
+			return 0, err
 		}
-		most = max(most, float64(times)/time.Since(start).Seconds())
+		most = max(most, rate)
 	}
 	return most, nil
+}
+
+// Round is how many times a second something is done within a round that lasts at least so long.
+func Round(ctx context.Context, least time.Duration, do func() error) (rate float64, err error) {
+	start, times := time.Now(), 0
+	for times == 0 || time.Since(start) < least {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		if err := do(); err != nil {
+			return 0, err
+		}
+		times++
+	}
+	return float64(times) / time.Since(start).Seconds(), nil
 }

@@ -10,6 +10,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/teacher"
+	"espalier/torch"
 	"espalier/torch/nn"
 )
 
@@ -25,6 +26,7 @@ func (e estimate) total() int64 { return e.Weights + e.Gradients + e.Optimizer +
 // planned follows the sizes and dtypes of a run's networks from stage to stage without any values.
 type planned struct {
 	cfg   *config.Config
+	on    torch.Device
 	sizes map[string]int // bytes of an element, by model.DtypeKey
 	batch shapes
 
@@ -55,7 +57,7 @@ func shapesOf(c *corpus.Corpus, of *model.Config) shapes {
 
 // peakOf is the largest of a run's pieces of work, without the program itself.
 func peakOf(c *config.Config, first model.Network, dtypes model.Dtypes, train *corpus.Corpus) (peak estimate, err error) {
-	p := planned{cfg: c, sizes: map[string]int{}, batch: shapesOf(train, first.Config())}
+	p := planned{cfg: c, on: train.On, sizes: map[string]int{}, batch: shapesOf(train, first.Config())}
 	for key, d := range dtypes {
 		p.sizes[key] = d.Size()
 	}
@@ -242,7 +244,7 @@ func (p *planned) training(what string, n model.Network, train *corpus.Corpus) e
 }
 
 // workers have gradients of their own.
-func (p *planned) workers() int64 { return int64(max(1, min(p.cfg.Workers, p.cfg.Threads))) }
+func (p *planned) workers() int64 { return int64(p.cfg.WorkersOn(p.on)) }
 
 func tasksOf(c *corpus.Corpus) int {
 	tasks := map[string]bool{}
