@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/torch"
 	"espalier/torch/nn"
 	"espalier/torch/torchtest"
 )
@@ -45,20 +46,20 @@ func TestFarthest(t *testing.T) {
 
 func TestNamesAreDistinct(t *testing.T) {
 	torchtest.Setup(t)
-	few, names := choose(parts(false), "")
+	few, names := choose(parts(false, torch.CPU), "")
 	require.Len(t, few, 1)
 	assert.Len(t, names, 7)
-	all, names := choose(parts(true), "")
+	all, names := choose(parts(true, torch.CPU), "")
 	assert.Greater(t, len(all), 3)
 	seen := map[string]bool{}
 	for _, n := range names {
 		assert.False(t, seen[n], n)
 		seen[n] = true
 	}
-	some, _ := choose(parts(true), "beside transformers")
+	some, _ := choose(parts(true, torch.CPU), "beside transformers")
 	require.Len(t, some, 1)
 	assert.Len(t, some[0].measures, 2)
-	none, _ := choose(parts(true), "no such measure")
+	none, _ := choose(parts(true, torch.CPU), "no such measure")
 	assert.Empty(t, none)
 }
 
@@ -68,7 +69,7 @@ func TestSizes(t *testing.T) {
 	for _, c := range []struct {
 		size
 		millions float64
-	}{{vitB, 311}, {block, 250}, {wider("half", 1, 2), .7}, {wider("twice", 2, 1), 12}} {
+	}{{vitB, 311}, {block, 250}, {large, 5400}, {small, 300}, {wider("half", 1, 2), .7}, {wider("twice", 2, 1), 12}} {
 		config, err := c.size.config()
 		require.NoError(t, err)
 		m, err := model.New(config)
@@ -76,6 +77,24 @@ func TestSizes(t *testing.T) {
 		assert.InEpsilon(t, c.millions, float64(m.Store().Count())/1e6, .1, c.name)
 		m.Store().Free()
 	}
+}
+
+// Layers that are not drawn are like those that are.
+func TestRepeatedLayers(t *testing.T) {
+	torchtest.Setup(t)
+	s := defaultSize
+	s.half = true
+	m, err := newTeacher(s)
+	require.NoError(t, err)
+	defer m.Store().Free()
+	values := m.Store().Named()
+	weight := func(layer string) []float64 {
+		w := values["qformer.encoder.layer."+layer+".intermediate_query.dense.weight"]
+		require.Equal(t, torch.BFloat16, w.DType())
+		return w.Floats()
+	}
+	assert.Equal(t, weight("0"), weight("2"))
+	assert.NotEqual(t, weight("0"), weight("1"))
 }
 
 // A matrix product counts twice its multiply-adds, and each of the three counts grows as it must.

@@ -17,7 +17,16 @@ const (
 	bf16LossAllowed   = 1e-2
 	importanceAllowed = 1e-3 // as a share of the greatest: sums of hundreds of thousands of absolute values
 	stepsCompared     = 3    // at most
+	halfAllowed       = .05  // as a share of the greatest logit, of weights in bfloat16, whose numbers have 8 bits
 )
+
+// ties are how many of so many answers the two sides may give differently: of weights in bfloat16 a quarter, since logits with 8 bits are often alike.
+func (h *here) ties(answers int) float64 {
+	if h.half {
+		return float64(answers / 4)
+	}
+	return 0
+}
 
 // compare asks the peer for what this side computes as well, as far as the measures at hand need it.
 func (r *runner) compare(ctx context.Context) ([]Check, error) {
@@ -73,7 +82,11 @@ func (r *runner) compareLogits() (checks []Check, err error) {
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, Check{Name: "the logits of the " + network, Difference: farthest(mine, a.Logits), Allowed: logitsAllowed})
+		c := Check{Name: "the logits of the " + network, Difference: farthest(mine, a.Logits), Allowed: logitsAllowed}
+		if r.here.half {
+			c.Allowed = halfAllowed * slices.Max(mine)
+		}
+		checks = append(checks, c)
 	}
 	return checks, nil
 }
@@ -84,7 +97,7 @@ func (r *runner) compareAnswers() (checks []Check, err error) {
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, Check{Name: fmt.Sprintf("%d greedy answers of the %s", r.here.compared, network), Difference: other})
+		checks = append(checks, Check{Name: fmt.Sprintf("%d greedy answers of the %s", r.here.compared, network), Difference: other, Allowed: r.here.ties(r.here.compared)})
 	}
 	return checks, nil
 }
@@ -152,7 +165,11 @@ func (r *runner) compareImportance() ([]Check, error) {
 	for _, stack := range axesOf(r.here.networks["teacher"], nn.Blocks) {
 		mine, theirs = append(mine, scores[stack.Name]...), append(theirs, a.Blocks[stack.Tower]...)
 	}
-	return []Check{{Name: "the importance of blocks", Difference: farthest(mine, theirs) / slices.Max(mine), Allowed: importanceAllowed}}, nil
+	c := Check{Name: "the importance of blocks", Difference: farthest(mine, theirs) / slices.Max(mine), Allowed: importanceAllowed}
+	if r.here.half {
+		c.Allowed = halfAllowed
+	}
+	return []Check{c}, nil
 }
 
 // farthest is the greatest difference of elements; lists of different lengths are infinitely far apart.

@@ -5,8 +5,8 @@
 #   bench/gpu.sh run -device test -short                here, to try it: on the test device (docs/architecture.md)
 # Parts:
 #   tests  the test programs of what computes, each test on every device    job    the default job, twice: the second finds all kept
-#   runs   the tests of whole runs, with every run on the device            bench  cmd/bench's measures, the job's checkpoints, their joules
-#   start  how long a program takes to start, with CUDA and without
+#   runs   the tests of whole runs, with every run on the device            bench  the job's checkpoints, their joules
+#   peers  cmd/bench beside python3's PyTorch, at three sizes               start  how long a program takes to start, with CUDA and without
 # A part ends after LIMIT seconds (540); OUT is the folder for logs (gpu/out). The findings are printed and kept in OUT/findings.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -72,11 +72,17 @@ part_job() {
   find_out "job: the same again, from what is kept: $((SECONDS - begun)) s"
 }
 
+part_peers() {
+  local only
+  for only in "" 5.4B .3B; do
+    timeout "$limit" bench -device "$device" "${rounds[@]}" ${only:+-all -only "$only"} -json "$out/peers$only.json" 2>&1 | tee -a "$out/findings.txt" || true
+    [ -z "$short" ] || break
+  done
+}
+
 part_bench() {
-  local each=("-device" "$device")
-  timeout "$limit" bench "${each[@]}" "${rounds[@]}" 2>&1 | tee -a "$out/findings.txt" || true
+  local each=("-device" "$device" -m "$out/job/teacher" -m "$out/job/student")
   [ -d "$out/job/student" ] || { find_out "bench: the job left no student to measure"; return; }
-  each+=(-m "$out/job/teacher" -m "$out/job/student")
   timeout "$limit" bench "${each[@]}" 2>&1 | tee -a "$out/findings.txt" || true
   [ -n "$short" ] || timeout "$limit" bench -energy "${each[@]}" 2>&1 | tee -a "$out/findings.txt" || true
 }
@@ -87,7 +93,7 @@ part_start() {
 }
 
 run() {
-  out=$(realpath -m "${OUT:-gpu/out}") limit=${LIMIT:-540} device=cuda short='' settings=() rounds=()
+  out=$(realpath -m "${OUT:-gpu/out}") limit=${LIMIT:-540} device=cuda short='' settings=() rounds=(-rounds 5)
   while [ $# -gt 0 ]; do
     case $1 in
       -device) device=$2; shift 2 ;;
@@ -104,7 +110,7 @@ run() {
   : >"$out/findings.txt"
   find_out "device $device, $(date -u +%F), $(nproc) cores$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | sed 's/^/, /')"
   unpack
-  [ $# -gt 0 ] || set -- start tests job bench runs
+  [ $# -gt 0 ] || set -- start tests peers job bench runs
   for part in "$@"; do "part_$part"; done
 }
 

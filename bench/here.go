@@ -36,7 +36,7 @@ func (h *here) move(on torch.Device) error {
 	}
 	h.on = on
 	for name, n := range h.networks {
-		moved, err := model.Convert(n, torch.Float32, on)
+		moved, err := model.Convert(n, h.dtype(), on)
 		if err != nil {
 			return err
 		}

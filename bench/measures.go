@@ -60,7 +60,7 @@ func short(d torch.DType) string {
 }
 
 // parts are all measures, or those of the default job's size alone.
-func parts(all bool) []part {
+func parts(all bool, on torch.Device) []part {
 	d := defaultSize
 	list := []part{{d, []measure{
 		{name: "tiny operation: add of 1 element, freed", target: .75, times: 10, with: eager,
@@ -71,6 +71,11 @@ func parts(all bool) []part {
 	}}}
 	if !all {
 		return list
+	}
+	if on != torch.CPU {
+		return append(list, part{large, append([]measure{importanceMeasure(large, never), answerMeasure(large, "teacher", .6)}, hubMeasures(large)...)},
+			part{small, append([]measure{stepMeasure(small, torch.BFloat16), stepMeasure(small, torch.Float32), importanceMeasure(small, never),
+				answerMeasure(small, "teacher", .6)}, hubMeasures(small)...)})
 	}
 	for _, p := range precisions() {
 		list[0].measures = append(list[0].measures, productMeasure(1024, p), productMeasure(2048, p))
@@ -85,7 +90,7 @@ func parts(all bool) []part {
 		list = append(list, part{s, append(measures, memoryMeasures(s)...)})
 	}
 	hub := &list[1].measures
-	*hub = append(*hub, hubMeasure(vitB, 1), hubMeasure(vitB, hubBatch))
+	*hub = append(*hub, hubMeasures(vitB)...)
 	return append(list, scaling()...)
 }
 
@@ -145,6 +150,8 @@ func studentMeasure(s size) measure {
 
 // hubBatch is how many pictures transformers answers about at once, besides one.
 const hubBatch = 16
+
+func hubMeasures(s size) []measure { return []measure{hubMeasure(s, 1), hubMeasure(s, hubBatch)} }
 
 func hubMeasure(s size, batch int) measure {
 	return measure{name: s.measure(fmt.Sprintf("greedy answers at batch %d beside transformers' generate", batch)), target: .6, times: 1, with: transformers,

@@ -35,7 +35,7 @@ func memoryOf(s size, again bool) ([]float64, error) {
 // blocks are computed a second time in backward.
 func StepMemory(name string, again bool, threads int) (int64, error) {
 	torch.SetNumThreads(threads)
-	for _, p := range parts(true) {
+	for _, p := range parts(true, torch.CPU) {
 		if p.size.label() == name {
 			return stepMemory(p.size, again)
 		}

@@ -3,6 +3,9 @@
 package bench
 
 import (
+	"regexp"
+	"strconv"
+
 	"espalier/model"
 	"espalier/pruning"
 	"espalier/torch"
@@ -21,7 +24,41 @@ func newTeacher(s size) (model.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m, m.Store().Init(weightSeed, torch.CPU)
+	if !s.half {
+		return m, m.Store().Init(weightSeed, torch.CPU)
+	}
+	return m, repeatLayers(m, c, s.dtype())
+}
+
+// drawnLayers of a tower are drawn where the others repeat them. A Q-Former has two kinds of layers in turn.
+const drawnLayers = 2
+
+var layerNumber = regexp.MustCompile(`(\.layers?\.)(\d+)\.`)
+
+// repeatLayers draws the first layers of each tower, and all others are like these: billions of numbers would take minutes to draw.
+func repeatLayers(m model.Network, c *model.Config, d torch.DType) error {
+	few := *c
+	few.Vision.Layers, few.QFormer.Layers, few.Text.Layers = drawnLayers, drawnLayers, drawnLayers
+	first, err := model.New(&few)
+	if err != nil {
+		return err
+	}
+	defer first.Store().Free()
+	if err := first.Store().InitAs(weightSeed, d, torch.CPU); err != nil {
+		return err
+	}
+	drawn := first.Store().Named()
+	return torch.Run(func(*torch.Scope) error {
+		for _, p := range m.Store().Params() {
+			name := layerNumber.ReplaceAllStringFunc(p.Name, func(match string) string {
+				parts := layerNumber.FindStringSubmatch(match)
+				n, _ := strconv.Atoi(parts[2]) // digits
+				return parts[1] + strconv.Itoa(n%drawnLayers) + "."
+			})
+			p.Set(drawn[name].Clone())
+		}
+		return nil
+	})
 }
 
 // studentSizes are those of the default job's student: 164,412 of 3,044,640 parameters.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -72,10 +71,9 @@ type process struct {
 }
 
 // start runs a peer's program that lies in a folder with its material, and waits until it is ready.
-func start(ctx context.Context, python, program, folder string, threads int) (*process, *answer, error) {
-	n := strconv.Itoa(threads)
-	p := &process{command: exec.CommandContext(ctx, python, filepath.Join(folder, program), folder, n), stderr: &tail{}}
-	p.command.Env = append(Environment(os.Getenv), "OMP_NUM_THREADS="+n, "PYTHONDONTWRITEBYTECODE=1")
+func start(ctx context.Context, python, program, folder, threads, device string) (*process, *answer, error) {
+	p := &process{command: exec.CommandContext(ctx, python, filepath.Join(folder, program), folder, threads, device), stderr: &tail{}}
+	p.command.Env = append(Environment(os.Getenv), "OMP_NUM_THREADS="+threads, "PYTHONDONTWRITEBYTECODE=1")
 	p.command.Stderr = p.stderr
 	in, err := p.command.StdinPipe()
 	if err != nil {

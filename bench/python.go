@@ -68,6 +68,16 @@ func withTransformers(ctx context.Context, say func(string)) (python string, err
 	return environment(ctx, "parity", "PyTorch and transformers", parityRequirements, say)
 }
 
+// pythonOn is the machine's own python3, where its PyTorch computes on a device.
+func pythonOn(ctx context.Context, on torch.Device) (python string, err error) {
+	const python3 = "python3"
+	probe := "import sys, torch; torch.ones(1, device=sys.argv[1])"
+	if out, err := exec.CommandContext(ctx, python3, "-c", probe, on.String()).CombinedOutput(); err != nil {
+		return "", &noPeer{fmt.Sprintf("python3 does not compute on %v: %s", on, lastLine(string(out), err))}
+	}
+	return python3, nil
+}
+
 func environment(ctx context.Context, name, what string, requirements []byte, say func(string)) (python string, err error) {
 	pinned, _, _ := strings.Cut(string(requirements), "\n")
 	if want := "torch==" + torch.Version(); pinned != want {

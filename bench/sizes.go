@@ -5,6 +5,7 @@ import (
 	"embed"
 
 	"espalier/model"
+	"espalier/torch"
 )
 
 //go:embed sizes
@@ -14,13 +15,14 @@ var sizeConfigs embed.FS
 type size struct {
 	name     string // before those of the measures; the default job's has none
 	config   func() (*model.Config, error)
-	batches  int // of training
-	pictures int // of a batch, each with its five questions
-	asked    int // pictures that answer one question each
-	compared int // of these answers, and training steps at most three, that both sides must agree on
-	most     int // tokens of an answer, end-of-sequence included
-	steps    int // training steps in a round
-	answers  int // in a round
+	batches  int  // of training
+	pictures int  // of a batch, each with its five questions
+	asked    int  // pictures that answer one question each
+	compared int  // of these answers, and training steps at most three, that both sides must agree on
+	most     int  // tokens of an answer, end-of-sequence included
+	steps    int  // training steps in a round
+	answers  int  // in a round
+	half     bool // its weights are bfloat16
 	largest  float64
 }
 
@@ -31,6 +33,13 @@ var (
 	vitB = size{name: "ViT-B + 125M", config: read("vit-b"), batches: 1, pictures: 2, asked: 16, compared: 2, most: 10, steps: 1, answers: 2, largest: 1}
 	// block has one block a tower with the widths of BLIP-2-OPT-2.7B.
 	block = size{name: "a block of 2.7B", config: read("block"), batches: 1, pictures: 2, asked: 16, compared: 2, most: 10, steps: 1, answers: 2, largest: 1}
+)
+
+// The sizes for a GPU: a teacher of 5.4 billion parameters, whose vision tower and Q-Former are those of BLIP-2, and a student of .3 billion. The
+// student is trained too, so its weights are float32.
+var (
+	large = size{name: "5.4B", config: read("5b"), batches: 2, pictures: 8, asked: 64, compared: 8, most: 10, steps: 1, answers: 4, half: true, largest: 1}
+	small = size{name: ".3B", config: read("300m"), batches: 2, pictures: 16, asked: 64, compared: 8, most: 10, steps: 3, answers: 8, largest: 1}
 )
 
 func read(name string) func() (*model.Config, error) {
@@ -45,6 +54,13 @@ func read(name string) func() (*model.Config, error) {
 
 // label names a size where nothing else says which it is.
 func (s size) label() string { return cmp.Or(s.name, "default size") }
+
+func (s size) dtype() torch.DType {
+	if s.half {
+		return torch.BFloat16
+	}
+	return torch.Float32
+}
 
 func (s size) measure(name string) string {
 	if s.name == "" {

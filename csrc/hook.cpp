@@ -37,7 +37,8 @@ at::Tensor answered(esp_hook_answer answer) {
   return t;
 }
 
-constexpr int64_t chunk_elements = 1 << 16;  // keeps the temporary products of a fold within the cache
+// A chunk keeps the temporary products of a fold within the cache; on a GPU within 256 MB, since every chunk starts kernels of its own.
+constexpr int64_t chunk_elements = 1 << 16, gpu_chunk_elements = 1 << 26;
 
 static at::Tensor fold_rows(const at::Tensor &grad, const at::Tensor &weight, int32_t mode) {
   switch (mode) {
@@ -55,27 +56,45 @@ struct folding {
   at::Tensor weight;  // the leaf's values without its graph, or the hook would keep the leaf alive
   int32_t mode;
   std::mutex mutex;  // on CUDA, backward runs on a thread of autograd's own
-  std::vector<at::Tensor> sums;
+  std::vector<at::Tensor> sums;  // none before something is folded: on a GPU, starting a kernel takes longer than these small ones run
 
   void fold(const at::Tensor &grad) {
     std::lock_guard<std::mutex> lock(mutex);
-    if (grad.dim() == 0) {
-      sums[0].add_(fold_rows(grad, weight, mode).to(at::kDouble));
-      return;
-    }
+    if (grad.dim() == 0) return add(0, fold_rows(grad, weight, mode).to(at::kDouble).view(1));
     int64_t rows = grad.size(0);
-    int64_t per_chunk = std::max<int64_t>(1, chunk_elements * rows / std::max<int64_t>(1, grad.numel()));
+    int64_t most = grad.is_cuda() ? gpu_chunk_elements : chunk_elements;
+    int64_t per_chunk = std::max<int64_t>(1, most * rows / std::max<int64_t>(1, grad.numel()));
+    std::vector<at::Tensor> first;  // along the rows
     for (int64_t from = 0; from < rows; from += per_chunk) {
       int64_t count = std::min(per_chunk, rows - from);
-      at::Tensor part = fold_rows(grad.narrow(0, from, count), weight.narrow(0, from, count), mode);
+      at::Tensor part = count == rows ? fold_rows(grad, weight, mode) : fold_rows(grad.narrow(0, from, count), weight.narrow(0, from, count), mode);
       for (int64_t d = 0; d < part.dim(); d++) {
         std::vector<int64_t> others;
         for (int64_t o = 0; o < part.dim(); o++)
           if (o != d) others.push_back(o);
         at::Tensor sum = others.empty() ? part.to(at::kDouble) : part.sum(others, false, at::kDouble);
-        (d == 0 ? sums[0].narrow(0, from, count) : sums[d]).add_(sum);
+        if (d == 0)
+          first.push_back(sum);
+        else
+          add(d, sum);
       }
     }
+    if (!first.empty()) add(0, first.size() == 1 ? first[0] : at::cat(first));
+  }
+
+  void add(int64_t dim, const at::Tensor &sum) {
+    if (sums[dim].defined())
+      sums[dim].add_(sum);
+    else
+      sums[dim] = sum;
+  }
+
+  at::Tensor take(int64_t dim) {
+    std::lock_guard<std::mutex> lock(mutex);
+    auto dims = static_cast<int64_t>(sums.size());
+    TORCH_CHECK_INDEX(dim >= 0 && dim < dims, "no dimension ", dim, " among ", dims);
+    at::Tensor sum = std::exchange(sums[dim], at::Tensor());
+    return sum.defined() ? sum : at::zeros({weight.dim() ? weight.size(dim) : 1}, weight.options().dtype(at::kDouble));
   }
 };
 
@@ -130,21 +149,14 @@ esp_status esp_accumulator_new(esp_tensor *t, int32_t mode, esp_accumulator **ou
     auto into = std::make_shared<folding>();
     into->weight = leaf.detach();
     into->mode = mode;
-    for (int64_t d = 0; d < std::max<int64_t>(1, leaf.dim()); d++)
-      into->sums.push_back(at::zeros({leaf.dim() ? leaf.size(d) : 1}, into->weight.options().dtype(at::kDouble)));
+    into->sums.resize(std::max<int64_t>(1, leaf.dim()));
     torch::autograd::impl::set_post_acc_grad_hooks(leaf, std::make_unique<fold_hook>(into));
     *out = new esp_accumulator{leaf, into};
   });
 }
 
 esp_result esp_accumulator_take(esp_accumulator *a, int64_t dim) {
-  return guard([&] {
-    std::lock_guard<std::mutex> lock(a->into->mutex);
-    auto dims = static_cast<int64_t>(a->into->sums.size());
-    TORCH_CHECK_INDEX(dim >= 0 && dim < dims, "no dimension ", dim, " among ", dims);
-    at::Tensor &sum = a->into->sums[dim];
-    return std::exchange(sum, at::zeros_like(sum));
-  });
+  return guard([&] { return a->into->take(dim); });
 }
 
 esp_status esp_accumulator_free(esp_accumulator *a) {

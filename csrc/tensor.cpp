@@ -137,14 +137,19 @@ esp_result esp_tensor_places(const esp_tensor *t, int64_t dim) {
   });
 }
 
+// A copy from pinned memory does not wait for what the GPU has still to do. Larger ones would keep much of the host's memory pinned.
+constexpr int64_t pinned_bytes = 32 << 20;
+
 esp_result esp_tensor_from(const void *data, int64_t bytes, esp_ints shape, int32_t dtype, int32_t device) {
   return guard([&] {
     constant here;
-    at::Tensor x = at::empty(ints(shape), options(dtype, -1));
+    at::Device to = device_of(device);
+    bool pinned = to.is_cuda() && bytes > 0 && bytes <= pinned_bytes;
+    at::Tensor x = at::empty(ints(shape), options(dtype, ESP_CPU).pinned_memory(pinned));
     TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "shape ", x.sizes(), " needs ", x.nbytes(), " bytes, ", bytes,
                 " given");
     if (bytes > 0) std::memcpy(x.data_ptr(), data, bytes);
-    return device == ESP_CPU ? x : x.to(device_of(device));
+    return device == ESP_CPU ? x : x.to(to, x.scalar_type(), /*non_blocking=*/pinned);
   });
 }
 

@@ -16,7 +16,7 @@ import (
 // A whole run on a GPU and on the test device, in both precisions: it ends with the same bytes when it is made again, and
 // its student loads anywhere.
 func TestRunOnDevices(t *testing.T) {
-	for device, there := range map[string]bool{"test": torch.LoadTestDevice(), "cuda:0": torch.CUDADevices() > 0} {
+	for device, there := range map[string]bool{"test": torchtest.TestDevice(), "cuda:0": torch.CUDADevices() > 0} {
 		t.Run(device, func(t *testing.T) {
 			if !there {
 				t.Skip("NO DEVICE " + device + ": not tested on it")

@@ -27,9 +27,7 @@ func (f *fold) atOnce(scale float64, passes func(func(pass) error) error) (Score
 			return err
 		}
 		backward(l, scale)
-		for i, p := range f.params {
-			f.take(found, p, accumulators[i])
-		}
+		f.take(found, accumulators)
 		return nil
 	})
 	return found, err
@@ -54,28 +52,51 @@ func (f *fold) inParts(scale float64, passes func(func(pass) error) error) (Scor
 	}
 	found := empty(f.axes)
 	return found, torch.Run(func(*torch.Scope) error {
-		for _, p := range f.params {
+		accumulators := make([]*torch.Accumulator, len(f.params))
+		for i, p := range f.params {
 			sum := p.T().Grad()
 			if sum == nil {
 				continue
 			}
 			p.T().SetGrad(nil)
-			a := torch.AccumulateGrad(p.T(), f.mode)
-			defer a.Close()
+			accumulators[i] = torch.AccumulateGrad(p.T(), f.mode)
+			defer accumulators[i].Close()
 			p.T().Mul(sum).Sum().Backward() // its gradient is the sum
-			f.take(found, p, a)
 		}
+		f.take(found, accumulators)
 		return nil
 	})
 }
 
-// take counts what was folded of a parameter.
-func (f *fold) take(found Scores, p *nn.Param, a *torch.Accumulator) {
-	taken := map[int][]float64{}
-	for _, place := range f.where[p] {
-		if taken[place.dim] == nil {
-			taken[place.dim] = a.Take(place.dim).Floats()
+// take counts what was folded of each parameter; nil where that is nothing. All of it is read at once, since a GPU has to finish for that.
+func (f *fold) take(found Scores, accumulators []*torch.Accumulator) {
+	type line struct{ param, dim int }
+	sums := map[line][]float64{}
+	var order []line
+	var taken []*torch.Tensor
+	for i, p := range f.params {
+		if accumulators[i] == nil {
+			continue
 		}
-		place.add(found, taken[place.dim])
+		for _, place := range f.where[p] {
+			if at := (line{i, place.dim}); sums[at] == nil {
+				sums[at] = make([]float64, p.Shape()[place.dim])
+				order, taken = append(order, at), append(taken, accumulators[i].Take(place.dim))
+			}
+		}
+	}
+	if len(taken) == 0 {
+		return
+	}
+	all := torch.Cat(0, taken...).Floats()
+	for _, at := range order {
+		all = all[copy(sums[at], all):]
+	}
+	for i, p := range f.params {
+		for _, place := range f.where[p] {
+			if sum := sums[line{i, place.dim}]; sum != nil {
+				place.add(found, sum)
+			}
+		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 func needsTestDevice(t *testing.T) {
 	t.Helper()
-	if !torch.LoadTestDevice() {
-		t.Skip("NO TEST DEVICE: make builds it")
+	if !torchtest.TestDevice() {
+		t.Skip("NO TEST DEVICE: make builds it, and it is not there beside a GPU")
 	}
 }
 

@@ -1,4 +1,4 @@
-"""transformers' side of the benchmarks: generate.py FOLDER THREADS. FOLDER holds teacher/, a checkpoint of BLIP-2 with OPT, and data.safetensors. It
+"""transformers' side of the benchmarks: generate.py FOLDER THREADS DEVICE. FOLDER holds teacher/, a checkpoint of BLIP-2 with OPT, and data.safetensors. It
 answers lines of JSON as peer.py does, which says how; the one request is "answer"."""
 import os
 import time
@@ -11,8 +11,8 @@ from network import load_file, normalised
 
 
 class Peer:
-    def __init__(self, folder):
-        self.net = transformers.Blip2ForConditionalGeneration.from_pretrained(os.path.join(folder, "teacher"), dtype=torch.float32).eval()
+    def __init__(self, folder, device):
+        self.net = transformers.Blip2ForConditionalGeneration.from_pretrained(os.path.join(folder, "teacher"), dtype="auto").eval().to(device)
         t = load_file(os.path.join(folder, "data.safetensors"))
         c = self.net.config
         self.pictures = t["answer.pixels"]
@@ -26,7 +26,8 @@ class Peer:
             at = torch.arange(first + i * batch, first + (i + 1) * batch) % len(self.ids)
             pixels, ids = self.pictures[at], self.ids[at]
             start = time.perf_counter()
-            out = self.net.generate(pixel_values=normalised(pixels), input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, num_beams=1,
+            pixels, ids = pixels.to(self.net.device), ids.to(self.net.device)
+            out = self.net.generate(pixel_values=normalised(pixels).to(self.net.dtype), input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, num_beams=1,
                                     max_new_tokens=most, eos_token_id=eos, pad_token_id=eos)
             seconds.append(time.perf_counter() - start)
             for row in out[:, ids.shape[1] :].tolist():

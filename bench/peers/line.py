@@ -8,9 +8,10 @@ import torch
 
 
 def serve(kind, versions={}):
-    """Answers with the methods of kind(FOLDER), until stdin ends."""
+    """Answers with the methods of kind(FOLDER, DEVICE), until stdin ends."""
     torch.set_num_threads(int(sys.argv[2]))
-    peer = kind(sys.argv[1])
+    torch.backends.cudnn.allow_tf32 = False  # as csrc/device.cpp
+    peer = kind(sys.argv[1], sys.argv[3])
     say = sys.stdout
     sys.stdout = sys.stderr  # nothing else may come between the answers
     library = os.path.join(os.path.dirname(torch.__file__), "lib", "libtorch_cpu.so")

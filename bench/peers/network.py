@@ -1,6 +1,8 @@
 """The network of model/ as one writes it in PyTorch eager: nn.Module, fused attention, packed questions, and for answers
 a key-value cache and no mask where none is needed. Its sizes are those of the checkpoint's tensors."""
+import glob
 import json
+import mmap
 import os
 import re
 import struct
@@ -12,13 +14,13 @@ import torch.nn.functional as F
 PREFIX = -1  # the segment of the query tokens, which every question sees
 
 
-DTYPES = {"F32": torch.float32, "I64": torch.int64, "U8": torch.uint8}
+DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "I64": torch.int64, "U8": torch.uint8}
 
 
 def load_file(path):
     """The tensors of a safetensors file, in torch's own memory."""
     with open(path, "rb") as f:
-        data = bytearray(f.read())
+        data = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_COPY)
     size = struct.unpack_from("<Q", data)[0]
     out = {}
     for name, t in json.loads(data[8 : 8 + size]).items():
@@ -120,8 +122,15 @@ class Network(nn.Module):
         super().__init__()
         with open(os.path.join(folder, "config.json")) as f:
             c = json.load(f)
-        t = load_file(os.path.join(folder, "model.safetensors"))
+        t = {}
+        for path in glob.glob(os.path.join(folder, "*.safetensors")):
+            t |= load_file(path)
+        with torch.device("meta"):  # the modules take over the tensors
+            self.build(c, t)
+        self.load_state_dict({rename(k): v for k, v in t.items()}, assign=True)
+        self.register_buffer("zero", torch.zeros((), dtype=self.queries.dtype), persistent=False)
 
+    def build(self, c, t):
         def layers(kind, name, head):
             count = len({re.match(re.escape(name) + r"\.(\d+)", k)[1] for k in t if k.startswith(name + ".")})
             return nn.ModuleList(kind(t, f"{name}.{i}", head) for i in range(count))
@@ -145,12 +154,10 @@ class Network(nn.Module):
         self.language = layers(LanguageLayer, d + "layers", c["text_config"]["head_dim"])
         self.norm = norm(d + "final_layer_norm")
         self.offset = c["text_config"].get("position_offset", 2)  # rows of the table before position 0
-        self.load_state_dict({rename(k): v for k, v in t.items()})
         self.n = self.queries.shape[1]
-        self.register_buffer("zero", torch.zeros(()), persistent=False)
 
     def prefix(self, pictures):
-        x = self.patch(pictures).flatten(2).transpose(1, 2)
+        x = self.patch(pictures.to(self.patch.weight.dtype)).flatten(2).transpose(1, 2)
         x = torch.cat((self.cls.expand(len(x), -1, -1), x), 1) + self.place
         for layer in self.vision:
             x = layer(x)
@@ -167,7 +174,7 @@ class Network(nn.Module):
     def read(self, prefix, batch):
         """The same for a prefix that is there: each token sees it and its own question."""
         own = F.pad(batch["segments"], (self.n, 0), value=PREFIX)
-        causal = torch.ones(own.shape[1], own.shape[1], dtype=torch.bool).tril()
+        causal = torch.ones(own.shape[1], own.shape[1], dtype=torch.bool, device=own.device).tril()
         seen = (own[:, None] == own[:, :, None]).logical_or_(own[:, None] == PREFIX).logical_and_(causal)
         mask = self.zero.masked_fill(~seen, -torch.inf)[:, None]
         first = self.offset + self.n
@@ -181,7 +188,7 @@ class Network(nn.Module):
     @torch.inference_mode()
     def answer(self, pixels, prompt, most, eos):
         """The greedy answer to one question, token ids, about pixels uint8 [1, 3, size, size]."""
-        x = torch.cat((self.prefix(normalised(pixels)), self.words(torch.tensor([prompt]))), 1)
+        x = torch.cat((self.prefix(normalised(pixels)), self.words(torch.tensor([prompt], device=pixels.device))), 1)
         at, caches, out = self.offset + x.shape[1], [[] for _ in self.language], []
         x = x + self.positions.weight[self.offset : at]
         while True:

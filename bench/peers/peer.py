@@ -1,4 +1,4 @@
-"""The Python side of the benchmarks: peer.py FOLDER THREADS. FOLDER holds teacher/ and perhaps student/ (checkpoints) and
+"""The Python side of the benchmarks: peer.py FOLDER THREADS DEVICE. FOLDER holds teacher/ and perhaps student/ (checkpoints) and
 data.safetensors. A request is a line of JSON on stdin, {"do": name, "n": repetitions, ...}; the answer is one on stdout:
 {"seconds": [...]} for a measure, else what was asked for; {"error": text} when it failed."""
 import copy
@@ -14,15 +14,24 @@ from network import Network, load_file, normalised
 
 
 class Peer:
-    def __init__(self, folder):
-        self.nets = {name: Network(os.path.join(folder, name)).eval() for name in ("teacher", "student")
+    def __init__(self, folder, device):
+        self.device = torch.device(device)
+        self.nets = {name: Network(os.path.join(folder, name)).eval().to(self.device) for name in ("teacher", "student")
                      if os.path.exists(os.path.join(folder, name))}
         t = load_file(os.path.join(folder, "data.safetensors"))
         count = 1 + max(int(k.split(".")[1]) for k in t if k.startswith("batch."))
         self.batches = [{k: t[f"batch.{i}.{k}"] for k in ("pixels", "ids", "segments", "positions", "rows", "targets")} for i in range(count)]
         self.pictures, self.prompts = t["answer.pixels"], t["answer.prompts"].tolist()
-        self.one = torch.ones(1), torch.ones(1)
+        self.one = torch.ones(1, device=self.device), torch.ones(1, device=self.device)
         self.compiled = {}
+
+    def wait(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def there(self, batch):
+        """A batch where the networks are."""
+        return {k: v.to(self.device) for k, v in batch.items()}
 
     def tiny(self, n, ops):
         a, b = self.one
@@ -31,6 +40,7 @@ class Peer:
             start = time.perf_counter()
             for _ in range(ops):
                 a + b
+            self.wait()
             seconds.append((time.perf_counter() - start) / ops)
         return {"seconds": seconds}
 
@@ -53,7 +63,8 @@ class Peer:
         return {"seconds": seconds}
 
     def loss(self, net, batch, bf16=False):
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        batch = self.there(batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             logits = net(normalised(batch["pixels"]), batch)
         return F.cross_entropy(logits.float(), batch["targets"])
 
@@ -88,6 +99,7 @@ class Peer:
             torch.nn.utils.clip_grad_norm_(params, clip)
             adam.step()
             adam.zero_grad(set_to_none=True)
+            self.wait()
             seconds.append(time.perf_counter() - start)
         return {"seconds": seconds[1:], "losses": losses}
 
@@ -105,6 +117,7 @@ class Peer:
                 net.zero_grad(set_to_none=True)
             torch._foreach_div_(total, batches)
             scores = {k: [t.sum([o for o in range(t.ndim) if o != d]) for d in range(t.ndim)] for k, t in zip(params, total)}
+            self.wait()
             seconds.append(time.perf_counter() - start)
         blocks = {stack: [sum(scores[f"{stack}.{i}.{k}"][0].sum().item() for k, _ in layer.named_parameters())
                           for i, layer in enumerate(getattr(net, stack))] for stack in ("vision", "qformer", "language")}
@@ -125,14 +138,14 @@ class Peer:
             i %= len(self.prompts)
             pixels, prompt = self.pictures[i : i + 1], self.prompts[i]
             start = time.perf_counter()
-            out = net.answer(pixels, prompt, most, eos)
+            out = net.answer(pixels.to(self.device), prompt, most, eos)
             seconds.append(time.perf_counter() - start)
             answers.append(out)
         return {"seconds": seconds, "answers": answers}
 
     def cut(self, blocks, units):
         """How far the teacher, cut here so that the first units stay, is from the student, which was cut so on the other side."""
-        net, student = copy.deepcopy(self.nets["teacher"]), self.nets["student"]
+        net, student = (copy.deepcopy(self.nets[name]).cpu() for name in ("teacher", "student"))
         cuts.cut_blocks(net, cuts.block_scores(net, "last", [], None), blocks)
         first = {n: {d: torch.arange(p.shape[d], 0.0, -1) for d in range(p.ndim)} for n, p in net.named_parameters()}
         cuts.cut_units(net, first, units)
@@ -141,7 +154,7 @@ class Peer:
 
     def masked(self, units, batch):
         """How far a cut inside heads, of heads and of FFN widths at random is from the same with zeros, of the greatest logit, in float64."""
-        whole = copy.deepcopy(self.nets["teacher"]).double()
+        whole = copy.deepcopy(self.nets["teacher"]).cpu().double()
         drawn = {n: {d: torch.rand(p.shape[d]) for d in range(p.ndim)} for n, p in whole.named_parameters()}
         cut, zeros = copy.deepcopy(whole), dict(whole.named_parameters())
         cuts.cut_units(cut, drawn, units)
@@ -159,7 +172,7 @@ class Peer:
 
     @torch.inference_mode()
     def logits(self, net, batch):
-        b = self.batches[batch]
+        b = self.there(self.batches[batch])
         return {"logits": self.nets[net].eval()(normalised(b["pixels"]), b).flatten().tolist()}
 
 

@@ -39,7 +39,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	threads := flags.Int("threads", 1, "threads of both sides")
 	rounds := flags.Int("rounds", 11, "rounds of each measure; the sides take turns. A measure of over a minute ends after three")
-	device := flags.String("device", "cpu", "`cpu`, cuda, cuda:N or auto: where to measure. PyTorch is measured on the CPU alone")
+	device := flags.String("device", "cpu", "`cpu`, cuda, cuda:N or auto: where to measure; PyTorch there is that of python3")
 	only := flags.String("only", "", "take the measures alone whose names hold this `text`, such as answer")
 	all := flags.Bool("all", false, "measure other sizes and other peers too, which takes most of an hour")
 	large := flags.String("large", "", "time load, cut and export of the checkpoint in a `folder` instead, from a cold cache, beside a copy of its files")
