@@ -39,12 +39,24 @@ func TestSeveralTargets(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	cfg := aimed(t, out, "[[target]]\nname = \"big\"\nratio = 2\ndivisions = 2\n[[target]]\nname = \"small\"\nparameters = 9000\ndivisions = 1\n", "stage.hidden.distil.steps=12")
 	trained := 0
+	foreseen := map[string]float64{} // what the phases of the divisions weigh
 	r, err := runWith(context.Background(), cfg, func(e event.Event) {
-		if p, ok := e.(event.Phase); ok && p.Stage == "teacher" && p.Name == "train" {
-			trained++
+		switch e := e.(type) {
+		case event.Phase:
+			if e.Stage == "teacher" && e.Name == "train" {
+				trained++
+			}
+		case event.Outline:
+			for _, w := range e.Work {
+				if w.Stage == "big" {
+					foreseen[w.Phase] = w.Weight
+				}
+			}
 		}
 	})
 	require.NoError(t, err)
+	assert.Positive(t, foreseen["score hidden"])
+	assert.Less(t, foreseen["score hidden"], foreseen["score blocks"], "a division is cut from stage to stage")
 	assert.Equal(t, 2, trained, "training and its refinement, once for both")
 	require.Len(t, r.Students, 2)
 	for i, s := range r.Students {

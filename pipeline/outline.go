@@ -39,8 +39,10 @@ func outlineOf(cfg *config.Config, t *teacher.Teacher, c corpora, goals []*goal)
 			o.prefix = g.name + "/"
 		}
 		stages := g.divisions[0].Config
-		if n := len(g.divisions); n > 1 {
-			o.divisions(cmp.Or(g.name, "target"), stages, float64(n), t.Declared())
+		if len(g.divisions) > 1 {
+			if err := o.divisions(cmp.Or(g.name, "target"), g.divisions, t.Declared()); err != nil {
+				return event.Outline{}
+			}
 		}
 		if err := o.stages(stages, t.Declared()); err != nil {
 			return event.Outline{}
@@ -139,17 +141,33 @@ func (o *outline) distilling(s *config.StageConfig, n model.Network, steps int) 
 	return backward * o.forward(n) * float64(steps*s.Distil.Batch*max(1, s.Distil.Accumulate))
 }
 
-// divisions are the short stages of each division that is tried.
-func (o *outline) divisions(name string, c *config.Config, times float64, n model.Network) {
-	steps, _ := stepsOfDivisions(o.cfg.Stages, int(times))
-	steps /= len(c.Stages) + 1
-	o.group++
-	for i, stage := range c.Stages.Names() {
-		s := &c.Stages[i]
-		o.among(int(times), name, "score "+stage, "", o.scoring(s, n))
-		o.among(int(times), name, "distil "+stage, "", o.distilling(s, n, steps))
+// divisions are the short stages of each division that is tried. What a phase of theirs costs is the mean over the divisions.
+func (o *outline) divisions(name string, of []*stage.Division, n model.Network) error {
+	steps, _ := stepsOfDivisions(o.cfg.Stages, len(of))
+	steps /= len(o.cfg.Stages) + 1
+	score, distil, answer := make([]float64, len(o.cfg.Stages)), make([]float64, len(o.cfg.Stages)), 0.
+	times := float64(len(of))
+	for _, d := range of {
+		before := n
+		for i := range d.Config.Stages {
+			s := &d.Config.Stages[i]
+			after, err := s.Declare(before, s.Cuts)
+			if err != nil {
+				return err
+			}
+			score[i] += o.scoring(s, before) / times
+			distil[i] += o.distilling(s, after, steps) / times
+			before = after
+		}
+		answer += o.answering(before, o.c.Validation) / times
 	}
-	o.among(2*int(times), name, "measure", "", o.answering(n, o.c.Validation))
+	o.group++
+	for i, own := range o.cfg.Stages.Names() {
+		o.among(len(of), name, "score "+own, "", score[i])
+		o.among(len(of), name, "distil "+own, "", distil[i])
+	}
+	o.among(2*len(of), name, "measure", "", answer)
+	return nil
 }
 
 // stages are those of one student.
