@@ -211,8 +211,8 @@ func (s *subject) asked() (n int) {
 
 // answerTogether is a network's turn: it answers all questions of all pictures, again and again. The first turn warms up.
 func (s *subject) answerTogether(ctx context.Context, workers int) error {
-	batches, err := measurement.Round(ctx, throughputTurn, func() error { return s.answerBatch(ctx, workers) })
-	s.rates = append(s.rates, batches*float64(s.asked()))
+	rate, err := measurement.Round(ctx, throughputTurn, func() error { return s.answerBatch(ctx, workers) })
+	s.rates = append(s.rates, rate*float64(s.asked())) // of batches, and of answers
 	return err
 }
 

@@ -59,7 +59,7 @@ func short(d torch.DType) string {
 	return map[torch.DType]string{torch.Float32: "fp32", torch.BFloat16: "bf16"}[d]
 }
 
-// parts are all measures, or those of the default job's size alone.
+// parts are all measures, or those of the default job's size alone. Networks that fill a GPU are measured there alone, and the other sizes on the CPU.
 func parts(all bool, on torch.Device) []part {
 	d := defaultSize
 	list := []part{{d, []measure{
