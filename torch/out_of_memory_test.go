@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	slack = 128 << 20 // of address space, for threads and for Go
+	slack = 512 << 20 // of address space, for Go and for threads, each of which has its stack and 64 MiB of malloc's
 	side  = 16 << 10  // a float32 matrix of this many rows and columns takes 1 GiB
 )
 
