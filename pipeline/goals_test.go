@@ -186,3 +186,30 @@ func TestNoTryMissesTheTarget(t *testing.T) {
 	assert.Equal(t, []string{"as configured", "n more steps", "the same size in n cuts"}, tried)
 	require.NoError(t, r.chain.Close())
 }
+
+// Before a target's divisions were tried, a stage is foreseen at the mean of their sizes.
+func TestOutlineOfDivisions(t *testing.T) {
+	torchtest.Setup(t)
+	cfg, err := aimed(t, filepath.Join(t.TempDir(), "run"), "[target]\nratio = 2\ndivisions = 2\n", "stage.hidden.distil.steps=12").Resolve()
+	require.NoError(t, err)
+	r, err := open(cfg, Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.chain.Close()) }()
+	p, err := prepare(context.Background(), r)
+	require.NoError(t, err)
+	defer p.teacher.Free()
+	weight := func(goals ...*goal) float64 {
+		for _, w := range outlineOf(cfg, p.teacher, p.corpora, goals).Work {
+			if w.Stage == "hidden" && w.Phase == "score" {
+				return w.Weight
+			}
+		}
+		t.Fatal("the stage is not scored")
+		return 0
+	}
+	divisions := p.goals[0].divisions
+	require.Len(t, divisions, 2)
+	first, second := weight(&goal{divisions: divisions[:1]}), weight(&goal{divisions: divisions[1:]})
+	require.NotEqual(t, first, second)
+	assert.InEpsilon(t, (first+second)/2, weight(p.goals[0]), 1e-12)
+}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"espalier/model"
@@ -38,17 +39,16 @@ func outlineOf(cfg *config.Config, t *teacher.Teacher, c corpora, goals []*goal)
 		if g.name != "" {
 			o.prefix = g.name + "/"
 		}
-		stages := g.divisions[0].Config
 		if len(g.divisions) > 1 {
 			if err := o.divisions(cmp.Or(g.name, "target"), g.divisions, t.Declared()); err != nil {
 				return event.Outline{}
 			}
 		}
-		if err := o.stages(stages, t.Declared()); err != nil {
+		if err := o.student(g.divisions, t.Declared()); err != nil {
 			return event.Outline{}
 		}
 	}
-	return event.Outline{Work: o.work}
+	return event.Outline{Work: slices.DeleteFunc(o.work, func(w event.Work) bool { return w.Weight <= 0 })}
 }
 
 func typicalOf(c *corpus.Corpus, of *model.Config) (t typical) {
@@ -87,9 +87,7 @@ func (o *outline) add(stage, name, detail string, weight float64) {
 
 // among adds phases to the group at hand, whose order is not known. An empty detail stands for any.
 func (o *outline) among(times int, stage, name, detail string, weight float64) {
-	if weight > 0 {
-		o.work = append(o.work, event.Work{Stage: stage, Phase: name, Detail: detail, Times: times, Group: o.group, Weight: weight})
-	}
+	o.work = append(o.work, event.Work{Stage: stage, Phase: name, Detail: detail, Times: times, Group: o.group, Weight: weight})
 }
 
 func (o *outline) teacher(n model.Network) {
@@ -167,6 +165,32 @@ func (o *outline) divisions(name string, of []*stage.Division, n model.Network) 
 		o.among(len(of), name, "distil "+own, "", distil[i])
 	}
 	o.among(2*len(of), name, "measure", "", answer)
+	return nil
+}
+
+// student is the stages towards a goal. What a phase of theirs costs is the mean over the divisions, of which any may turn out best.
+func (o *outline) student(of []*stage.Division, n model.Network) error {
+	before, group := len(o.work), o.group
+	var mean []event.Work
+	for _, d := range of {
+		o.work, o.group = o.work[:before], group
+		c := d.Config.Clone()
+		if len(of) > 1 {
+			spend(c.Stages, len(of))
+		}
+		if err := o.stages(c, n); err != nil {
+			return err
+		}
+		own := o.work[before:]
+		if mean == nil {
+			mean = make([]event.Work, len(own))
+		}
+		for i, w := range own { // a division has the same phases, at other sizes
+			w.Weight = mean[i].Weight + w.Weight/float64(len(of))
+			mean[i] = w
+		}
+	}
+	o.work = append(o.work[:before], mean...)
 	return nil
 }
 

@@ -70,7 +70,7 @@ func planned(ctx context.Context, r *run, span time.Duration) (*forecast.Forecas
 		}
 	}
 	if len(p.goals[0].divisions) > 1 {
-		f.Notes = append(f.Notes, fmt.Sprintf("sizes and times are those of the division %q; the run tries %d and goes on with the best one", p.goals[0].divisions[0].Report.Name, len(p.goals[0].divisions)))
+		f.Notes = append(f.Notes, fmt.Sprintf("sizes are those of the division %q; the run tries %d and goes on with the best one; times are the mean over them", p.goals[0].divisions[0].Report.Name, len(p.goals[0].divisions)))
 	}
 	f.Notes = append(f.Notes, "not in it: further tries of a stage whose gate does not pass; what is kept of earlier runs is not computed again")
 	return f, nil
@@ -283,9 +283,10 @@ func (h *rehearsal) tell(f *forecast.Forecast, whole bool) error {
 			phases = phases[:n-1]
 		}
 	}
+	outline, rehearsed := h.outlines()
 	for i := range h.goals {
 		w := forecast.Work{Config: h.real[i], Rehearsed: h.small[i], Train: h.seen(h.corpora.train.Split.Parts().Pictures()), Splits: map[string]int{},
-			Candidate: min(h.corpora.Validation.Split.Len(), stage.CandidatePictures)}
+			Candidate: min(h.corpora.Validation.Split.Len(), stage.CandidatePictures), Mean: outline, Rehearsal: rehearsed}
 		w.Names = w.Config.Stages.Names()
 		w.Splits["validation"], w.Splits["test"] = h.corpora.Validation.Split.Parts().Pictures(), h.corpora.Test.Split.Parts().Pictures()
 		if h.corpora.OOD != nil {
@@ -293,8 +294,7 @@ func (h *rehearsal) tell(f *forecast.Forecast, whole bool) error {
 		}
 		lines = append(lines, forecast.Lines(w, ofGoal(phases, h.goals, i))...)
 	}
-	outline := outlineOf(h.run.cfg, h.teacher, h.corpora, h.goals)
-	f.Lines = forecast.Merged(append(lines, forecast.Rest(outline.Work, phases)...))
+	f.Lines = forecast.Merged(append(lines, forecast.Rest(outline, phases)...))
 	need, err := stage.NeedOf(h.input(h.goals[0]), h.loaded)
 	if err != nil {
 		return err
@@ -309,6 +309,16 @@ func (h *rehearsal) tell(f *forecast.Forecast, whole bool) error {
 	}
 	h.disk(f)
 	return nil
+}
+
+// outlines are the run's, where a stage costs the mean over the divisions, and with the first divisions alone, which are rehearsed.
+func (h *rehearsal) outlines() (run, rehearsed []event.Work) {
+	var firsts []*goal
+	for i, g := range h.goals {
+		firsts = append(firsts, &goal{name: g.name, divisions: []*stage.Division{{Config: h.real[i]}}})
+	}
+	of := func(goals []*goal) []event.Work { return outlineOf(h.run.cfg, h.teacher, h.corpora, goals).Work }
+	return of(h.goals), of(firsts)
 }
 
 // seen is how many of so many training pictures the stages see.

@@ -18,6 +18,8 @@ type Work struct {
 	Splits    map[string]int // pictures of validation, test and ood
 	Rehearsed *config.Config // the rehearsal's
 	Candidate int            // pictures that candidates answer
+	// What the phases weigh in the run, on the mean over what it may choose, and at the sizes of the rehearsal.
+	Mean, Rehearsal []event.Work
 }
 
 // Line is a piece of a run's work, and how long it takes.
@@ -33,6 +35,7 @@ type Line struct {
 func Lines(w Work, phases []*Phase) (lines []Line) {
 	for _, p := range phases {
 		l := w.line(p)
+		l.Seconds *= w.scale(p.Phase)
 		p.foretold = l.Seconds
 		lines = append(lines, l)
 	}
@@ -108,6 +111,23 @@ func Merged(lines []Line) (out []Line) {
 		out = append(out, l)
 	}
 	return out
+}
+
+// scale is what a phase weighs in the run, over what it weighs at the rehearsal's sizes. Most of a measurement of speed is time that is set.
+func (w Work) scale(p event.Phase) float64 {
+	weight := func(outline []event.Work) float64 {
+		for _, o := range outline {
+			if o.Is(p) && kindOf(o) != "speed" {
+				return o.Weight
+			}
+		}
+		return 0
+	}
+	run, rehearsed := weight(w.Mean), weight(w.Rehearsal)
+	if run == 0 || rehearsed == 0 {
+		return 1
+	}
+	return run / rehearsed
 }
 
 // line is a phase with all its units.

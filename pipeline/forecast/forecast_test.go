@@ -93,6 +93,19 @@ func TestLines(t *testing.T) {
 	assert.InDelta(t, Seconds(lines), Seconds(lines[:1])+Seconds(lines[1:]), 1e-9)
 }
 
+// What is rehearsed at other sizes than the run's mean takes more or less by what it weighs; a measurement of speed does not.
+func TestLinesOfOtherSizes(t *testing.T) {
+	distil, speed := event.Phase{Stage: "a", Name: "distil", Detail: "cut 1/1"}, event.Phase{Stage: "a", Name: "measure", Detail: "distilled speed"}
+	weighing := func(weight float64) []event.Work {
+		return []event.Work{{Stage: "a", Phase: "distil", Detail: "cut 1/1", Times: 1, Weight: weight}, {Stage: "a", Phase: "measure", Detail: "distilled speed", Times: 1, Weight: weight}}
+	}
+	c := config.Default()
+	w := Work{Config: c, Rehearsed: c, Mean: weighing(3), Rehearsal: weighing(4)}
+	lines := Lines(w, play(timed{distil, 8}, timed{speed, 8}))
+	assert.InDelta(t, 6, lines[0].Seconds, 1e-9)
+	assert.InDelta(t, 8, lines[1].Seconds, 1e-9)
+}
+
 // What was not reached takes as long for its weight as what was: as other work of its kind where there is some.
 func TestRest(t *testing.T) {
 	phases := play(timed{event.Phase{Stage: "a", Name: "score", Detail: "cut 1/1"}, 2}, timed{event.Phase{Stage: "a", Name: "distil", Detail: "cut 1/1"}, 8})
