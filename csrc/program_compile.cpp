@@ -1,729 +1,235 @@
-// The compiler of recorded programs. Each value of the graph is known (a constant, a parameter, or what depends on these alone),
-// or has a place: a strided view of a buffer. Operations that only look at elements in another way give another view; the
-// others give instructions, with an activation and a sum that follow a product joined to it.
+// Memory, values and the order of work of the compiler of recorded programs.
 #include "program_compile.h"
 
-#include <ATen/Parallel.h>
-#include <torch/csrc/jit/runtime/operator.h>
-
 #include <algorithm>
-#include <cmath>
-#include <unordered_map>
-#include <unordered_set>
+
+#include "program_compiler.h"
 
 namespace espalier {
 
-namespace {
+part compiler::made() {
+  inputs();
+  for (jit_node n : source_.graph.nodes())
+    if (!done_.count(n)) visit(n);
+  outputs();
+  plan();
+  return std::move(part_);
+}
 
-using jit_value = const torch::jit::Value *;
-using jit_node = const torch::jit::Node *;
-using extents = std::vector<int64_t>;
+int compiler::add(buffer b) {
+  part_.buffers.push_back(b);
+  return static_cast<int>(part_.buffers.size()) - 1;
+}
 
-constexpr int most_dims = 8;
-constexpr double parallel_work = 4e6;  // multiplications, below which a product is one thread's
+place compiler::temporary(extents sizes) {
+  place p;
+  p.sizes = std::move(sizes);
+  p.strides = contiguous_strides(p.sizes);
+  buffer b{buffer::temporary};
+  b.size = p.count();
+  p.buffer = add(b);
+  return p;
+}
 
-struct place {
-  int buffer = -1;
-  int64_t offset = 0;
-  extents sizes, strides;
-  bool integers = false;
+int compiler::slot(size_t i, int64_t size) {
+  while (slots_.size() <= i) {
+    buffer b{buffer::slot};
+    b.index = static_cast<int64_t>(slots_.size());
+    slots_.push_back(add(b));
+  }
+  if (program_.slots.size() <= i) program_.slots.resize(i + 1);
+  program_.slots[i] = std::max(program_.slots[i], size);
+  return slots_[i];
+}
 
-  int64_t count() const { return c10::multiply_integers(sizes); }
-};
+void compiler::inputs() {
+  auto given = source_.graph.inputs();
+  size_t at = 0;
+  for (const at::Tensor &t : source_.parameters) known_[given[at++]] = t;
+  int64_t plain = static_cast<int64_t>(source_.inputs.size()) - source_.states;
+  for (int64_t i = 0; i < static_cast<int64_t>(source_.inputs.size()); i++) {
+    const at::Tensor &t = source_.inputs[i];
+    place p;
+    p.sizes = t.sizes().vec();
+    p.strides = contiguous_strides(p.sizes);
+    p.integers = t.scalar_type() == at::kLong;
+    TORCH_CHECK(p.integers || t.scalar_type() == at::kFloat, "an input is ", t.scalar_type());
+    if (i < plain) {
+      buffer b{buffer::input};
+      b.index = i;
+      p.buffer = add(b);
+      part_.inputs.push_back(p.count());
+    } else {
+      p.buffer = slot(source_.from + i - plain, p.count());
+    }
+    places_[given[at++]] = p;
+  }
+}
 
-extents contiguous_strides(const extents &sizes) {
+place compiler::constant(const at::Tensor &t) {
+  TORCH_CHECK(t.scalar_type() == at::kFloat, "a constant is ", t.scalar_type());
+  at::Tensor plain = t.contiguous();
+  if (program_.is_parameter(plain)) {
+    auto &copy = program_.copies[plain.const_data_ptr()];
+    if (!copy.plain.defined() || copy.plain.numel() < plain.numel()) copy.plain = plain.clone();
+    part_.keeps.push_back(copy.plain);
+    plain = copy.plain.flatten().narrow(0, 0, plain.numel()).view(t.sizes());
+  } else {
+    part_.keeps.push_back(plain);
+  }
+  place p;
+  p.sizes = plain.sizes().vec();
+  p.strides = contiguous_strides(p.sizes);
+  auto [found, fresh] = constants_.emplace(plain.const_data_ptr(), 0);
+  if (fresh) {
+    buffer b{buffer::constant};
+    b.data = plain.const_data_ptr();
+    found->second = add(b);
+  }
+  p.buffer = found->second;
+  return p;
+}
+
+const float *compiler::packed(const at::Tensor &weight) {
+  TORCH_CHECK(weight.scalar_type() == at::kFloat && weight.dim() == 2, "a product with a weight ", weight.scalar_type(), " ", weight.sizes());
+  auto &copy = program_.copies[weight.const_data_ptr()];
+  if (!copy.packed) {
+    if (!program_.is_parameter(weight)) copy.of = weight;
+    int64_t columns = weight.size(0), depth = weight.size(1);
+    copy.packed = std::make_unique<floats>();
+    copy.packed->reserve(kernels_.packed(depth, columns));
+    kernels_.pack(depth, columns, weight.const_data_ptr<float>(), weight.stride(1), weight.stride(0), copy.packed->data());
+  }
+  return copy.packed->data();
+}
+
+bool compiler::is_known(jit_value v) {
+  if (known_.count(v)) return true;
+  if (v->node()->kind() != c10::prim::Constant) return false;
+  known_[v] = *torch::jit::toIValue(v);  // it may stand behind the operation that looks ahead
+  return true;
+}
+
+const c10::IValue &compiler::known(jit_value v) {
+  TORCH_CHECK_NOT_IMPLEMENTED(is_known(v), "a program needs to know beforehand what ", v->node()->kind().toQualString(), " gives");
+  return known_.at(v);
+}
+
+place compiler::at(jit_value v) {
+  auto found = places_.find(v);
+  if (found != places_.end()) return found->second;
+  const c10::IValue &k = known(v);
+  if (k.isTensor()) {
+    at::Tensor t = k.toTensor();
+    return constant(t.dim() == 0 ? t.to(at::kFloat) : t);
+  }
+  return constant(at::scalar_tensor(k.toScalar(), at::kFloat));
+}
+
+extents compiler::sizes_of(jit_value v) const {
+  auto type = v->type()->cast<c10::TensorType>();
+  TORCH_CHECK(type, v->node()->kind().toQualString(), " gives no tensor");
+  auto sizes = type->sizes().concrete_sizes();
+  TORCH_CHECK(sizes, v->node()->kind().toQualString(), " gives a tensor of unknown size");
+  TORCH_CHECK(type->scalarType() == at::kFloat, v->node()->kind().toQualString(), " gives ",
+              type->scalarType() ? c10::toString(*type->scalarType()) : "an unknown dtype", ", and programs compute in float32 alone");
+  return *sizes;
+}
+
+void compiler::emit(std::initializer_list<int> touched, instruction run) {
+  int now = static_cast<int>(part_.instructions.size());
+  for (int b : touched) {
+    if (b < 0) continue;
+    buffer &used = part_.buffers[b];
+    if (used.first < 0) used.first = now;
+    used.last = now;
+  }
+  part_.instructions.push_back(std::move(run));
+}
+
+void compiler::copy(const place &from, const place &to) {
+  walk<2> w(from.sizes, {from.strides, to.strides});
+  emit({from.buffer, to.buffer}, [=, source = from.buffer, target = to.buffer, a = from.offset, b = to.offset](addresses at, float *) {
+    const float *x = floats_at(at, source, a);
+    float *y = floats_of(at, target, b);
+    w.each([&](const int64_t *o) {
+      if (w.run_step[0] == 1 && w.run_step[1] == 1) {
+        memcpy(y + o[1], x + o[0], w.run * sizeof(float));
+        return;
+      }
+      for (int64_t i = 0; i < w.run; i++) y[o[1] + i * w.run_step[1]] = x[o[0] + i * w.run_step[0]];
+    });
+  });
+}
+
+place compiler::solid(const place &p) {
+  TORCH_CHECK(!p.integers, "integers are copied");
+  place out = temporary(p.sizes);
+  copy(p, out);
+  return out;
+}
+
+std::pair<place, matrix> compiler::rows_of(place p) {
+  auto m = as_matrix(p);
+  if (!m) {
+    p = solid(p);
+    m = as_matrix(p);
+  }
+  return {p, *m};
+}
+
+extents compiler::broadcast(const place &p, const extents &sizes) {
   extents strides(sizes.size());
-  int64_t step = 1;
-  for (size_t i = sizes.size(); i-- > 0; step *= std::max<int64_t>(1, sizes[i])) strides[i] = step;
+  TORCH_CHECK(p.sizes.size() <= sizes.size(), "a tensor of more dimensions than the result");
+  size_t shift = sizes.size() - p.sizes.size();
+  for (size_t i = 0; i < p.sizes.size(); i++) {
+    TORCH_CHECK(p.sizes[i] == sizes[i + shift] || p.sizes[i] == 1, "sizes ", p.sizes, " and ", sizes);
+    strides[i + shift] = p.sizes[i] == 1 ? 0 : p.strides[i];
+  }
   return strides;
 }
 
-// matrix is a place as rows that lie apart by one step.
-struct matrix {
-  int64_t rows, columns, step;
-};
-
-std::optional<matrix> as_matrix(const place &p) {
-  if (p.sizes.empty() || (p.strides.back() != 1 && p.sizes.back() != 1)) return std::nullopt;
-  matrix m{1, p.sizes.back(), p.sizes.back()};
-  for (size_t i = p.sizes.size() - 1; i-- > 0;) {
-    if (p.sizes[i] == 1) continue;
-    if (m.rows == 1)
-      m.step = p.strides[i];
-    else if (p.strides[i] != m.step * m.rows)
-      return std::nullopt;
-    m.rows *= p.sizes[i];
+void compiler::outputs() {
+  auto given = source_.graph.outputs();
+  int now = static_cast<int>(part_.instructions.size());
+  size_t i = 0;
+  if (source_.logits) {
+    place p = at(given[i++]);
+    if (p.strides != contiguous_strides(p.sizes)) p = solid(p);
+    part_.logits = p.buffer;
+    part_.logits_offset = p.offset;
+    part_.vocabulary = p.count();
   }
-  return m;
+  for (size_t state = source_.to; i < given.size(); i++, state++) {
+    place p = at(given[i]), to;
+    to.sizes = p.sizes;
+    to.strides = contiguous_strides(p.sizes);
+    to.buffer = slot(state, p.count());
+    if (p.buffer != to.buffer || p.offset != 0) copy(p, to);
+  }
+  now = std::max(now, static_cast<int>(part_.instructions.size()));
+  if (part_.logits >= 0) part_.buffers[part_.logits].last = now;
 }
 
-// walk calls f with the offsets of N operands at each run of the last dimension.
-template <size_t N>
-struct walk {
-  int dims = 0;  // without the last
-  int64_t sizes[most_dims] = {}, steps[N][most_dims] = {}, run = 1, run_step[N] = {};
-
-  walk(const extents &of, const std::array<extents, N> &strides) {
-    TORCH_CHECK(of.size() <= most_dims, "a tensor of ", of.size(), " dimensions");
-    for (size_t i = 0; i < of.size(); i++) {
-      if (i + 1 == of.size()) {
-        run = of[i];
-        for (size_t n = 0; n < N; n++) run_step[n] = strides[n][i];
-      } else if (of[i] != 1) {
-        sizes[dims] = of[i];
-        for (size_t n = 0; n < N; n++) steps[n][dims] = strides[n][i];
-        dims++;
-      }
+void compiler::plan() {
+  std::vector<const buffer *> placed;
+  for (buffer &b : part_.buffers) {
+    if (b.kind != buffer::temporary) continue;
+    if (b.first < 0) b.first = b.last = 0;
+    int64_t size = (b.size + 15) / 16 * 16;
+    std::vector<std::pair<int64_t, int64_t>> taken;
+    for (const buffer *o : placed)
+      if (o->first <= b.last && b.first <= o->last) taken.emplace_back(o->offset, o->offset + (o->size + 15) / 16 * 16);
+    std::sort(taken.begin(), taken.end());
+    b.offset = 0;
+    for (auto [from, to] : taken) {
+      if (b.offset + size <= from) break;
+      b.offset = std::max(b.offset, to);
     }
+    part_.arena = std::max(part_.arena, b.offset + size);
+    placed.push_back(&b);
   }
-
-  template <class F>
-  void each(F &&f) const {
-    int64_t at[most_dims] = {}, offset[N] = {};
-    for (;;) {
-      f(offset);
-      int d = dims - 1;
-      for (; d >= 0; d--) {
-        for (size_t n = 0; n < N; n++) offset[n] += steps[n][d];
-        if (++at[d] < sizes[d]) break;
-        for (size_t n = 0; n < N; n++) offset[n] -= steps[n][d] * sizes[d];
-        at[d] = 0;
-      }
-      if (d < 0) return;
-    }
-  }
-};
-
-// Operations that may give a view.
-const std::unordered_set<std::string> views = {
-    "aten::flatten", "aten::reshape", "aten::view", "aten::unflatten", "aten::transpose", "aten::permute", "aten::select",
-    "aten::slice",   "aten::narrow",  "aten::unsqueeze", "aten::squeeze", "aten::expand",  "aten::contiguous", "aten::detach",
-    "aten::to",      "aten::size",    "aten::alias"};
-
-class compiler {
- public:
-  compiler(esp_program &program, const program_source &source) : program_(program), source_(source), kernels_(chosen_kernels()) {}
-
-  part made() {
-    inputs();
-    for (jit_node n : source_.graph.nodes())
-      if (!done_.count(n)) visit(n);
-    outputs();
-    plan();
-    return std::move(part_);
-  }
-
- private:
-  esp_program &program_;
-  const program_source &source_;
-  const kernels &kernels_;
-  part part_;
-  std::unordered_map<jit_value, c10::IValue> known_;
-  std::unordered_map<jit_value, place> places_;
-  std::unordered_set<jit_node> done_;
-  std::vector<int> slots_;  // the buffer of each
-  std::unordered_map<const void *, int> constants_;
-
-  // --- memory
-
-  int add(buffer b) {
-    part_.buffers.push_back(b);
-    return static_cast<int>(part_.buffers.size()) - 1;
-  }
-
-  place temporary(extents sizes) {
-    place p;
-    p.sizes = std::move(sizes);
-    p.strides = contiguous_strides(p.sizes);
-    buffer b{buffer::temporary};
-    b.size = p.count();
-    p.buffer = add(b);
-    return p;
-  }
-
-  int slot(size_t i, int64_t size) {
-    while (slots_.size() <= i) {
-      buffer b{buffer::slot};
-      b.index = static_cast<int64_t>(slots_.size());
-      slots_.push_back(add(b));
-    }
-    if (program_.slots.size() <= i) program_.slots.resize(i + 1);
-    program_.slots[i] = std::max(program_.slots[i], size);
-    return slots_[i];
-  }
-
-  void inputs() {
-    auto given = source_.graph.inputs();
-    size_t at = 0;
-    for (const at::Tensor &t : source_.parameters) known_[given[at++]] = t;
-    int64_t plain = static_cast<int64_t>(source_.inputs.size()) - source_.states;
-    for (int64_t i = 0; i < static_cast<int64_t>(source_.inputs.size()); i++) {
-      const at::Tensor &t = source_.inputs[i];
-      place p;
-      p.sizes = t.sizes().vec();
-      p.strides = contiguous_strides(p.sizes);
-      p.integers = t.scalar_type() == at::kLong;
-      TORCH_CHECK(p.integers || t.scalar_type() == at::kFloat, "an input is ", t.scalar_type());
-      if (i < plain) {
-        buffer b{buffer::input};
-        b.index = i;
-        p.buffer = add(b);
-        part_.inputs.push_back(p.count());
-      } else {
-        p.buffer = slot(source_.from + i - plain, p.count());
-      }
-      places_[given[at++]] = p;
-    }
-  }
-
-  // constant is the place of known elements. Those of parameters are copied, once for all parts: whoever frees a network gets
-  // its memory back.
-  place constant(const at::Tensor &t) {
-    TORCH_CHECK(t.scalar_type() == at::kFloat, "a constant is ", t.scalar_type());
-    at::Tensor plain = t.contiguous();
-    if (program_.is_parameter(plain)) {
-      auto &copy = program_.copies[plain.const_data_ptr()];
-      if (!copy.plain.defined() || copy.plain.numel() < plain.numel()) copy.plain = plain.clone();
-      part_.keeps.push_back(copy.plain);
-      plain = copy.plain.flatten().narrow(0, 0, plain.numel()).view(t.sizes());
-    } else {
-      part_.keeps.push_back(plain);
-    }
-    place p;
-    p.sizes = plain.sizes().vec();
-    p.strides = contiguous_strides(p.sizes);
-    auto [found, fresh] = constants_.emplace(plain.const_data_ptr(), 0);
-    if (fresh) {
-      buffer b{buffer::constant};
-      b.data = plain.const_data_ptr();
-      found->second = add(b);
-    }
-    p.buffer = found->second;
-    return p;
-  }
-
-  const float *packed(const at::Tensor &weight) {
-    TORCH_CHECK(weight.scalar_type() == at::kFloat && weight.dim() == 2, "a product with a weight ", weight.scalar_type(), " ", weight.sizes());
-    auto &copy = program_.copies[weight.const_data_ptr()];
-    if (!copy.packed) {
-      if (!program_.is_parameter(weight)) copy.of = weight;
-      int64_t columns = weight.size(0), depth = weight.size(1);
-      copy.packed = std::make_unique<floats>();
-      copy.packed->reserve(kernels_.packed(depth, columns));
-      kernels_.pack(depth, columns, weight.const_data_ptr<float>(), weight.stride(1), weight.stride(0), copy.packed->data());
-    }
-    return copy.packed->data();
-  }
-
-  // --- values
-
-  bool is_known(jit_value v) {
-    if (known_.count(v)) return true;
-    if (v->node()->kind() != c10::prim::Constant) return false;
-    known_[v] = *torch::jit::toIValue(v);  // it may stand behind the operation that looks ahead
-    return true;
-  }
-
-  const c10::IValue &known(jit_value v) {
-    TORCH_CHECK_NOT_IMPLEMENTED(is_known(v), "a program needs to know beforehand what ", v->node()->kind().toQualString(), " gives");
-    return known_.at(v);
-  }
-
-  place at(jit_value v) {
-    auto found = places_.find(v);
-    if (found != places_.end()) return found->second;
-    const c10::IValue &k = known(v);
-    if (k.isTensor()) {
-      at::Tensor t = k.toTensor();
-      return constant(t.dim() == 0 ? t.to(at::kFloat) : t);
-    }
-    return constant(at::scalar_tensor(k.toScalar(), at::kFloat));
-  }
-
-  extents sizes_of(jit_value v) const {
-    auto type = v->type()->cast<c10::TensorType>();
-    TORCH_CHECK(type, v->node()->kind().toQualString(), " gives no tensor");
-    auto sizes = type->sizes().concrete_sizes();
-    TORCH_CHECK(sizes, v->node()->kind().toQualString(), " gives a tensor of unknown size");
-    TORCH_CHECK(type->scalarType() == at::kFloat, v->node()->kind().toQualString(), " gives ",
-                type->scalarType() ? c10::toString(*type->scalarType()) : "an unknown dtype", ", and programs compute in float32 alone");
-    return *sizes;
-  }
-
-  // only is the one node that uses a value, or NULL.
-  jit_node only(jit_value v) const { return v->uses().size() == 1 ? v->uses()[0].user : nullptr; }
-
-  // --- instructions
-
-  void emit(std::initializer_list<int> touched, instruction run) {
-    int now = static_cast<int>(part_.instructions.size());
-    for (int b : touched) {
-      if (b < 0) continue;
-      buffer &used = part_.buffers[b];
-      if (used.first < 0) used.first = now;
-      used.last = now;
-    }
-    part_.instructions.push_back(std::move(run));
-  }
-
-  static const float *floats_at(addresses a, int buffer, int64_t offset) { return static_cast<const float *>(a[buffer]) + offset; }
-  static float *floats_of(addresses a, int buffer, int64_t offset) { return static_cast<float *>(a[buffer]) + offset; }
-
-  void copy(const place &from, const place &to) {
-    walk<2> w(from.sizes, {from.strides, to.strides});
-    emit({from.buffer, to.buffer}, [=, source = from.buffer, target = to.buffer, a = from.offset, b = to.offset](addresses at, float *) {
-      const float *x = floats_at(at, source, a);
-      float *y = floats_of(at, target, b);
-      w.each([&](const int64_t *o) {
-        if (w.run_step[0] == 1 && w.run_step[1] == 1) {
-          memcpy(y + o[1], x + o[0], w.run * sizeof(float));
-          return;
-        }
-        for (int64_t i = 0; i < w.run; i++) y[o[1] + i * w.run_step[1]] = x[o[0] + i * w.run_step[0]];
-      });
-    });
-  }
-
-  place solid(const place &p) {
-    TORCH_CHECK(!p.integers, "integers are copied");
-    place out = temporary(p.sizes);
-    copy(p, out);
-    return out;
-  }
-
-  // rows_of is a place as a matrix, copied where its rows do not lie apart by one step.
-  std::pair<place, matrix> rows_of(place p) {
-    auto m = as_matrix(p);
-    if (!m) {
-      p = solid(p);
-      m = as_matrix(p);
-    }
-    return {p, *m};
-  }
-
-  static extents broadcast(const place &p, const extents &sizes) {
-    extents strides(sizes.size());
-    TORCH_CHECK(p.sizes.size() <= sizes.size(), "a tensor of more dimensions than the result");
-    size_t shift = sizes.size() - p.sizes.size();
-    for (size_t i = 0; i < p.sizes.size(); i++) {
-      TORCH_CHECK(p.sizes[i] == sizes[i + shift] || p.sizes[i] == 1, "sizes ", p.sizes, " and ", sizes);
-      strides[i + shift] = p.sizes[i] == 1 ? 0 : p.strides[i];
-    }
-    return strides;
-  }
-
-  template <class F>
-  void combine(jit_node n, F f) {
-    place a = at(n->input(0)), b = at(n->input(1)), out = temporary(sizes_of(n->output()));
-    walk<3> w(out.sizes, {broadcast(a, out.sizes), broadcast(b, out.sizes), out.strides});
-    emit({a.buffer, b.buffer, out.buffer},
-         [=, ab = a.buffer, ao = a.offset, bb = b.buffer, bo = b.offset, ob = out.buffer](addresses at, float *) {
-           const float *x = floats_at(at, ab, ao), *y = floats_at(at, bb, bo);
-           float *z = floats_of(at, ob, 0);
-           w.each([&](const int64_t *o) {
-             const float *p = x + o[0], *q = y + o[1];
-             float *r = z + o[2];
-             const int64_t s = w.run_step[0], t = w.run_step[1];
-             if (s == 1 && t == 1)
-               for (int64_t i = 0; i < w.run; i++) r[i] = f(p[i], q[i]);
-             else
-               for (int64_t i = 0; i < w.run; i++) r[i] = f(p[i * s], q[i * t]);
-           });
-         });
-    places_[n->output()] = out;
-  }
-
-  template <class F>
-  void each(jit_node n, F f) {
-    place a = at(n->input(0)), out = temporary(sizes_of(n->output()));
-    walk<2> w(out.sizes, {a.strides, out.strides});
-    emit({a.buffer, out.buffer}, [=, ab = a.buffer, ao = a.offset, ob = out.buffer](addresses at, float *) {
-      const float *x = floats_at(at, ab, ao);
-      float *y = floats_of(at, ob, 0);
-      w.each([&](const int64_t *o) {
-        for (int64_t i = 0; i < w.run; i++) y[o[1] + i] = f(x[o[0] + i * w.run_step[0]]);
-      });
-    });
-    places_[n->output()] = out;
-  }
-
-  // --- operations
-
-  void visit(jit_node n) {
-    const std::string kind = n->kind().toQualString();
-    if (n->kind() == c10::prim::Constant) return;
-    bool all = true;
-    for (jit_value v : n->inputs()) all = all && is_known(v);
-    if (all) return fold(n);
-    if (kind == "prim::ListConstruct") return;  // of cat, which looks through it
-    if (views.count(kind)) return look(n);
-    if (auto a = activation_of(n)) return activate(n, *a);
-    if (kind == "aten::linear") return linear(n);
-    if (kind == "aten::layer_norm") return layer_norm(n);
-    if (kind == "aten::_convolution") return patches(n);
-    if (kind == "aten::embedding") return embedding(n);
-    if (kind == "aten::scaled_dot_product_attention") return attend(n);
-    if (kind == "aten::cat") return cat(n);
-    if (kind == "aten::add" && plain_sum(n)) return combine(n, [](float a, float b) { return a + b; });
-    if (kind == "aten::mul") return combine(n, [](float a, float b) { return a * b; });
-    if (kind == "aten::neg") return each(n, [](float x) { return -x; });
-    if (kind == "aten::rsqrt") return each(n, [](float x) { return 1 / std::sqrt(x); });
-    if (kind == "aten::mean") return mean(n);
-    if (kind == "aten::repeat_interleave") return repeat(n);
-    if (kind == "aten::ones_like") return ones(n);
-    TORCH_CHECK_NOT_IMPLEMENTED(false, "a program has no instruction for ", kind);
-  }
-
-  void fold(jit_node n) {
-    torch::jit::Stack stack;
-    for (jit_value v : n->inputs()) stack.push_back(known(v));
-    if (n->kind() == c10::prim::ListConstruct) {
-      c10::impl::GenericList list(n->output()->type()->expectRef<c10::ListType>().getElementType());
-      for (const c10::IValue &v : stack) list.push_back(v);
-      known_[n->output()] = list;
-      return;
-    }
-    n->getOperation()(stack);
-    for (size_t i = 0; i < n->outputs().size(); i++) known_[n->outputs()[i]] = stack[i];
-  }
-
-  // look is a view, which libtorch works out on a tensor without elements; where it would copy, so do we first.
-  void look(jit_node n) {
-    place p = at(n->input(0));
-    for (int tries = 0; tries < 2; tries++) {
-      at::Tensor like = at::empty_strided(p.sizes, p.strides, at::TensorOptions().dtype(p.integers ? at::kLong : at::kFloat).device(at::kMeta));
-      torch::jit::Stack stack{like};
-      for (size_t i = 1; i < n->inputs().size(); i++) stack.push_back(known(n->input(i)));
-      n->getOperation()(stack);
-      if (!stack[0].isTensor()) {
-        known_[n->output()] = stack[0];
-        return;
-      }
-      at::Tensor seen = stack[0].toTensor();
-      TORCH_CHECK(seen.scalar_type() == like.scalar_type(), n->kind().toQualString(), " changes the dtype to ", seen.scalar_type());
-      if (seen.is_alias_of(like)) {
-        p.offset += seen.storage_offset();
-        p.sizes = seen.sizes().vec();
-        p.strides = seen.strides().vec();
-        places_[n->output()] = p;
-        return;
-      }
-      p = solid(p);
-    }
-    TORCH_CHECK_NOT_IMPLEMENTED(false, n->kind().toQualString(), " gives no view");
-  }
-
-  std::optional<activation> activation_of(jit_node n) {
-    const std::string kind = n->kind().toQualString();
-    if (kind == "aten::relu") return activation::relu;
-    if (kind == "aten::silu") return activation::silu;
-    if (kind == "aten::gelu") return known(n->input(1)).toStringRef() == "tanh" ? activation::gelu_tanh : activation::gelu;
-    return std::nullopt;
-  }
-
-  void activate(jit_node n, activation a) {
-    place x = at(n->input(0));
-    if (x.strides != contiguous_strides(x.sizes)) x = solid(x);
-    place out = temporary(x.sizes);
-    emit({x.buffer, out.buffer}, [=, k = &kernels_, count = x.count()](addresses at, float *) {
-      k->activate(count, floats_at(at, x.buffer, x.offset), a, floats_of(at, out.buffer, 0));
-    });
-    places_[n->output()] = out;
-  }
-
-  static bool is_one(const c10::IValue &v) { return v.isScalar() && v.toScalar().toDouble() == 1; }
-
-  bool plain_sum(jit_node n) { return n->inputs().size() < 3 || is_one(known(n->input(2))); }
-
-  at::Tensor weight(jit_value v) {
-    const c10::IValue &w = known(v);
-    return w.isTensor() ? w.toTensor() : at::Tensor();
-  }
-
-  // product is x · weightᵀ + bias, with what follows it and is asked for nowhere else.
-  void product_of(const place &x, const matrix &m, const at::Tensor &w, const at::Tensor &bias, jit_value out, place target) {
-    product g{m.rows, w.size(0), m.columns, nullptr, m.step, packed(w), nullptr, activation::none, nullptr, 0, nullptr, w.size(0)};
-    TORCH_CHECK(w.size(1) == m.columns, "a product of ", m.columns, " columns with a weight ", w.sizes());
-    place b, residual;
-    if (bias.defined()) b = constant(bias);
-    if (jit_node next = only(out)) {
-      if (auto a = activation_of(next)) {
-        g.act = *a;
-        done_.insert(next);
-        out = next->output();
-      }
-    }
-    if (jit_node next = only(out)) {
-      if (next->kind() == c10::aten::add && plain_sum(next) && (g.act == activation::none || g.act == activation::relu)) {
-        jit_value other = next->input(next->input(0) == out ? 1 : 0);
-        if (other != out && (places_.count(other) || is_known(other))) {
-          place r = at(other);
-          auto rows = as_matrix(r);
-          if (r.sizes == target.sizes && rows && sizes_of(next->output()) == target.sizes) {
-            residual = r;
-            g.residual_step = rows->step;
-            done_.insert(next);
-            out = next->output();
-          }
-        }
-      }
-    }
-    bool shared = static_cast<double>(g.rows) * g.columns * g.depth > parallel_work;
-    emit({x.buffer, b.buffer, residual.buffer, target.buffer}, [=, k = &kernels_](addresses at, float *) {
-      product now = g;
-      now.a = floats_at(at, x.buffer, x.offset);
-      if (b.buffer >= 0) now.bias = floats_at(at, b.buffer, 0);
-      if (residual.buffer >= 0) now.residual = floats_at(at, residual.buffer, residual.offset);
-      now.out = floats_of(at, target.buffer, target.offset);
-      if (!shared) return k->multiply(now);
-      const int64_t panels = (now.columns + k->width - 1) / k->width, work = std::max<int64_t>(1, parallel_work / 4 / (now.rows * now.depth * k->width));
-      at::parallel_for(0, panels, work, [&](int64_t from, int64_t to) {
-        product share = now;
-        const int64_t column = from * k->width;
-        share.columns = std::min(to * k->width, now.columns) - column;
-        share.b += column * now.depth;
-        if (share.bias) share.bias += column;
-        if (share.residual) share.residual += column;
-        share.out += column;
-        k->multiply(share);
-      });
-    });
-    places_[out] = target;
-  }
-
-  void linear(jit_node n) {
-    auto [x, m] = rows_of(at(n->input(0)));
-    product_of(x, m, weight(n->input(1)), weight(n->input(2)), n->output(), temporary(sizes_of(n->output())));
-  }
-
-  // patches is a convolution whose kernels lie side by side: a product of each patch.
-  void patches(jit_node n) {
-    place x = at(n->input(0));
-    at::Tensor w = weight(n->input(1)), bias = weight(n->input(2));
-    auto both = [&](size_t i) {  // one number stands for both dimensions
-      extents v = known(n->input(i)).toIntVector();
-      return v.size() == 1 ? extents({v[0], v[0]}) : v;
-    };
-    extents stride = both(3), padding = both(4), dilation = both(5);
-    extents sizes = sizes_of(n->output());
-    TORCH_CHECK_NOT_IMPLEMENTED(x.sizes.size() == 4 && w.dim() == 4 && stride == w.sizes().slice(2).vec() && padding == extents({0, 0}) &&
-                                    dilation == extents({1, 1}) && !known(n->input(6)).toBool() && known(n->input(8)).toInt() == 1,
-                                "a program has an instruction for convolutions of patches alone");
-    // [batch, channels, height, width] as [batch, rows, columns, channels, patch height, patch width]
-    place seen = x;
-    seen.sizes = {sizes[0], sizes[2], sizes[3], x.sizes[1], stride[0], stride[1]};
-    seen.strides = {x.strides[0], x.strides[2] * stride[0], x.strides[3] * stride[1], x.strides[1], x.strides[2], x.strides[3]};
-    place apart = solid(seen);
-    int64_t rows = sizes[0] * sizes[2] * sizes[3], depth = x.sizes[1] * stride[0] * stride[1];
-    place out = temporary({rows, sizes[1]});
-    product_of(apart, {rows, depth, depth}, w.reshape({sizes[1], depth}), bias, n->output(), out);
-    place &given = places_.at(n->output());
-    given.sizes = sizes;
-    given.strides = {sizes[2] * sizes[3] * sizes[1], 1, sizes[3] * sizes[1], sizes[1]};
-  }
-
-  void layer_norm(jit_node n) {
-    auto [x, m] = rows_of(at(n->input(0)));
-    TORCH_CHECK_NOT_IMPLEMENTED(known(n->input(1)).toIntVector().size() == 1, "a program normalises the last dimension alone");
-    at::Tensor w = weight(n->input(2)), bias = weight(n->input(3));
-    float eps = static_cast<float>(known(n->input(4)).toDouble());
-    place wp, bp, out = temporary(sizes_of(n->output()));
-    if (w.defined()) wp = constant(w);
-    if (bias.defined()) bp = constant(bias);
-    emit({x.buffer, wp.buffer, bp.buffer, out.buffer}, [=, x = x, m = m, k = &kernels_](addresses at, float *) {
-      k->norm(m.rows, m.columns, floats_at(at, x.buffer, x.offset), m.step, wp.buffer < 0 ? nullptr : floats_at(at, wp.buffer, 0),
-              bp.buffer < 0 ? nullptr : floats_at(at, bp.buffer, 0), eps, true, floats_of(at, out.buffer, 0));
-    });
-    places_[n->output()] = out;
-  }
-
-  void embedding(jit_node n) {
-    place table = at(n->input(0)), ids = at(n->input(1));
-    TORCH_CHECK(ids.integers && ids.strides == contiguous_strides(ids.sizes), "an embedding of what is no plain list of ids");
-    place out = temporary(sizes_of(n->output()));
-    int64_t rows = table.sizes[0], width = table.sizes[1], count = ids.count();
-    emit({table.buffer, ids.buffer, out.buffer}, [=](addresses at, float *) {
-      const float *from = floats_at(at, table.buffer, 0);
-      const int64_t *id = static_cast<const int64_t *>(at[ids.buffer]) + ids.offset;
-      float *to = floats_of(at, out.buffer, 0);
-      for (int64_t i = 0; i < count; i++) {
-        TORCH_CHECK_INDEX(id[i] >= 0 && id[i] < rows, "token ", id[i], " is not among the ", rows, " of the vocabulary");
-        memcpy(to + i * width, from + id[i] * width, width * sizeof(float));
-      }
-    });
-    places_[n->output()] = out;
-  }
-
-  // last_dense is a place whose last dimension lies together.
-  place last_dense(place p) { return p.strides.back() == 1 ? p : solid(p); }
-
-  place mask(jit_value v) {
-    if (is_known(v) && known(v).toTensor().scalar_type() == at::kBool) {
-      at::Tensor seen = known(v).toTensor();
-      return constant(at::zeros({}, at::kFloat).masked_fill(seen.logical_not(), -std::numeric_limits<float>::infinity()));
-    }
-    return at(v);
-  }
-
-  void attend(jit_node n) {
-    TORCH_CHECK_NOT_IMPLEMENTED(!known(n->input(5)).toBool() && is_known(n->input(6)) && known(n->input(6)).isScalar(),
-                                "a program has an instruction for attention with a scale and without a causal form");
-    place q = last_dense(at(n->input(0))), k = last_dense(at(n->input(1))), v = last_dense(at(n->input(2))), m;
-    TORCH_CHECK_NOT_IMPLEMENTED(q.sizes.size() == 4 && k.sizes.size() == 4 && v.sizes.size() == 4 && q.sizes[1] == k.sizes[1],
-                                "a program has an instruction for attention over four dimensions");
-    int64_t batch = q.sizes[0], heads = q.sizes[1], queries = q.sizes[2], size = q.sizes[3], keys = k.sizes[2], value_size = v.sizes[3];
-    extents mask_strides(4);
-    if (!(is_known(n->input(3)) && known(n->input(3)).isNone())) {
-      m = mask(n->input(3));
-      mask_strides = broadcast(m, {batch, heads, queries, keys});
-    }
-    extents ks = broadcast(k, {batch, heads, keys, size}), vs = broadcast(v, {batch, heads, keys, value_size});
-    place out = temporary({batch, queries, heads, value_size});
-    part_.scratch = std::max(part_.scratch, kernels_.attention_scratch(queries, keys, size, value_size));
-    attention a{queries, keys, size, value_size, nullptr, nullptr, nullptr, nullptr, q.strides[2], ks[2], vs[2], mask_strides[2],
-                mask_strides[3], static_cast<float>(known(n->input(6)).toScalar().toDouble()), nullptr, heads * value_size, nullptr};
-    emit({q.buffer, k.buffer, v.buffer, m.buffer, out.buffer}, [=, kernel = &kernels_](addresses at, float *scratch) {
-      attention now = a;
-      now.scratch = scratch;
-      for (int64_t b = 0; b < batch; b++)
-        for (int64_t h = 0; h < heads; h++) {
-          now.q = floats_at(at, q.buffer, q.offset + b * q.strides[0] + h * q.strides[1]);
-          now.k = floats_at(at, k.buffer, k.offset + b * ks[0] + h * ks[1]);
-          now.v = floats_at(at, v.buffer, v.offset + b * vs[0] + h * vs[1]);
-          now.mask = m.buffer < 0 ? nullptr : floats_at(at, m.buffer, m.offset + b * mask_strides[0] + h * mask_strides[1]);
-          now.out = floats_of(at, out.buffer, b * queries * heads * value_size + h * value_size);
-          kernel->attend(now);
-        }
-    });
-    std::swap(out.sizes[1], out.sizes[2]);
-    std::swap(out.strides[1], out.strides[2]);
-    places_[n->output()] = out;
-  }
-
-  // cat joins; new tokens behind those of a slot are written there.
-  void cat(jit_node n) {
-    auto parts = n->input(0)->node()->inputs();
-    int64_t dim = known(n->input(1)).toInt();
-    extents sizes = sizes_of(n->output());
-    if (dim < 0) dim += static_cast<int64_t>(sizes.size());
-    place out;
-    size_t first = 0;
-    place held = at(parts[0]);
-    bool grows = held.buffer >= 0 && part_.buffers[held.buffer].kind == buffer::slot && held.offset == 0 && held.strides == contiguous_strides(held.sizes);
-    for (int64_t i = 0; i < dim; i++) grows = grows && sizes[i] == 1;
-    if (grows) {
-      out = held;
-      out.sizes = sizes;
-      out.strides = contiguous_strides(sizes);
-      slot(part_.buffers[held.buffer].index, out.count());
-      first = 1;
-    } else {
-      out = temporary(sizes);
-    }
-    place into = out;
-    into.offset += first ? held.sizes[dim] * out.strides[dim] : 0;
-    for (size_t i = first; i < parts.size(); i++) {
-      place from = at(parts[i]);
-      into.sizes = from.sizes;
-      copy(from, into);
-      into.offset += from.sizes[dim] * out.strides[dim];
-    }
-    places_[n->output()] = out;
-  }
-
-  void mean(jit_node n) {
-    place x = at(n->input(0));
-    auto dims = known(n->input(1)).toIntVector();
-    int64_t last = static_cast<int64_t>(x.sizes.size()) - 1;
-    TORCH_CHECK_NOT_IMPLEMENTED(dims.size() == 1 && (dims[0] == -1 || dims[0] == last), "a program has the mean of the last dimension alone");
-    auto [rows, m] = rows_of(x);
-    place out = temporary(sizes_of(n->output()));
-    emit({rows.buffer, out.buffer}, [=, rows = rows, m = m](addresses at, float *) {
-      const float *from = floats_at(at, rows.buffer, rows.offset);
-      float *to = floats_of(at, out.buffer, 0);
-      for (int64_t r = 0; r < m.rows; r++) {
-        float sums[8] = {};
-        int64_t i = 0;
-        for (; i + 8 <= m.columns; i += 8)
-          for (int j = 0; j < 8; j++) sums[j] += from[r * m.step + i + j];
-        for (; i < m.columns; i++) sums[0] += from[r * m.step + i];
-        for (int j = 1; j < 8; j++) sums[0] += sums[j];
-        to[r] = sums[0] / static_cast<float>(m.columns);
-      }
-    });
-    places_[n->output()] = out;
-  }
-
-  // repeat is the repeat_interleave of a dimension that a number tells.
-  void repeat(jit_node n) {
-    place x = at(n->input(0));
-    TORCH_CHECK_NOT_IMPLEMENTED(known(n->input(1)).isInt() && known(n->input(2)).isInt(), "a program repeats by numbers alone");
-    int64_t times = known(n->input(1)).toInt(), dim = known(n->input(2)).toInt();
-    place out = temporary(sizes_of(n->output())), into = out, from = x;
-    if (dim < 0) dim += static_cast<int64_t>(x.sizes.size());
-    from.sizes.insert(from.sizes.begin() + dim + 1, times);
-    from.strides.insert(from.strides.begin() + dim + 1, 0);
-    into.sizes = from.sizes;
-    into.strides = contiguous_strides(into.sizes);
-    copy(from, into);
-    places_[n->output()] = out;
-  }
-
-  // ones_like reads the size alone, which is known.
-  void ones(jit_node n) {
-    torch::jit::Stack stack{at::empty(at(n->input(0)).sizes, at::kLong)};
-    for (size_t i = 1; i < n->inputs().size(); i++) stack.push_back(known(n->input(i)));
-    n->getOperation()(stack);
-    known_[n->output()] = stack[0];
-  }
-
-  // --- the end
-
-  void outputs() {
-    auto given = source_.graph.outputs();
-    int now = static_cast<int>(part_.instructions.size());
-    size_t i = 0;
-    if (source_.logits) {
-      place p = at(given[i++]);
-      if (p.strides != contiguous_strides(p.sizes)) p = solid(p);
-      part_.logits = p.buffer;
-      part_.logits_offset = p.offset;
-      part_.vocabulary = p.count();
-    }
-    for (size_t state = source_.to; i < given.size(); i++, state++) {
-      place p = at(given[i]), to;
-      to.sizes = p.sizes;
-      to.strides = contiguous_strides(p.sizes);
-      to.buffer = slot(state, p.count());
-      if (p.buffer != to.buffer || p.offset != 0) copy(p, to);
-    }
-    now = std::max(now, static_cast<int>(part_.instructions.size()));
-    if (part_.logits >= 0) part_.buffers[part_.logits].last = now;
-  }
-
-  // plan gives each temporary buffer the first place in the arena that is free for as long as it lives.
-  void plan() {
-    std::vector<const buffer *> placed;
-    for (buffer &b : part_.buffers) {
-      if (b.kind != buffer::temporary) continue;
-      if (b.first < 0) b.first = b.last = 0;
-      int64_t size = (b.size + 15) / 16 * 16;
-      std::vector<std::pair<int64_t, int64_t>> taken;
-      for (const buffer *o : placed)
-        if (o->first <= b.last && b.first <= o->last) taken.emplace_back(o->offset, o->offset + (o->size + 15) / 16 * 16);
-      std::sort(taken.begin(), taken.end());
-      b.offset = 0;
-      for (auto [from, to] : taken) {
-        if (b.offset + size <= from) break;
-        b.offset = std::max(b.offset, to);
-      }
-      part_.arena = std::max(part_.arena, b.offset + size);
-      placed.push_back(&b);
-    }
-  }
-};
-
-}  // namespace
+}
 
 part compile(esp_program &program, const program_source &source) { return compiler(program, source).made(); }
 
