@@ -214,7 +214,7 @@ type DistilConfig struct {
 // EvalConfig says how a model is measured.
 type EvalConfig struct {
 	Batch           int `toml:"batch" default:"64" range:"[1,65536]" doc:"pictures that answer together when accuracy is measured"`
-	LatencyRuns     int `toml:"latency_runs" default:"300" range:"[1,10000000]" doc:"answers whose median is the latency: one picture, one question each; small networks give them up to five times, and the least median counts"`
+	LatencyRuns     int `toml:"latency_runs" default:"300" range:"[1,10000000]" doc:"answers whose median is the latency: one picture, one question each; small networks give them up to five times, and the least median counts; below 300 the throughput is timed for less too"`
 	LatencyWarmup   int `toml:"latency_warmup" default:"20" range:"[0,10000000]" doc:"answers before that, which do not count"`
 	ThroughputBatch int `toml:"throughput_batch" default:"64" range:"[1,65536]" doc:"pictures that answer together when throughput is measured, each with all its questions; the quickest of up to five rounds counts"`
 	MaxAnswerTokens int `toml:"max_answer_tokens" default:"8" range:"[1,65536]" doc:"longest answer, tokens, its end included"`

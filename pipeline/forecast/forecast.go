@@ -204,7 +204,12 @@ func (w Work) pictures(detail string) int {
 
 // speed is the measurement of latency and throughput: answers are timed one by one in rounds until there are enough of them.
 func (w Work) speed(p *Phase) float64 {
-	return p.Seconds - answering(w.Rehearsed.Eval, p.P50) + answering(w.Config.Eval, p.P50)
+	return p.Seconds - answering(w.Rehearsed.Eval, p.P50) - together(w.Rehearsed.Eval) + answering(w.Config.Eval, p.P50) + together(w.Config.Eval)
+}
+
+// together is how long answers of several pictures at once are timed (measure.Rate), at the least.
+func together(e config.EvalConfig) float64 {
+	return measure.MostRounds * measure.ThroughputRound(e.LatencyRuns).Seconds()
 }
 
 // answering is how long single answers are timed (measure.Alone).

@@ -133,10 +133,12 @@ func percentile(values []float64, share float64) float64 {
 
 // A small network answers the batch in about ten milliseconds, of which a moment of other work on the machine would be all that is seen: so it answers
 // many times in a round.
-const (
-	throughputRound = 100 * time.Millisecond
-	throughputSpan  = 30 * time.Second // no round begins later but the first: of a network that takes seconds for a batch
-)
+const throughputSpan = 30 * time.Second // no round begins later but the first: of a network that takes seconds for a batch
+
+// ThroughputRound is how long a round of a throughput's measurement lasts at least. A run that asks for few single answers gets short rounds too.
+func ThroughputRound(latencyRuns int) time.Duration {
+	return time.Duration(min(latencyRuns, 300)) * time.Millisecond / 3
+}
 
 // together answers a split's first pictures with all their questions at once, with the run's threads: on the CPU each thread answers a share of
 // the pictures by itself, since threads that share one small operation mostly wait for each other.
@@ -179,7 +181,7 @@ func throughput(ctx context.Context, n model.Network, in speedInput, pictures, t
 	if err != nil {
 		return report.Throughput{}, err
 	}
-	batches, err := Rate(ctx, throughputRound, throughputSpan, all.answer)
+	batches, err := Rate(ctx, ThroughputRound(in.Runs), throughputSpan, all.answer)
 	return report.Throughput{AnswersPerS: batches * float64(all.asked), Batch: pictures}, err
 }
 
