@@ -54,7 +54,7 @@ func Captioned(picture image.Image, caption []string) (file []byte, width, heigh
 		pen.DrawString(line)
 	}
 	var b bytes.Buffer
-	err = png.Encode(&b, out)
+	err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, out)
 	return b.Bytes(), width, height, err
 }
 
