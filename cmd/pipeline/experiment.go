@@ -64,6 +64,11 @@ func (t trial) run(ctx context.Context, stdout *os.File, bold func(string) strin
 	if err != nil {
 		return err
 	}
+	if t.page != "" {
+		if err := f.HasPlace(t.page); err != nil {
+			return err
+		}
+	}
 	folder := filepath.Join(experimentFolder, f.Name)
 	cells, err := f.Cells(folder, t.set)
 	if err != nil {
@@ -82,7 +87,8 @@ func (t trial) run(ctx context.Context, stdout *os.File, bold func(string) strin
 	began := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(t.lanes)
-	for i, c := range cells {
+	for _, i := range experiment.Order(cells) {
+		c := cells[i]
 		group.Go(func() (err error) {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)

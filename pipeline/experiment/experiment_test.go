@@ -281,7 +281,19 @@ func TestPlotIsWritten(t *testing.T) {
 	assert.Equal(t, "\x89PNG", string(text[:4]))
 }
 
-// The project's own experiments are whole, in both forms.
+// What the cells of a seed share is made for several seeds at once.
+func TestOrder(t *testing.T) {
+	var cells []*Cell
+	for seed := range 3 {
+		for _, setting := range []string{"a", "b"} {
+			cells = append(cells, &Cell{Setting: setting, Seed: seed})
+		}
+	}
+	assert.Equal(t, []int{0, 2, 4, 1, 3, 5}, Order(cells))
+	assert.Empty(t, Order(nil))
+}
+
+// The project's own experiments are whole, in both forms, and their tables have a place.
 func TestTheProjectsExperiments(t *testing.T) {
 	paths, err := filepath.Glob("../../experiments/*.toml")
 	require.NoError(t, err)
@@ -293,6 +305,9 @@ func TestTheProjectsExperiments(t *testing.T) {
 			continue
 		}
 		found++
+		f, err := Read(path, false)
+		require.NoError(t, err)
+		assert.NoError(t, f.HasPlace("../../docs/results.md"))
 		for _, quick := range []bool{false, true} {
 			f, err := Read(path, quick)
 			require.NoError(t, err)

@@ -42,8 +42,7 @@ func fileName(name string) string {
 	}, name)
 }
 
-// Cells are all runs of an experiment, seed by seed, so that a stopped one has all settings of the first seeds. Their outputs lie
-// in a folder. set is what comes behind all else.
+// Cells are all runs of an experiment, seed by seed. Their outputs lie in a folder. set is what comes behind all else.
 func (f *File) Cells(folder string, set []string) (cells []*Cell, err error) {
 	for _, seed := range f.Seeds {
 		for _, choice := range f.product() {
@@ -68,6 +67,19 @@ func (f *File) Cells(folder string, set []string) (cells []*Cell, err error) {
 		}
 	}
 	return cells, nil
+}
+
+// Order is in which order cells are begun: the first setting of each seed before all others. These make what the cells of a seed share, such as its
+// teacher, beside each other; seed by seed, all lanes would wait for one teacher after another.
+func Order(cells []*Cell) (order []int) {
+	for _, first := range []bool{true, false} {
+		for i, c := range cells {
+			if (c.Setting == cells[0].Setting) == first {
+				order = append(order, i)
+			}
+		}
+	}
+	return order
 }
 
 // configOf is the configuration of one choice of settings. A later axis comes behind an earlier one.

@@ -43,17 +43,33 @@ func (r *Results) Markdown() string {
 	return b.String()
 }
 
+// HasPlace is an error unless a page has the markers of the experiment's table, each once.
+func (f *File) HasPlace(page string) error {
+	_, _, err := f.around(page)
+	return err
+}
+
+// around is what stands before and behind the experiment's table in a page.
+func (f *File) around(page string) (before, after string, err error) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return "", "", err
+	}
+	begin, end := markers(f.Name)
+	before, rest, ok := strings.Cut(string(text), begin+"\n")
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed || strings.Count(string(text), begin) > 1 {
+		return "", "", fault.Inputf("%s: the table of %s belongs between a line %q and a line %q, each there once", page, f.Name, begin, end)
+	}
+	return before, after, nil
+}
+
 // WriteInto puts the table between its markers in a page.
 func (r *Results) WriteInto(page string) error {
-	text, err := os.ReadFile(page)
+	before, after, err := r.File.around(page)
 	if err != nil {
 		return err
 	}
 	begin, end := markers(r.File.Name)
-	before, rest, ok := strings.Cut(string(text), begin+"\n")
-	_, after, closed := strings.Cut(rest, end)
-	if !ok || !closed || strings.Count(string(text), begin) > 1 {
-		return fault.Inputf("%s: the table of %s belongs between a line %q and a line %q, each there once", page, r.File.Name, begin, end)
-	}
 	return disk.Write(page, []byte(before+begin+"\n"+r.Markdown()+end+after))
 }

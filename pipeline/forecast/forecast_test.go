@@ -85,7 +85,7 @@ func TestLines(t *testing.T) {
 	}
 	assert.InDelta(t, 5+300*1+600*2+5+400*2, byName["teacher train"].Seconds, 1e-6)
 	assert.Equal(t, 1300, byName["teacher train"].Amount)
-	rounds := 1. // 300 answers of 10 ms take more than the span in one
+	rounds := 1.               // 300 answers of 10 ms take more than the span in one
 	together := 5*.1 - 5*.01/3 // rounds of a tenth of a second, of which ten answers had a thirtieth
 	assert.InDelta(t, 1+640./64, byName["teacher measure"].Seconds-(2+rounds*300*.01+together), 1e-6, "pictures, and then answers one by one")
 	assert.InDelta(t, 2*(1+8*3), byName["hidden score"].Seconds, 1e-6, "256 pictures are 8 batches")
