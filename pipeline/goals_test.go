@@ -198,18 +198,22 @@ func TestOutlineOfDivisions(t *testing.T) {
 	p, err := prepare(context.Background(), r)
 	require.NoError(t, err)
 	defer p.teacher.Free()
-	weight := func(goals ...*goal) float64 {
+	scoring := func(goals ...*goal) (weight float64) { // of all cuts
 		for _, w := range outlineOf(cfg, p.teacher, p.corpora, goals).Work {
 			if w.Stage == "hidden" && w.Phase == "score" {
-				return w.Weight
+				weight += w.Weight
 			}
 		}
-		t.Fatal("the stage is not scored")
-		return 0
+		return weight
 	}
 	divisions := p.goals[0].divisions
 	require.Len(t, divisions, 2)
-	first, second := weight(&goal{divisions: divisions[:1]}), weight(&goal{divisions: divisions[1:]})
-	require.NotEqual(t, first, second)
-	assert.InEpsilon(t, (first+second)/2, weight(p.goals[0]), 1e-12)
+	last := &divisions[1].Config.Stages[2]
+	require.Equal(t, "hidden", last.Name)
+	for _, cuts := range []int{2, 1, 3} { // a division has its own
+		last.Cuts = cuts
+		first, second := scoring(&goal{divisions: divisions[:1]}), scoring(&goal{divisions: divisions[1:]})
+		require.NotEqual(t, first, second)
+		assert.InEpsilon(t, (first+second)/2, scoring(p.goals[0]), 1e-12)
+	}
 }

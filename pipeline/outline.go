@@ -168,29 +168,40 @@ func (o *outline) divisions(name string, of []*stage.Division, n model.Network) 
 	return nil
 }
 
-// student is the stages towards a goal. What a phase of theirs costs is the mean over the divisions, of which any may turn out best.
+// student is the stages towards a goal: the phases of the first division, since others may have other cuts. What all phases of a name cost in a stage is
+// the mean over the divisions, of which any may turn out best.
 func (o *outline) student(of []*stage.Division, n model.Network) error {
-	before, group := len(o.work), o.group
-	var mean []event.Work
+	type name struct{ stage, phase string }
+	var first *outline
+	own, mean := map[name]float64{}, map[name]float64{}
 	for _, d := range of {
-		o.work, o.group = o.work[:before], group
 		c := d.Config.Clone()
 		if len(of) > 1 {
 			spend(c.Stages, len(of))
 		}
-		if err := o.stages(c, n); err != nil {
+		division := *o
+		division.work = nil
+		if err := division.stages(c, n); err != nil {
 			return err
 		}
-		own := o.work[before:]
-		if mean == nil {
-			mean = make([]event.Work, len(own))
+		for _, w := range division.work {
+			weight := float64(w.Times) * w.Weight
+			mean[name{w.Stage, w.Phase}] += weight / float64(len(of))
+			if first == nil {
+				own[name{w.Stage, w.Phase}] += weight
+			}
 		}
-		for i, w := range own { // a division has the same phases, at other sizes
-			w.Weight = mean[i].Weight + w.Weight/float64(len(of))
-			mean[i] = w
+		if first == nil {
+			first = &division
 		}
 	}
-	o.work = append(o.work[:before], mean...)
+	for _, w := range first.work {
+		if of := (name{w.Stage, w.Phase}); own[of] > 0 {
+			w.Weight *= mean[of] / own[of]
+		}
+		o.work = append(o.work, w)
+	}
+	o.group = first.group
 	return nil
 }
 
