@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -41,11 +40,10 @@ func openAgain(file string, resolved map[string]any) (*data.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	shares, err := config.Shares(cfg.Data.Split)
+	from, err := data.Configured(cfg.Data)
 	if err != nil {
-		return nil, fmt.Errorf("data.split: %w", err)
+		return nil, err
 	}
-	from := dataOf(cfg.Data, shares)
 	from.MemoryBudget = 1
 	return data.Open(from)
 }

@@ -330,29 +330,14 @@ func (r *run) openData() (*data.Dataset, error) {
 
 // openSet opens the data set of a configuration; memory is what its decoded pictures may take, bytes, 0 the default.
 func openSet(d config.DataConfig, index *disk.Index, memory int64) (*data.Dataset, error) {
-	shares, err := config.Shares(d.Split)
+	from, err := data.Configured(d)
 	if err != nil {
-		return nil, fault.Inputf("data.split: %w", err)
+		return nil, err
 	}
-	from := dataOf(d, shares)
 	from.Sum, from.MemoryBudget = index.Sum, memory
 	set, err := data.Open(from)
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
 	return set, nil
-}
-
-// dataOf says which data set a configuration names.
-func dataOf(d config.DataConfig, shares [3]int) data.Config {
-	return data.Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size, Sequences: sequences(d),
-		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Skip: d.OnError == "skip"}
-}
-
-// sequences is what the source of that name draws.
-func sequences(d config.DataConfig) data.Sequences {
-	if d.Sequences == nil {
-		return data.Sequences{}
-	}
-	return data.Sequences(*d.Sequences)
 }

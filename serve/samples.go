@@ -106,7 +106,12 @@ func samplesOf(folder string) ([]sample, error) {
 	if cfg.Data.Root == "" && cfg.Data.Source != "ads" {
 		return nil, nil // data without pictures
 	}
-	set, err := data.Open(data.Config{Source: cfg.Data.Source, Root: cfg.Data.Root, Size: cfg.Data.Size, Train: 1, Validation: 1, Test: mostSamples, OOD: 1, Skip: true})
+	from, err := data.Configured(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	from.Train, from.Validation, from.Test, from.OOD, from.Skip = 1, 1, mostSamples, 1, true
+	set, err := data.Open(from)
 	if err != nil {
 		return nil, fmt.Errorf("the data that the run was made with cannot be opened: %v", err)
 	}

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"espalier/pipeline/datatest"
 )
 
 // reported is a run's report.json with these data.
@@ -37,6 +40,23 @@ func TestSamplesOfARun(t *testing.T) {
 	}
 	status, _ := get(t, web.URL+"/samples/12")
 	assert.Equal(t, 404, status)
+}
+
+// Data of one file are divided as the run divided them.
+func TestSamplesOfDividedData(t *testing.T) {
+	root := t.TempDir()
+	rows := "file_name,question,answer\n"
+	for i := range 30 {
+		name := fmt.Sprintf("%d.png", i)
+		rows += name + ",which one," + fmt.Sprint(i) + "\n"
+		require.NoError(t, os.WriteFile(filepath.Join(root, name), datatest.Level(t, uint8(8*i), 0), 0o644))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "all.csv"), []byte(rows), 0o644))
+	run := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(run, "report.json"), reported(fmt.Sprintf(`"root": %q, "split": "80/10/10"`, root)), 0o644))
+	found, err := samplesOf(run)
+	require.NoError(t, err)
+	assert.Len(t, found, 3)
 }
 
 // Where the run's data are gone, the page says so and works.
