@@ -3,7 +3,6 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"espalier/model"
@@ -48,7 +47,7 @@ func outlineOf(cfg *config.Config, t *teacher.Teacher, c corpora, goals []*goal)
 			return event.Outline{}
 		}
 	}
-	return event.Outline{Work: slices.DeleteFunc(o.work, func(w event.Work) bool { return w.Weight <= 0 })}
+	return event.Outline{Work: o.work}
 }
 
 func typicalOf(c *corpus.Corpus, of *model.Config) (t typical) {
@@ -87,7 +86,9 @@ func (o *outline) add(stage, name, detail string, weight float64) {
 
 // among adds phases to the group at hand, whose order is not known. An empty detail stands for any.
 func (o *outline) among(times int, stage, name, detail string, weight float64) {
-	o.work = append(o.work, event.Work{Stage: stage, Phase: name, Detail: detail, Times: times, Group: o.group, Weight: weight})
+	if weight > 0 {
+		o.work = append(o.work, event.Work{Stage: stage, Phase: name, Detail: detail, Times: times, Group: o.group, Weight: weight})
+	}
 }
 
 func (o *outline) teacher(n model.Network) {
@@ -196,9 +197,8 @@ func (o *outline) student(of []*stage.Division, n model.Network) error {
 		}
 	}
 	for _, w := range first.work {
-		if of := (name{w.Stage, w.Phase}); own[of] > 0 {
-			w.Weight *= mean[of] / own[of]
-		}
+		of := name{w.Stage, w.Phase}
+		w.Weight *= mean[of] / own[of]
 		o.work = append(o.work, w)
 	}
 	o.group = first.group

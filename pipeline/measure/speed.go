@@ -131,11 +131,12 @@ func percentile(values []float64, share float64) float64 {
 	return sorted[max(0, int(math.Ceil(share*float64(len(sorted))))-1)]
 }
 
-// A small network answers the batch in about ten milliseconds, of which a moment of other work on the machine would be all that is seen: so it answers
-// many times in a round.
-const throughputSpan = 30 * time.Second // no round begins later but the first: of a network that takes seconds for a batch
+// throughputSpan: no round but the first begins later, of a network that takes seconds for a batch.
+const throughputSpan = 30 * time.Second
 
-// ThroughputRound is how long a round of a throughput's measurement lasts at least. A run that asks for few single answers gets short rounds too.
+// ThroughputRound is how long a round of a throughput's measurement lasts at least. A small network answers the batch in about ten milliseconds, of which a
+// moment of other work on the machine would be all that is seen: so it answers many times in a round. A run that asks for few single answers gets short
+// rounds too.
 func ThroughputRound(latencyRuns int) time.Duration {
 	return time.Duration(min(latencyRuns, 300)) * time.Millisecond / 3
 }
