@@ -1,10 +1,10 @@
-// Running recorded programs: a part, and the whole greedy loop without a return to Go.
+// Recorded programs: their parts, run in the frames of one picture or of several at once.
 #include "program.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 
-#include <cmath>
+#include <algorithm>
 
 using namespace espalier;
 
@@ -13,7 +13,8 @@ namespace espalier {
 const kernels &chosen_kernels() {
 #ifdef ESPALIER_X86
   static const std::string capability = at::get_cpu_capability();
-  if (capability == "AVX2" || capability == "AVX512") return avx2_kernels();
+  if (capability == "AVX512") return avx512_kernels();
+  if (capability == "AVX2") return avx2_kernels();
 #endif
   return plain_kernels();
 }
@@ -37,10 +38,10 @@ bool esp_program::is_parameter(const at::Tensor &t) const {
   return false;
 }
 
-void esp_program::run(const part &p, frame &f, const void *const *inputs, size_t count) {
+void esp_program::ready(const part &p, frame &f, floats &arena, const void *const *inputs, size_t count) const {
   TORCH_CHECK(count == p.inputs.size(), "the part takes ", p.inputs.size(), " inputs, not ", count);
-  f.arena.reserve(p.arena);
-  f.scratch.reserve(p.scratch);
+  f.part = &p;
+  arena.reserve(p.arena);
   f.addresses.resize(p.buffers.size());
   while (f.slots.size() < slots.size()) f.slots.push_back(std::make_unique<floats>());
   for (size_t i = 0; i < slots.size(); i++) f.slots[i]->reserve(slots[i]);
@@ -48,7 +49,7 @@ void esp_program::run(const part &p, frame &f, const void *const *inputs, size_t
     const buffer &b = p.buffers[i];
     switch (b.kind) {
       case buffer::temporary:
-        f.addresses[i] = f.arena.data() + b.offset;
+        f.addresses[i] = arena.data() + b.offset;
         break;
       case buffer::input:
         f.addresses[i] = const_cast<void *>(inputs[b.index]);
@@ -60,166 +61,119 @@ void esp_program::run(const part &p, frame &f, const void *const *inputs, size_t
         f.addresses[i] = const_cast<void *>(b.data);
     }
   }
-  for (const instruction &run : p.instructions) run(f.addresses.data(), f.scratch.data());
+}
+
+namespace espalier {
+
+product weighted::at(addresses where) const {
+  product now = g;
+  now.a = a.in(where);
+  now.bias = bias.in(where);
+  now.residual = residual.in(where);
+  now.out = out.in(where);
+  return now;
 }
 
 namespace {
 
-// lent is a frame of a program for as long as a thread computes in it.
-class lent {
- public:
-  explicit lent(esp_program &p) : program_(p) {
-    std::lock_guard<std::mutex> held(p.lock);
-    if (p.idle.empty()) {
-      frame_ = std::make_unique<frame>();
-      return;
-    }
-    frame_ = std::move(p.idle.back());
-    p.idle.pop_back();
-  }
-  ~lent() {
-    std::lock_guard<std::mutex> held(program_.lock);
-    program_.idle.push_back(std::move(frame_));
-  }
-  frame &operator*() { return *frame_; }
+constexpr double parallel_work = 4e6;       // multiplications, below which a product is one thread's
+constexpr int64_t cached_weight = 1 << 16;  // floats: a larger weight is read from far away
+constexpr int64_t few_rows = 4;             // with fewer the kernels wait for their own sums
 
- private:
-  esp_program &program_;
-  std::unique_ptr<frame> frame_;
-};
-
-// The largest is the first of its like, and a NaN is larger than any number, as with libtorch's argmax.
-int64_t largest(const float *x, int64_t n, const std::vector<char> &out) {
-  int64_t best = -1;
-  for (int64_t i = 0; i < n; i++)
-    if (out.empty() || !out[i])
-      if (best < 0 || x[i] > x[best] || (std::isnan(x[i]) && !std::isnan(x[best]))) best = i;
-  return std::max<int64_t>(best, 0);
+void multiply(const kernels &k, const product &now) {
+  if (static_cast<double>(now.rows) * now.columns * now.depth <= parallel_work) return k.multiply(now);
+  const int64_t panels = (now.columns + k.width - 1) / k.width, work = std::max<int64_t>(1, parallel_work / 4 / (now.rows * now.depth * k.width));
+  at::parallel_for(0, panels, work, [&](int64_t from, int64_t to) {
+    product share = now;
+    const int64_t column = from * k.width;
+    share.columns = std::min(to * k.width, now.columns) - column;
+    share.b += column * now.depth;
+    if (share.bias) share.bias += column;
+    if (share.residual) share.residual += column;
+    share.out += column;
+    k.multiply(share);
+  });
 }
 
-double log_probability(const float *x, int64_t n, int64_t of, const std::vector<char> &out) {
-  double most = x[of], sum = 0;
-  for (int64_t i = 0; i < n; i++)
-    if (out.empty() || !out[i]) most = std::max<double>(most, x[i]);
-  for (int64_t i = 0; i < n; i++)
-    if (out.empty() || !out[i]) sum += std::exp(x[i] - most);
-  return x[of] - most - std::log(sum);
+// like tells whether the rows of two products can go together: each row's numbers are the same then as if it went alone.
+bool like(const weighted *a, const weighted *b) {
+  return a && b && a->g.b == b->g.b && a->g.columns == b->g.columns && a->g.depth == b->g.depth && a->g.act == b->g.act &&
+         (a->bias.buffer < 0) == (b->bias.buffer < 0) && (a->residual.buffer < 0) == (b->residual.buffer < 0);
 }
 
-// asking is one call: what is asked, and which part is missing for it, if one is.
-struct asking {
-  esp_program &program;
-  const esp_questions &asked;
-  const float *pictures;
-  int64_t picture_size;
-  std::mutex lock;
-  bool lacks = false;
-  part_key missing{};
-
-  const part *find(part_key key) {
-    auto found = program.parts.find(key);
-    if (found != program.parts.end()) return &found->second;
-    std::lock_guard<std::mutex> held(lock);
-    lacks = true;
-    missing = key;
-    return nullptr;
+// together computes the same instruction of all frames, a product, by copying their rows side by side.
+void together(const std::vector<frame *> &frames, size_t i, int64_t rows) {
+  const weighted &w = *frames[0]->part->instructions[i].product;
+  const int64_t depth = w.g.depth, columns = w.g.columns;
+  thread_local floats side_by_side;
+  side_by_side.reserve(rows * (depth + columns));
+  float *in = side_by_side.data(), *out = in + rows * depth, *to = in;
+  for (const frame *f : frames) {
+    const weighted &p = *f->part->instructions[i].product;
+    const float *from = p.a.in(f->addresses.data());
+    for (int64_t r = 0; r < p.g.rows; r++, from += p.g.a_step, to += depth) memcpy(to, from, depth * sizeof(float));
   }
-
-  // start is where a question's numbers begin in the lists.
-  struct start {
-    int64_t question, word, instruction;
-  };
-
-  // picture answers those questions of one that have no answer yet; it returns where a part is missing.
-  void picture(frame &f, int64_t index, start at) {
-    bool read = !pictures;
-    for (int64_t end = at.question + asked.counts.data[index]; at.question < end; at = after(at)) {
-      if (asked.tokens[at.question] >= 0) continue;
-      if (!read) {
-        const part *p = find({ESP_PART_PICTURE, 0, 0});
-        if (!p) return;
-        const void *in = pictures + index * picture_size;
-        TORCH_CHECK(p->inputs.size() == 1 && p->inputs[0] == picture_size, "the program was recorded with pictures of ", p->inputs[0],
-                    " numbers, and these have ", picture_size);
-        program.run(*p, f, &in, 1);
-        read = true;
+  multiply(*w.k, {rows, columns, depth, in, depth, w.g.b, w.bias.in(frames[0]->addresses.data()), w.g.act, nullptr, 0, out, columns});
+  for (const frame *f : frames) {
+    const weighted &p = *f->part->instructions[i].product;
+    const product now = p.at(f->addresses.data());
+    for (int64_t r = 0; r < now.rows; r++, out += columns) {
+      float *row = now.out + r * now.out_step;
+      if (!now.residual) {
+        memcpy(row, out, columns * sizeof(float));
+        continue;
       }
-      if (!answer(f, at)) return;
+      const float *residual = now.residual + r * now.residual_step;
+      for (int64_t c = 0; c < columns; c++) row[c] = out[c] + residual[c];
     }
   }
+}
 
-  start after(start a) const {
-    a.word += asked.lengths.data[a.question];
-    if (asked.instruction_lengths.count) a.instruction += asked.instruction_lengths.data[a.question];
-    a.question++;
-    return a;
+}  // namespace
+
+void weighted::run(addresses where) const { multiply(*k, at(where)); }
+
+}  // namespace espalier
+
+void esp_program::run(const std::vector<frame *> &frames) {
+  if (frames.empty()) return;
+  size_t count = frames[0]->part->instructions.size();
+  bool alike = true;
+  floats &scratch = frames[0]->scratch;
+  for (const frame *f : frames) {
+    alike = alike && f->part->instructions.size() == count;
+    scratch.reserve(f->part->scratch);
   }
-
-  bool answer(frame &f, start at) {
-    int64_t *answer = asked.answers + at.question * asked.max_tokens;
-    const int64_t length = asked.lengths.data[at.question], instructions = asked.instruction_lengths.count ? asked.instruction_lengths.data[at.question] : 0;
-    const void *in[] = {asked.ids.data + at.word, asked.instruction_ids.data + at.instruction};
-    size_t inputs = instructions ? 2 : 1;
-    part_key key = {ESP_PART_QUESTION, length, instructions};
-    std::vector<char> out;
-    for (int64_t n = 0;; n++) {
-      const part *p = find(key);
-      if (!p) return false;
-      program.run(*p, f, in, inputs);
-      const float *logits = static_cast<float *>(f.addresses[p->logits]) + p->logits_offset;
-      out.clear();
-      if (n < asked.min_tokens) {
-        out.resize(p->vocabulary);
-        for (int64_t end : ints(asked.ends))
-          if (end >= 0 && end < p->vocabulary) out[end] = 1;
-      }
-      answer[n] = largest(logits, p->vocabulary, out);
-      if (asked.log_probs) asked.log_probs[at.question * asked.max_tokens + n] = log_probability(logits, p->vocabulary, answer[n], out);
-      bool ended = false;
-      for (int64_t end : ints(asked.ends)) ended = ended || answer[n] == end;
-      if (ended || n + 1 == asked.max_tokens) {
-        asked.tokens[at.question] = ended ? n : n + 1;
-        return true;
-      }
-      in[0] = answer + n;
-      inputs = 1;
-      key = {ESP_PART_STEP, (asked.encoder ? 1 : asked.prefix + length) + n, asked.encoder ? length : 0};
+  if (!alike) {
+    for (frame *f : frames) run({f});
+    return;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const weighted *first = frames[0]->part->instructions[i].product.get();
+    int64_t rows = 0;
+    bool joined = frames.size() > 1;
+    for (const frame *f : frames) {
+      const weighted *w = f->part->instructions[i].product.get();
+      joined = joined && like(first, w);
+      if (joined) rows += w->g.rows;
+    }
+    if (joined && (first->g.columns * first->g.depth > cached_weight || rows < few_rows * static_cast<int64_t>(frames.size()))) {
+      together(frames, i, rows);
+      continue;
+    }
+    for (frame *f : frames) {
+      const instruction &now = f->part->instructions[i];
+      now.product ? now.product->run(f->addresses.data()) : now.run(f->addresses.data(), scratch.data());
     }
   }
-};
+}
+
+namespace {
 
 // Tensors of inference mode do not count what is written to them.
 uint32_t version_of(const at::Tensor &t) { return t.is_inference() ? 0 : t._version(); }
 
 }  // namespace
-
-esp_status esp_program_answer(esp_program *p, const esp_tensor *pictures, esp_questions asked, int32_t *lacks, esp_part *missing) {
-  return guard([&] {
-    int64_t count = asked.counts.count;
-    asking a{*p, asked, nullptr, 0};
-    if (pictures) {
-      const at::Tensor &t = unwrap(pictures);
-      TORCH_CHECK(t.is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous(), "the pictures are not contiguous float32 on the CPU");
-      TORCH_CHECK(t.dim() > 0 && t.size(0) == count, "questions of ", count, " pictures, and pictures ", t.sizes());
-      a.pictures = t.const_data_ptr<float>();
-      a.picture_size = count ? t.numel() / count : 0;
-    }
-    std::vector<asking::start> starts(count + 1);
-    TORCH_CHECK(!asked.instruction_lengths.count || asked.instruction_lengths.count == asked.lengths.count, "not every question has an instruction");
-    for (int64_t i = 0; i < count; i++) {
-      starts[i + 1] = starts[i];
-      TORCH_CHECK(starts[i].question + asked.counts.data[i] <= asked.lengths.count, "there are more questions than lengths");
-      for (int64_t q = 0; q < asked.counts.data[i]; q++) starts[i + 1] = a.after(starts[i + 1]);
-    }
-    TORCH_CHECK(starts[count].word == asked.ids.count && starts[count].instruction == asked.instruction_ids.count, "the tokens are not as many as the lengths say");
-    at::parallel_for(0, count, 1, [&](int64_t from, int64_t to) {
-      lent f(*p);
-      for (int64_t i = from; i < to; i++) a.picture(*f, i, starts[i]);
-    });
-    *lacks = a.lacks;
-    *missing = {a.missing[0], a.missing[1], a.missing[2]};
-  });
-}
 
 esp_status esp_program_new(esp_tensors parameters, esp_program **out) {
   return guard([&] {

@@ -42,7 +42,28 @@ struct buffer {
 };
 
 using addresses = void *const *;  // of each buffer
-using instruction = std::function<void(addresses, float *scratch)>;
+
+// weighted is a product with a packed weight. The weight is read once for the rows of several questions, where they go together.
+struct weighted {
+  struct spot {
+    int buffer = -1;  // none
+    int64_t offset = 0;
+    float *in(addresses a) const { return buffer < 0 ? nullptr : static_cast<float *>(a[buffer]) + offset; }
+  };
+  product g;  // without addresses but b's
+  spot a, bias, residual, out;
+  const kernels *k;
+
+  product at(addresses where) const;
+  void run(addresses where) const;
+};
+
+using computation = std::function<void(addresses, float *scratch)>;
+
+struct instruction {
+  computation run;
+  std::shared_ptr<const weighted> product;  // in place of run
+};
 
 using part_key = std::array<int64_t, 3>;  // of an esp_part
 
@@ -56,8 +77,9 @@ struct part {
   int64_t logits_offset = 0, vocabulary = 0;
 };
 
-// frame is what one thread computes in.
+// frame is what one picture's part is computed in.
 struct frame {
+  const espalier::part *part = nullptr;  // that is ready
   floats arena, scratch;
   std::vector<std::unique_ptr<floats>> slots;
   std::vector<void *> addresses;
@@ -85,6 +107,8 @@ struct esp_program {
   std::vector<std::unique_ptr<espalier::frame>> idle;
 
   bool is_parameter(const at::Tensor &t) const;
-  // run computes a part in a frame.
-  void run(const espalier::part &p, espalier::frame &f, const void *const *inputs, size_t count);
+  // ready gives a part its inputs and its memory in a frame; run computes what is ready, frames with equal parts together.
+  // What is temporary lies in the arena.
+  void ready(const espalier::part &p, espalier::frame &f, espalier::floats &arena, const void *const *inputs, size_t count) const;
+  static void run(const std::vector<espalier::frame *> &frames);
 };

@@ -136,7 +136,7 @@ extents compiler::sizes_of(jit_value v) const {
   return *sizes;
 }
 
-void compiler::emit(std::initializer_list<int> touched, instruction run) {
+void compiler::emit(std::initializer_list<int> touched, computation run, std::shared_ptr<const weighted> product) {
   int now = static_cast<int>(part_.instructions.size());
   for (int b : touched) {
     if (b < 0) continue;
@@ -144,7 +144,7 @@ void compiler::emit(std::initializer_list<int> touched, instruction run) {
     if (used.first < 0) used.first = now;
     used.last = now;
   }
-  part_.instructions.push_back(std::move(run));
+  part_.instructions.push_back({std::move(run), std::move(product)});
 }
 
 void compiler::copy(const place &from, const place &to) {
@@ -153,7 +153,7 @@ void compiler::copy(const place &from, const place &to) {
     const float *x = floats_at(at, source, a);
     float *y = floats_of(at, target, b);
     w.each([&](const int64_t *o) {
-      if (w.run_step[0] == 1 && w.run_step[1] == 1) {
+      if (w.run_step[0] == 1 && w.run_step[1] == 1 && w.run > 16) {
         memcpy(y + o[1], x + o[0], w.run * sizeof(float));
         return;
       }

@@ -53,7 +53,7 @@ class compiler {
 
   // --- instructions
 
-  void emit(std::initializer_list<int> touched, instruction run);
+  void emit(std::initializer_list<int> touched, computation run, std::shared_ptr<const weighted> product = nullptr);
   static const float *floats_at(addresses a, int buffer, int64_t offset) { return static_cast<const float *>(a[buffer]) + offset; }
   static float *floats_of(addresses a, int buffer, int64_t offset) { return static_cast<float *>(a[buffer]) + offset; }
   void copy(const place &from, const place &to);

@@ -1,5 +1,4 @@
 // The operations that a recorded program knows: views, and what gives instructions.
-#include <ATen/Parallel.h>
 #include <torch/csrc/jit/runtime/operator.h>
 
 #include <algorithm>
@@ -10,8 +9,6 @@
 namespace espalier {
 
 namespace {
-
-constexpr double parallel_work = 4e6;  // multiplications, below which a product is one thread's
 
 // Operations that may give a view.
 const std::unordered_set<std::string> views = {
@@ -169,26 +166,8 @@ void compiler::product_of(const place &x, const matrix &m, const at::Tensor &w, 
       }
     }
   }
-  bool shared = static_cast<double>(g.rows) * g.columns * g.depth > parallel_work;
-  emit({x.buffer, b.buffer, residual.buffer, target.buffer}, [=, k = &kernels_](addresses at, float *) {
-    product now = g;
-    now.a = floats_at(at, x.buffer, x.offset);
-    if (b.buffer >= 0) now.bias = floats_at(at, b.buffer, 0);
-    if (residual.buffer >= 0) now.residual = floats_at(at, residual.buffer, residual.offset);
-    now.out = floats_of(at, target.buffer, target.offset);
-    if (!shared) return k->multiply(now);
-    const int64_t panels = (now.columns + k->width - 1) / k->width, work = std::max<int64_t>(1, parallel_work / 4 / (now.rows * now.depth * k->width));
-    at::parallel_for(0, panels, work, [&](int64_t from, int64_t to) {
-      product share = now;
-      const int64_t column = from * k->width;
-      share.columns = std::min(to * k->width, now.columns) - column;
-      share.b += column * now.depth;
-      if (share.bias) share.bias += column;
-      if (share.residual) share.residual += column;
-      share.out += column;
-      k->multiply(share);
-    });
-  });
+  weighted p{g, {x.buffer, x.offset}, {b.buffer, 0}, {residual.buffer, residual.offset}, {target.buffer, target.offset}, &kernels_};
+  emit({x.buffer, b.buffer, residual.buffer, target.buffer}, nullptr, std::make_shared<const weighted>(p));
   places_[out] = target;
 }
 

@@ -190,6 +190,7 @@ func (m *Blip2) Hidden(b *Batch) *torch.Tensor { return m.HiddenAfter(m.Prefix(b
 
 // HiddenAfter is Hidden for a prefix that is computed already, [rows, queries, hidden].
 func (m *Blip2) HiddenAfter(prefix *torch.Tensor, b *Batch) *torch.Tensor {
+	m.lean.rest()
 	return m.run(prefix, b, nil)
 }
 

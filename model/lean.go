@@ -20,11 +20,13 @@ type lean struct {
 	read    [][]int // the shapes of what the part keeps that reads a picture
 	asked   [][]int // of what the parts keep that read a question
 	parts   int
+	numbers int   // of all parameters
 	refused error // why the network has no program
 }
 
 const (
-	leanParameters = 1 << 25 // a larger network's time goes into its matrices, which a program would hold twice
+	leanParameters = 1 << 29 // a program holds the weights a second time, and a larger network has no room for it
+	leanKept       = 1 << 25 // a larger network gives the memory back when it trains
 	leanParts      = 1 << 12
 	leanTokens     = 64 // of an answer: each has a part of its own, and recording one takes as long as some steps of the ordinary way
 )
@@ -148,9 +150,9 @@ func (l *lean) open(parameters []*torch.Tensor) (*torch.Program, error) {
 		return l.program, nil
 	}
 	l.program, l.read, l.asked, l.parts = nil, nil, nil, 0 // others may still be computing with the old one, which goes when they are done
-	count := 0
+	l.numbers = 0
 	for _, p := range parameters {
-		if count += p.Count(); p.DType() != torch.Float32 || p.Device() != torch.CPU || count > leanParameters {
+		if l.numbers += p.Count(); p.DType() != torch.Float32 || p.Device() != torch.CPU || l.numbers > leanParameters {
 			l.refused = fmt.Errorf("a parameter is %v on %v, or there are more than %d numbers", p.DType(), p.Device(), leanParameters)
 			return nil, nil
 		}
@@ -167,6 +169,16 @@ func (l *lean) free() {
 	if l.program != nil {
 		l.program.Close()
 		l.program = nil
+	}
+}
+
+// rest frees the program of a large network, whose memory is needed by who computes with the network in another way.
+func (l *lean) rest() {
+	l.lock.RLock()
+	large := l.program != nil && l.numbers > leanKept
+	l.lock.RUnlock()
+	if large {
+		l.free()
 	}
 }
 

@@ -109,6 +109,44 @@ func TestLeanAnswersEqualOrdinary(t *testing.T) {
 	}
 }
 
+// The rows of several pictures are computed together, and an answer is to the last bit what it is alone.
+func TestLeanAnswersDoNotDependOnTheBatch(t *testing.T) {
+	for _, family := range [][2]string{{"blip-2", leanOPT}, {"blip-2", leanLlama}, {"instructblip", leanT5}} {
+		m := leanNetwork(t, family[0], family[1])
+		t.Run(family[0]+" "+m.config.Text.ModelType, func(t *testing.T) {
+			torchtest.Run(t, func(*torch.Scope) {
+				const count = 19 // more than go together
+				pictures := torch.NewGenerator(3).Randn(count, 3, 24, 24)
+				questions := make([][]Question, count)
+				for i := range questions {
+					for j := range i % 4 {
+						q := Question{Prompt: []int{5 + i, 6, 7, 8 + j, 9}[:1+(i+j)%5]}
+						if m.Form().Instruct {
+							q.Instruction = []int{7, 3, 9, 4 + j}[j:]
+						}
+						questions[i] = append(questions[i], q)
+					}
+				}
+				o := GenerateOptions{MaxTokens: 6, Ends: []int{1, 9, 20, 33}}
+				together := hear(t, func(o GenerateOptions) ([][][]int, error) { return m.Generate(pictures, questions, o) }, o)
+				lengths := map[int]bool{}
+				for i := range questions {
+					alone := hear(t, func(o GenerateOptions) ([][][]int, error) {
+						return m.Generate(pictures.Narrow(0, i, 1).Contiguous(), questions[i:i+1], o)
+					}, o)
+					assert.Equal(t, alone.answers[0], together.answers[i])
+					assert.Equal(t, alone.logProbs[0], together.logProbs[i])
+					for _, answer := range alone.answers[0] {
+						lengths[len(answer)] = true
+					}
+				}
+				assert.Greater(t, len(lengths), 1, "all answers are equally long")
+				assert.NoError(t, m.lean.refused)
+			})
+		})
+	}
+}
+
 // What a program cannot answer is known, and why.
 func TestLeanRefusals(t *testing.T) {
 	opt := leanNetwork(t, "blip-2", leanOPT)
@@ -166,6 +204,29 @@ func TestLeanIsFreedWithTheParameters(t *testing.T) {
 		assert.Nil(t, m.lean.program)
 		assert.Panics(t, func() { program.Fresh(nil) }, "it is closed")
 		require.NoError(t, m.store.Init(7, torch.CPU))
+		assert.Equal(t, before, hear(t, leanly, GenerateOptions{MaxTokens: 3}))
+	})
+}
+
+// A large network's program is freed where the network trains; its answers stay.
+func TestLeanIsFreedByTraining(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m := leanNetwork(t, "blip-2", leanOPT)
+		pictures := torch.NewGenerator(3).Randn(1, 3, 24, 24)
+		leanly := func(o GenerateOptions) ([][][]int, error) {
+			return m.Generate(pictures, [][]Question{{{Prompt: []int{5, 6}}}}, o)
+		}
+		train := func() {
+			b, err := m.Form().Pack(pictures, [][]Question{{{Prompt: []int{5, 6}, Answer: []int{3, 1}}}}, torch.CPU)
+			require.NoError(t, err)
+			m.Hidden(b)
+		}
+		before := hear(t, leanly, GenerateOptions{MaxTokens: 3})
+		train()
+		assert.NotNil(t, m.lean.program, "a small one")
+		m.lean.numbers = leanKept + 1
+		train()
+		assert.Nil(t, m.lean.program)
 		assert.Equal(t, before, hear(t, leanly, GenerateOptions{MaxTokens: 3}))
 	})
 }

@@ -54,6 +54,7 @@ struct kernels {
 const kernels &plain_kernels();
 #ifdef ESPALIER_X86
 const kernels &avx2_kernels();
+const kernels &avx512_kernels();
 #endif
 
 }  // namespace espalier
