@@ -111,7 +111,6 @@ func (l *Large) prune(folder, to string, kind nn.Kind) error {
 	if err != nil {
 		return err
 	}
-	defer net.Store().Free()
 	l.Weights, l.LoadSeconds = int64(net.Store().Bytes()), time.Since(start).Seconds()
 	plan := pruning.Plan{Keep: map[string][]int{}}
 	for _, a := range axesOf(net, kind) {
@@ -120,9 +119,10 @@ func (l *Large) prune(folder, to string, kind nn.Kind) error {
 		}
 	}
 	if len(plan.Keep) == 0 {
+		net.Store().Free()
 		return fmt.Errorf("%s has no axis of the kind %s", folder, kind)
 	}
-	after, err := pruning.Apply(net, plan)
+	after, err := pruning.ApplyFreeing(net, plan)
 	if err != nil {
 		return err
 	}

@@ -180,7 +180,7 @@ esp_status esp_program_new(esp_tensors parameters, esp_program **out) {
     auto p = std::make_unique<esp_program>();
     for (const at::Tensor &t : list(parameters)) {
       TORCH_CHECK(t.is_cpu(), "a parameter is not on the CPU");
-      TORCH_CHECK(t.scalar_type() == at::kFloat, "a parameter is ", t.scalar_type(), ", and programs compute in float32 alone");
+      TORCH_CHECK(t.is_floating_point(), "a parameter is ", t.scalar_type());
       p->parameters.push_back({c10::weak_intrusive_ptr<c10::TensorImpl, at::UndefinedTensorImpl>(t.getIntrusivePtr()), t.const_data_ptr(), version_of(t)});
     }
     *out = p.release();

@@ -22,6 +22,10 @@ type lean struct {
 	parts   int
 	numbers int   // of all parameters
 	refused error // why the network has no program
+
+	// A network of shorter floats answers by a twin in float32, for as long as its own parameters stay as they are.
+	twin  *Blip2
+	watch *torch.Program // without parts, over the own parameters
 }
 
 const (
@@ -56,6 +60,12 @@ func (m *Blip2) leanly(pictures *torch.Tensor, questions [][]Question, o Generat
 		return nil, false, nil
 	}
 	parameters := m.leanParameters()
+	if twin, err := m.leanTwin(parameters); twin != nil || err != nil {
+		if err != nil {
+			return nil, false, err
+		}
+		return twin.leanly(pictures, questions, o)
+	}
 	program, err := m.lean.open(parameters)
 	if program == nil || err != nil {
 		return nil, false, err
@@ -135,6 +145,59 @@ func (m *Blip2) leanParameters() []*torch.Tensor {
 	return out
 }
 
+// leanTwin is the network in float32 where it has parameters of 16 bits and its size allows a twin; else nil.
+func (m *Blip2) leanTwin(parameters []*torch.Tensor) (*Blip2, error) {
+	l := &m.lean
+	l.lock.RLock()
+	twin := l.twin
+	fresh := twin != nil && l.watch.Fresh(parameters)
+	l.lock.RUnlock()
+	if fresh {
+		return twin, nil
+	}
+	short, numbers := false, 0
+	for _, p := range parameters {
+		switch p.DType() {
+		case torch.BFloat16, torch.Float16:
+			short = true
+		case torch.Float32:
+		default:
+			return nil, nil
+		}
+		if numbers += p.Count(); p.Device() != torch.CPU || numbers > leanKept {
+			return nil, nil
+		}
+	}
+	if !short {
+		return nil, nil
+	}
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if l.twin != twin { // another goroutine was faster
+		return l.twin, nil
+	}
+	l.freeTwin()
+	watch, err := torch.NewProgram(parameters)
+	if err != nil {
+		return nil, err
+	}
+	made, err := Convert(m, torch.Float32, torch.CPU)
+	if err != nil {
+		watch.Close()
+		return nil, err
+	}
+	l.twin, l.watch = made.(*Blip2), watch
+	return l.twin, nil
+}
+
+func (l *lean) freeTwin() {
+	if l.twin != nil {
+		l.twin.store.Free()
+		l.watch.Close()
+		l.twin, l.watch = nil, nil
+	}
+}
+
 // open gives the program of the parameters as they are now, or nil where they have none.
 func (l *lean) open(parameters []*torch.Tensor) (*torch.Program, error) {
 	l.lock.RLock()
@@ -170,6 +233,7 @@ func (l *lean) free() {
 		l.program.Close()
 		l.program = nil
 	}
+	l.freeTwin()
 }
 
 // rest frees the program of a large network, whose memory is needed by who computes with the network in another way.

@@ -160,13 +160,13 @@ func TestLeanRefusals(t *testing.T) {
 		defer func() { a.Gate = nil }()
 		assert.ErrorContains(t, opt.leanRefusal(o), "a gate")
 	})
-	half, err := Convert(opt, torch.BFloat16, torch.CPU)
+	double, err := Convert(opt, torch.Float64, torch.CPU)
 	require.NoError(t, err)
-	defer half.Store().Free()
+	defer double.Store().Free()
 	torchtest.Run(t, func(*torch.Scope) {
-		_, err := half.Generate(torch.Zeros([]int{1, 3, 24, 24}, torch.Float32, torch.CPU), [][]Question{{{Prompt: []int{3}}}}, o)
+		_, err := double.Generate(torch.Zeros([]int{1, 3, 24, 24}, torch.Float32, torch.CPU), [][]Question{{{Prompt: []int{3}}}}, o)
 		require.NoError(t, err)
-		assert.ErrorContains(t, half.(*Blip2).lean.refused, "bfloat16")
+		assert.ErrorContains(t, double.(*Blip2).lean.refused, "float64")
 	})
 }
 
@@ -188,6 +188,42 @@ func TestLeanFollowsParameters(t *testing.T) {
 		assert.NotEqual(t, before.logProbs, after.logProbs)
 		assert.Less(t, farthest(t, hear(t, ordinarily(m, pictures, questions), o), after), 1e-4)
 	})
+}
+
+// A network of 16 bits answers as its float32 twin does, for the values that it has now.
+func TestLeanTwin(t *testing.T) {
+	m := leanNetwork(t, "blip-2", leanOPT)
+	for _, d := range []torch.DType{torch.BFloat16, torch.Float16} {
+		t.Run(d.String(), func(t *testing.T) {
+			torchtest.Run(t, func(*torch.Scope) {
+				n, err := Convert(m, d, torch.CPU)
+				require.NoError(t, err)
+				short := n.(*Blip2)
+				pictures := torch.NewGenerator(3).Randn(2, 3, 24, 24)
+				questions := [][]Question{{{Prompt: []int{5, 6}}}, {{Prompt: []int{7}}, {Prompt: []int{8, 9, 10}}}}
+				o := GenerateOptions{MaxTokens: 3}
+				leanly := func(o GenerateOptions) ([][][]int, error) { return short.Generate(pictures, questions, o) }
+				twinly := func() heard {
+					twin, err := Convert(short, torch.Float32, torch.CPU)
+					require.NoError(t, err)
+					defer twin.Store().Free()
+					return hear(t, func(o GenerateOptions) ([][][]int, error) { return twin.Generate(pictures, questions, o) }, o)
+				}
+				before := hear(t, leanly, o)
+				assert.Equal(t, twinly(), before)
+				require.NotNil(t, short.lean.twin)
+				torch.NoGrad(func() {
+					w := short.projection.W.T()
+					w.CopyFrom(w.MulScalar(-3))
+				})
+				after := hear(t, leanly, o)
+				assert.Equal(t, twinly(), after)
+				assert.NotEqual(t, before.logProbs, after.logProbs)
+				short.store.Free()
+				assert.Nil(t, short.lean.twin)
+			})
+		})
+	}
 }
 
 // A program holds the weights a second time, and goes with them.

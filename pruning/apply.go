@@ -13,9 +13,18 @@ import (
 // Apply makes the network that is left when only the plan's units stay; the old one is unchanged. What is sliced is new,
 // tensors that stay whole share the old network's memory: Store.Own copies them before the new one is trained. With every
 // unit kept both are equal bit for bit.
-func Apply(n model.Network, p Plan) (model.Network, error) {
+func Apply(n model.Network, p Plan) (model.Network, error) { return apply(n, p, false) }
+
+// ApplyFreeing is [Apply] for a caller who is done with the old network: each of its tensors is freed as soon as what is left of it
+// is there, so that no more than one is in memory twice. The old network has no values afterwards, also after an error.
+func ApplyFreeing(n model.Network, p Plan) (model.Network, error) {
+	defer n.Store().Free()
+	return apply(n, p, true)
+}
+
+func apply(n model.Network, p Plan, freeing bool) (model.Network, error) {
 	var after model.Network
-	_, err := cut(n.Store(), p, func(sizes nn.Structure) (s *nn.Store, err error) {
+	_, err := cut(n.Store(), p, freeing, func(sizes nn.Structure) (s *nn.Store, err error) {
 		if after, err = rebuilt(n, p, sizes); err != nil {
 			return nil, err
 		}
@@ -50,10 +59,10 @@ func rebuilt(n model.Network, p Plan, sizes nn.Structure) (model.Network, error)
 
 // Slice is [Apply] for the parameters alone; declare is the declaration that made them.
 func Slice(s *nn.Store, p Plan, declare func(*nn.Builder)) (*nn.Store, error) {
-	return cut(s, p, func(sizes nn.Structure) (*nn.Store, error) { return nn.Declare(&sizes, declare) })
+	return cut(s, p, false, func(sizes nn.Structure) (*nn.Store, error) { return nn.Declare(&sizes, declare) })
 }
 
-func cut(s *nn.Store, p Plan, rebuild func(nn.Structure) (*nn.Store, error)) (*nn.Store, error) {
+func cut(s *nn.Store, p Plan, freeing bool, rebuild func(nn.Structure) (*nn.Store, error)) (*nn.Store, error) {
 	keep, err := p.axes(s)
 	if err != nil {
 		return nil, err
@@ -73,6 +82,9 @@ func cut(s *nn.Store, p Plan, rebuild func(nn.Structure) (*nn.Store, error)) (*n
 					if whole {
 						shared[name] = true
 					}
+				}
+				if freeing {
+					param.Value.Free()
 				}
 			}
 		})

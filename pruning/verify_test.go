@@ -100,6 +100,29 @@ func TestSliceEqualsMaskOnRandomPlans(t *testing.T) {
 	}
 }
 
+// Who is done with the old network gets the same new one, and the old one's memory.
+func TestApplyFreeingEqualsApply(t *testing.T) {
+	torchtest.Setup(t)
+	m, r := modeltest.RefTiny(t), rand.New(rand.NewPCG(1, 2))
+	for range 5 {
+		plan := randomPlan(r, m, used(t))
+		want, err := pruning.Apply(m, plan)
+		require.NoError(t, err)
+		old, err := model.Convert(m, torch.Float32, torch.CPU)
+		require.NoError(t, err)
+		got, err := pruning.ApplyFreeing(old, plan)
+		require.NoError(t, err)
+		for name, v := range want.Store().Named() {
+			assert.Equal(t, v.Raw(), got.Store().Param(name).T().Raw(), name)
+		}
+		for _, p := range old.Store().Params() {
+			assert.Nil(t, p.Value, p.Name)
+		}
+		want.Store().Free()
+		got.Store().Free()
+	}
+}
+
 func TestKeepAllIsBitIdentical(t *testing.T) {
 	torchtest.Setup(t)
 	m := modeltest.RefTiny(t)

@@ -262,7 +262,7 @@ ESP_API esp_status esp_trace_abandon(void);
 /* --- recorded programs ------------------------------------------------------------------------------------------- */
 /* A program is the forward of one network, in parts that are recorded at fixed sizes and computed by kernels of this library
  * without libtorch. What a part keeps for the next, such as keys and values, lies in the program's slots. Parameters are
- * float32 on the CPU; the program has copies of them, and is fresh for as long as they stay as they were. */
+ * on the CPU, and float32 where parts are recorded; the program has copies of them, and is fresh for as long as they stay as they were. */
 ESP_API esp_status esp_program_new(esp_tensors parameters, esp_program **out);
 ESP_API void esp_program_free(esp_program *p);
 ESP_API esp_number esp_program_is_fresh(const esp_program *p, esp_tensors parameters);

@@ -45,7 +45,7 @@ type Recording struct {
 	Forward func(inputs, states []*Tensor) (logits *Tensor, kept []*Tensor)
 }
 
-// NewProgram is a program without parts over parameters, which must be float32 on the CPU.
+// NewProgram is a program without parts over parameters on the CPU. Parts can be recorded where these are float32.
 func NewProgram(parameters []*Tensor) (*Program, error) {
 	p := &Program{}
 	if err := statusError("program", C.esp_program_new(list(handles(parameters)), &p.c)); err != nil {

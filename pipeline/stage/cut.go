@@ -212,13 +212,12 @@ func (s *one) slice(ctx context.Context, c *chain.Chain, at chain.Place, student
 		torch.TrimMemory()
 	}
 	return made, network.New(chain.Of([]any{student.Print(), plan.Keep}), declared, n, func() (model.Network, error) {
-		before, err := student.Get()
+		before, err := student.Take()
 		if err != nil {
 			return nil, err
 		}
 		defer torch.TrimMemory()
-		defer student.Free()
-		return pruning.Apply(before, plan)
+		return pruning.ApplyFreeing(before, plan)
 	}).After(student, plan.Keep), nil
 }
 
