@@ -36,9 +36,9 @@ func (w *outputsWriter) inRange(out *torch.Tensor, pictures int) (*torch.Tensor,
 	}
 	kept := out.To(dtype)
 	switch {
-	case allFinite(kept):
+	case kept.AllFinite():
 		return kept, nil
-	case allFinite(out):
+	case out.AllFinite():
 		return nil, errRange
 	}
 	from := w.pictures()
@@ -48,8 +48,6 @@ func (w *outputsWriter) inRange(out *torch.Tensor, pictures int) (*torch.Tensor,
 	}
 	return nil, err
 }
-
-func allFinite(t *torch.Tensor) bool { return t.IsFinite().All().Item() != 0 }
 
 // widen begins once more, in float32.
 func (w *outputsWriter) widen(folder string) error {
@@ -86,7 +84,7 @@ func Heard(teacher model.Network, b *model.Batch) *Teacher {
 			t.head = teacher.Head
 		}
 		t.rows = out
-		if half := out.To(keptDType(out)); allFinite(half) {
+		if half := out.To(keptDType(out)); half.AllFinite() {
 			t.rows = half
 		}
 	})

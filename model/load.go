@@ -35,6 +35,7 @@ func Load(folder string, on torch.Device) (*Blip2, error) {
 			return nil, fmt.Errorf("model: %s: %w", folder, err)
 		}
 	}
+	torch.TrimMemory() // what reading needed between the tensors
 	return m, nil
 }
 
@@ -226,7 +227,7 @@ func CheckFinite(n Network) error {
 func checkFinite(name string, v *torch.Tensor) error {
 	var finite bool
 	err := torch.Run(func(*torch.Scope) error {
-		finite = v.IsFinite().All().Item() != 0
+		finite = v.AllFinite()
 		return nil
 	})
 	if err == nil && !finite {

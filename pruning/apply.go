@@ -73,25 +73,25 @@ func cut(s *nn.Store, p Plan, freeing bool, rebuild func(nn.Structure) (*nn.Stor
 		return nil, fmt.Errorf("pruning: rebuild: %w", err)
 	}
 	values, shared := map[string]*torch.Tensor{}, map[string]bool{}
-	err = torch.Run(func(*torch.Scope) error {
-		torch.NoGrad(func() {
-			for _, param := range s.Params() {
-				if name, stays := left.Name(param); stays {
+	for _, param := range s.Params() {
+		if name, stays := left.Name(param); stays {
+			err := torch.Run(func(*torch.Scope) error { // one for each, so that nothing of it is in memory afterwards
+				torch.NoGrad(func() {
 					v, whole := sliced(param, keep)
 					values[name] = v.Release()
 					if whole {
 						shared[name] = true
 					}
-				}
-				if freeing {
-					param.Value.Free()
-				}
+				})
+				return nil
+			})
+			if err != nil {
+				return nil, fmt.Errorf("pruning: slice: %w", err)
 			}
-		})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("pruning: slice: %w", err)
+		}
+		if freeing {
+			param.Value.Free()
+		}
 	}
 	if err := after.Fill(values); err != nil {
 		return nil, fmt.Errorf("pruning: slice: %w%s", err, suspects(after, keep))

@@ -3,6 +3,8 @@ package torch
 // #include "espalier.h"
 import "C"
 
+import "math"
+
 // Add is t + u, broadcast.
 func (t *Tensor) Add(u *Tensor) *Tensor {
 	return finish("add", C.esp_tensor_add(t.ptr(), u.ptr()), t, u)
@@ -121,6 +123,15 @@ func (t *Tensor) Cos() *Tensor {
 // Sin is the sine of t in radians.
 func (t *Tensor) Sin() *Tensor {
 	return finish("sin", C.esp_tensor_sin(t.ptr()), t)
+}
+
+// AllFinite tells whether no element is infinite or not a number. It waits for the device.
+func (t *Tensor) AllFinite() bool {
+	t = t.Detach()
+	if sum := t.Sum().Item(); !math.IsInf(sum, 0) && !math.IsNaN(sum) { // one reading, and no memory for an answer for each element
+		return true
+	}
+	return t.IsFinite().All().Item() != 0 // the sum may have been too large
 }
 
 // IsFinite is false where t is infinite or not a number.

@@ -90,3 +90,22 @@ func TestInPlace(t *testing.T) {
 		torchtest.Values(t, view, []int{2}, 3, 3) // the same memory all along
 	})
 }
+
+// A sum beyond the dtype is no reason to call its numbers infinite.
+func TestAllFinite(t *testing.T) {
+	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
+		for _, d := range []torch.DType{torch.Float32, torch.BFloat16, torch.Float16, torch.Float64} {
+			ones := torch.Ones([]int{300, 300}, d, on)
+			require.True(t, ones.MulScalar(6e4).AllFinite(), d) // in float16 the sum is infinite
+			for _, odd := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				x := ones.Clone()
+				x.Select(0, 299).Select(0, 7).CopyFrom(torch.Full(nil, odd, d, on))
+				require.False(t, x.AllFinite(), "%v %v", d, odd)
+			}
+			both := ones.Clone()
+			both.Select(0, 0).CopyFrom(torch.Full([]int{300}, math.Inf(1), d, on))
+			both.Select(0, 1).CopyFrom(torch.Full([]int{300}, math.Inf(-1), d, on))
+			require.False(t, both.AllFinite(), d)
+		}
+	})
+}

@@ -120,6 +120,7 @@ func (s *SafeTensors) Load(name string, on torch.Device) (*torch.Tensor, error) 
 	if !ok {
 		return nil, fmt.Errorf("%s: tensor %.200q is a tensor of %s, which Espalier cannot load; the others can be", s.Path, name, otherDTypes[e.DType].name)
 	}
+	s.ahead(e)
 	var t *torch.Tensor
 	err := torch.Run(func(scope *torch.Scope) error {
 		t = torch.FromBytes(s.data[e.Offsets[0]:e.Offsets[1]], dtype, on, e.Shape...)
@@ -131,6 +132,17 @@ func (s *SafeTensors) Load(name string, on torch.Device) (*torch.Tensor, error) 
 		return nil, fmt.Errorf("%s: tensor %.200q: %w", s.Path, name, err)
 	}
 	return t, nil
+}
+
+// readAhead is how far behind a tensor the system is asked to read from the disk, bytes: who loads one loads the next.
+const readAhead = 128 << 20
+
+// ahead has the system read a tensor, and what lies behind it, in large pieces: page by page as they are touched takes half as long again.
+func (s *SafeTensors) ahead(e entry) {
+	page := int64(os.Getpagesize())
+	start := int64(len(s.mapped) - len(s.data))
+	from, to := (start+e.Offsets[0])/page*page, min(start+e.Offsets[1]+readAhead, int64(len(s.mapped)))
+	_ = unix.Madvise(s.mapped[from:to], unix.MADV_WILLNEED) // advice: it is read in any case
 }
 
 // release lets go of the pages that lie within a tensor; they come back from the file if they are read again.
