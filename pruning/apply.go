@@ -22,6 +22,8 @@ func ApplyFreeing(n model.Network, p Plan) (model.Network, error) {
 	return apply(n, p, true)
 }
 
+const trimAfter = 256 << 20 // bytes that were freed
+
 func apply(n model.Network, p Plan, freeing bool) (model.Network, error) {
 	var after model.Network
 	_, err := cut(n.Store(), p, freeing, func(sizes nn.Structure) (s *nn.Store, err error) {
@@ -73,6 +75,7 @@ func cut(s *nn.Store, p Plan, freeing bool, rebuild func(nn.Structure) (*nn.Stor
 		return nil, fmt.Errorf("pruning: rebuild: %w", err)
 	}
 	values, shared := map[string]*torch.Tensor{}, map[string]bool{}
+	freed := 0
 	for _, param := range s.Params() {
 		if name, stays := left.Name(param); stays {
 			err := torch.Run(func(*torch.Scope) error { // one for each, so that nothing of it is in memory afterwards
@@ -90,7 +93,12 @@ func cut(s *nn.Store, p Plan, freeing bool, rebuild func(nn.Structure) (*nn.Stor
 			}
 		}
 		if freeing {
+			freed += param.Bytes()
 			param.Value.Free()
+			if freed > trimAfter { // the allocator keeps what is freed, and may take what is left from elsewhere
+				torch.TrimMemory()
+				freed = 0
+			}
 		}
 	}
 	if err := after.Fill(values); err != nil {
