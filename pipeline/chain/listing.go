@@ -47,15 +47,20 @@ func List(folder string) ([]Listed, error) {
 	if _, err := os.Stat(filepath.Join(folder, recordName)); err == nil {
 		return listRun(folder)
 	}
-	entries, err := os.ReadDir(folder)
+	s := &store{folder}
+	return s.each(s.list)
+}
+
+// each asks for every result of the store, and gives those with an answer, the last used first.
+func (s *store) each(ask func(id string) (Listed, error)) ([]Listed, error) {
+	entries, err := os.ReadDir(s.root)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{folder}
 	var out []Listed
 	for _, e := range entries {
 		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-			if l, err := s.list(e.Name()); err == nil {
+			if l, err := ask(e.Name()); err == nil {
 				out = append(out, l)
 			}
 		}
@@ -93,11 +98,25 @@ func (s *store) list(id string) (l Listed, err error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return l, err
 	}
-	l = Listed{ID: id, Step: m.Step, Folder: folder, Made: m.Made, Used: m.Made, Seconds: m.Seconds, Inputs: m.Inputs}
-	if info, err := os.Stat(s.lock(id)); err == nil {
-		l.Used = info.ModTime()
+	weighed, err := s.weigh(id)
+	if err != nil {
+		return l, err
 	}
-	l.Bytes, err = sizeOf(folder)
+	return Listed{ID: id, Step: m.Step, Folder: folder, Bytes: weighed.Bytes, Made: m.Made, Used: weighed.Used, Seconds: m.Seconds, Inputs: m.Inputs}, nil
+}
+
+// weigh gives the size of a result and when it was last used, without reading what it says of itself: a store has many thousands.
+func (s *store) weigh(id string) (l Listed, err error) {
+	l = Listed{ID: id, Folder: s.folder(id)}
+	info, err := os.Stat(s.lock(id))
+	if err != nil {
+		info, err = os.Stat(filepath.Join(l.Folder, ManifestName))
+	}
+	if err != nil {
+		return l, err
+	}
+	l.Used = info.ModTime()
+	l.Bytes, err = sizeOf(l.Folder)
 	return l, err
 }
 
@@ -139,7 +158,7 @@ func Remove(folder, id string) (Listed, error) {
 // trim removes the least recently used results, and what interrupted work has left, until the rest fits into a limit. What a
 // run holds stays.
 func (s *store) trim(limit int64) (faults []error) {
-	all, err := List(s.root)
+	all, err := s.each(s.weigh)
 	if err != nil {
 		return nil // there is nothing yet
 	}

@@ -79,7 +79,7 @@ func TestCheckFindsAllFaults(t *testing.T) {
 		{"good.png,which,one,", ""},
 		{"good.png,which,one", "the row has 3 cells"},
 		{`good.png,a "quote,one,`, "malformed CSV"},
-		{"good.png,,one,", `no "question"`},
+		{"good.png,,one,", `"question" is empty`},
 		{"good.png,which,,", `no "answer"`},
 		{"gone.png,which,one,", "there is no picture"},
 		{"good.png,which,,[", "is no JSON list"},

@@ -96,6 +96,8 @@ func findSources(root string, bad *faults) sources {
 	}
 	if s := rows.Single(root, bad); s != nil {
 		found[undivided] = s
+	} else if !info.IsDir() {
+		return nil // splits that are missing are not what is wrong
 	}
 	return found
 }
@@ -128,7 +130,11 @@ func (s sources) checkSplits(root string, bad *faults) {
 	}
 	for _, name := range []string{"train", "test"} {
 		if s[name] == nil {
-			bad.Add(filepath.Join(root, name), "the split %s is missing; every data set needs train and test: %s", name, rows.Layout(name))
+			text := fmt.Sprintf("the split %s is missing; every data set needs train and test: %s", name, rows.Layout(name))
+			if len(s) == 1 {
+				text += `; or set data.split = "80/10/10", which divides what there is`
+			}
+			bad.Add(filepath.Join(root, name), "%s", text)
 		}
 	}
 	if s["validation"] == nil {

@@ -68,7 +68,10 @@ func (r *reader) conversation(f fields, offsets []int, at func(offset int) strin
 		asked.set("task", turns[i].Task)
 		asked.set("category", turns[i].Category)
 		asked.set("answers", turns[i].Answers)
-		here := place(i)
+		here, key := place(i), "value"
+		if turns[i].From == "" {
+			key = "content"
+		}
 		if i+1 < len(turns) {
 			if person, answer, err := turns[i+1].says(); err == nil && !person {
 				i++
@@ -78,6 +81,10 @@ func (r *reader) conversation(f fields, offsets []int, at func(offset int) strin
 		}
 		if len(turns) <= 2 { // what stands around them is of the only question
 			asked.set("answers", f["answers"])
+		}
+		if absent(question) {
+			r.fault(here, "the turn has no %q; add it, or remove the turn and its answer", key)
+			continue
 		}
 		r.add(here, asked, picture)
 	}

@@ -35,6 +35,20 @@ func readTable(r *reader) {
 			return
 		}
 	}
+	columns := fields{}
+	for _, name := range head {
+		if name != "" {
+			columns[name] = textField(name)
+		}
+	}
+	if _, err := columns.unknown(); err != nil {
+		r.broken(r.at(1), "%s", strings.ReplaceAll(err.Error(), "unknown key", "unknown column"))
+		return
+	}
+	if columns["question"] == nil {
+		r.broken(r.at(1), `no column "question" among %s; the first line must name the columns`, strings.Join(head, ", "))
+		return
+	}
 	for {
 		cells, err := c.Read()
 		if errors.Is(err, io.EOF) {
@@ -49,6 +63,9 @@ func readTable(r *reader) {
 		if err != nil {
 			r.fault(r.at(line), "%v", err)
 			continue
+		}
+		if f["question"] == nil { // an empty cell, not a missing column
+			f["question"] = textField("")
 		}
 		r.add(r.at(line), f, nil)
 	}

@@ -32,36 +32,52 @@ func parseFields(text []byte) (f fields, err error) {
 	return f, nil
 }
 
-// row is the question, and the name of its picture.
+// row is the question, and the name of its picture. The error tells of all that is wrong with it.
 func (f fields) row(needAnswers bool) (r Row, picture string, err error) {
 	unknown, err := f.unknown()
-	if err != nil {
+	if err != nil { // a slip explains what is missing
 		return r, "", err
 	}
-	if picture, err = f.picture(); err != nil {
-		return r, "", err
-	}
+	var bad said
+	picture, err = f.picture()
+	bad.add(err)
 	for _, text := range []struct {
 		key      string
 		to       *string
 		required bool
 	}{{"question", &r.Question, true}, {"task", &r.Task, false}, {"category", &r.Category, false}} {
-		if err := f.text(text.key, text.required, text.to); err != nil {
-			return r, "", err
-		}
+		bad.add(f.text(text.key, text.required, text.to))
 	}
-	if r.Answers, err = f.answers(); err != nil {
-		return r, "", err
-	}
-	if len(r.Answers) == 0 {
+	r.Answers, err = f.answers()
+	bad.add(err)
+	if err == nil && len(r.Answers) == 0 {
 		if needAnswers {
-			return r, "", errors.New(`no "answer"; add one, or remove the row: only training rows may do without`)
-		}
-		if len(unknown) > 0 { // most likely the answer under another name: never drop labels in silence
-			return r, "", fmt.Errorf(`no "answer", but the unknown key %q; rename it to "answer" if it is that, else remove it`, unknown[0])
+			bad.add(errors.New(`no "answer"; add one, or remove the row: only training rows may do without`))
+		} else if len(unknown) > 0 { // most likely the answer under another name: never drop labels in silence
+			bad.add(fmt.Errorf(`no "answer", but the unknown key %q; rename it to "answer" if it is that, else remove it`, unknown[0]))
 		}
 	}
-	return r, picture, r.check()
+	bad.add(r.check())
+	return r, picture, bad.err()
+}
+
+// said is what is wrong with a row.
+type said []error
+
+func (t *said) add(err error) { *t = append(*t, err) }
+
+// err is all of it in a line, or nil.
+func (t said) err() error {
+	var texts []string
+	for _, err := range t {
+		if err != nil {
+			texts = append(texts, err.Error())
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(texts, "; also "))
 }
 
 // picture is the name of the picture's file, under any of its keys; empty where there is none.
@@ -160,6 +176,9 @@ func (r Row) check() error {
 		return errors.New(`the task "overall" would be mixed up with the accuracy over all tasks; give it another name`)
 	}
 	for _, text := range append([]string{r.Question}, r.Answers...) {
+		if strings.ContainsRune(text, 0) {
+			return fmt.Errorf("%q holds the character U+0000; take it out", text)
+		}
 		for w := range strings.FieldsSeq(text) {
 			if w == tokenizer.PadWord || w == tokenizer.EOSWord || w == tokenizer.UnkWord {
 				return fmt.Errorf("the word %s has a special meaning to the tokenizer; change the text", w)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"espalier/torch/disk"
 )
@@ -41,7 +42,7 @@ func (p place) files(root, split string) (files []string, err error) {
 	folder := filepath.Join(root, fill(p.folder))
 	if !p.many {
 		path := filepath.Join(folder, fill(p.name))
-		if _, err = disk.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if _, err = disk.Stat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return nil, nil
 		}
 		return []string{path}, err
@@ -57,7 +58,7 @@ func (p place) files(root, split string) (files []string, err error) {
 
 // namesIn are the names in a folder, but for hidden ones, in order; none where there is no such folder.
 func namesIn(folder string) (names []string, err error) {
-	if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+	if info, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
 		return nil, nil
 	}
 	entries, err := os.ReadDir(folder)

@@ -46,19 +46,25 @@ func TestFaultsOfTables(t *testing.T) {
 		`m.csv:4: malformed CSV (bare " in non-quoted-field); put cells with quotation marks, separators or line ends in quotation marks, and double those within`,
 		`m.csv:5: "answers" begins with [ but is no JSON list; write ["red", "dark red"]`,
 		"m.csv:6: not UTF-8; save the file in that encoding",
-		`m.csv:7: no "question" among the keys answer, path; add it`,
+		`m.csv:7: "question" is empty; fill it in, or remove the row`,
 		`m.csv:8: no "answer"; add one, or remove the row: only training rows may do without`,
 		`m.csv:9: malformed CSV (extraneous or missing " in quoted-field); put cells with quotation marks, separators or line ends in quotation marks, and double those within`,
 	}, faults)
 	for text, want := range map[string]string{
-		"":                                     "m.csv: holds no rows",
-		"question,answer\n":                    "m.csv: holds no rows",
-		"question,question,answer\n":           `m.csv:1: two columns are named "question"`,
-		"path,qustion,answer\n1.png,a,b\n":     `m.csv:2: unknown key "qustion" (did you mean "question"?)`,
-		"question,answer\n<image> a,b\n":       "m.csv:2: the question holds <image>, a place for a picture, but the row has none",
-		"path,question,answer\n/1.png,a,b\n":   `m.csv:2: file_name "/1.png" is absolute`,
-		"path,question,answer\n1.png,a,<pad>":  "m.csv:2: the word <pad>",
-		"q\x00u\x00e\x00s\x00t\x00i\x00o\x00n": "m.csv: the file holds zero bytes",
+		"":                                      "m.csv: holds no rows",
+		"question,answer\n":                     "m.csv: holds no rows",
+		"question,question,answer\n":            `m.csv:1: two columns are named "question"`,
+		"path,qustion,answer\n1.png,a,b\n":      `m.csv:1: unknown column "qustion" (did you mean "question"?); rename or remove it`,
+		"Image,Question,Answer\n1.png,a,b\n":    `m.csv:1: unknown column "Answer" (did you mean "answer"?), unknown column "Image" (did you mean "image"?), unknown column "Question" (did you mean "question"?); rename or remove them`,
+		"path,answer\n1.png,a\n2.png,b\n":       `m.csv:1: no column "question" among path, answer; the first line must name the columns`,
+		"img,question,answer\nx/1.png,a,b\n":    `m.csv:2: no row names a picture, but "img" is "x/1.png"; rename the key to "file_name"`,
+		"path,question,answer\n1.png,,<pad>":    `m.csv:2: "question" is empty; fill it in, or remove the row; also the word <pad>`,
+		"path,question,answer\na://b/1.png,a,b": `m.csv:2: file_name "a://b/1.png" is an address`,
+		"path,question,answer\n1.png,a\x00,b\n": `m.csv:2: "a\x00" holds the character U+0000; take it out`,
+		"question,answer\n<image> a,b\n":        "m.csv:2: the question holds <image>, a place for a picture, but the row has none",
+		"path,question,answer\n/1.png,a,b\n":    `m.csv:2: file_name "/1.png" is absolute`,
+		"path,question,answer\n1.png,a,<pad>":   "m.csv:2: the word <pad>",
+		"q\x00u\x00e\x00s\x00t\x00i\x00o\x00n":  "m.csv: the file holds zero bytes",
 	} {
 		_, faults := readText(t, "m.csv", text, true)
 		require.Len(t, faults, 1, text)
@@ -114,7 +120,7 @@ func TestFaultsOfConversations(t *testing.T) {
 {"image": "1.jpg", "conversation": [{"from": "human", "value": "a"}]}]`, true)
 	assert.Len(t, all, 1, "the first two turns before one that is at fault")
 	want := []string{`m.json:2: "conversations" must be a list of turns`, `m.json:4: a turn is of "system"`, "m.json:8: an answer without a question before it",
-		"m.json:10: the question holds <image> behind its beginning", `m.json:11: no "question"`, `m.json:12: no "answer"`,
+		"m.json:10: the question holds <image> behind its beginning", `m.json:11: the turn has no "value"`, `m.json:12: no "answer"`,
 		`m.json:13: "conversations" must be a list of turns`, "m.json:14: not a JSON object", `m.json:15: unknown key "catagory"`, `m.json:16: unknown key "conversation"`}
 	require.Len(t, faults, len(want))
 	for i, text := range want {
@@ -123,9 +129,12 @@ func TestFaultsOfConversations(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"image": "1.jpg"}`:                      "m.json:1: malformed JSON (not a list",
 		"[\n{\"question\": \"a\"},\n{\"a\": ]\n]": "m.json:3: malformed JSON (invalid character ']' looking for beginning of value)",
-		"[\n{\"question\": \"a\"}\n{}]":           "m.json:3: malformed JSON",
-		"[\n{\"question\": \"a\"},\n":             "m.json:3: malformed JSON",
-		"[{\"question\": \"a\"}]\n]":              "m.json:1: malformed JSON (there is more behind the end of the list)",
+		"[\n{\"question\": \"a\"}\n{}]":           "m.json:3: malformed JSON (a comma is missing before this)",
+		"[\n{\"question\": \"a\"}\n{},\n{}]":      "m.json:3: malformed JSON (a comma is missing before this)",
+		"[\n{\"question\": \"a\"},\n,\n{}]":       "m.json:3: malformed JSON (a comma without a value",
+		"[\n{\"question\": \"a\"},\n]":            "m.json:3: malformed JSON (a comma without a value",
+		"[\n{\"question\": \"a\"},\n":             "m.json:3: malformed JSON (the list does not end",
+		"[{\"question\": \"a\"}]\n]":              "m.json:2: malformed JSON (there is more behind the end of the list)",
 		"[]":                                      "m.json: holds no rows",
 	} {
 		_, faults := readText(t, "m.json", text, false)

@@ -93,38 +93,54 @@ func elements(data []byte, f func(raw []byte, offset int)) (offset int, err erro
 	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
 		return 0, errNoList
 	}
-	for d.More() {
+	for first := true; d.More(); first = false {
 		from := int(d.InputOffset())
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {
-			return faultIn(data, from, err)
+			return faultIn(data, from, first, err)
 		}
 		f(raw, int(d.InputOffset())-len(raw))
 	}
 	from := int(d.InputOffset())
 	if _, err := d.Token(); err != nil {
-		return faultIn(data, from, err)
+		return faultIn(data, from, false, err)
 	}
 	from = int(d.InputOffset())
-	if rest := bytes.TrimSpace(data[from:]); len(rest) > 0 {
-		return from, errors.New("there is more behind the end of the list")
+	if rest := bytes.TrimLeft(data[from:], space); len(rest) > 0 {
+		return len(data) - len(rest), errors.New("there is more behind the end of the list")
 	}
 	return 0, nil
 }
 
-// faultIn finds the place of an error behind an offset: a decoder's own counts from where it likes.
-func faultIn(data []byte, from int, err error) (offset int, _ error) {
-	rest := data[from:]
-	skip := len(rest) - len(bytes.TrimLeft(rest, " \t\r\n,"))
+const space = " \t\r\n"
+
+// faultIn finds the place of an error behind the element of a list that ends at an offset, or behind the list's beginning where the first one is
+// wrong: a decoder's own place counts from where it likes.
+func faultIn(data []byte, from int, first bool, err error) (offset int, _ error) {
+	rest := bytes.TrimLeft(data[from:], space)
+	if !first && len(rest) > 0 {
+		behind, comma := bytes.CutPrefix(rest, []byte(","))
+		if !comma {
+			return len(data) - len(rest), errors.New("a comma is missing before this")
+		}
+		rest = bytes.TrimLeft(behind, space)
+	}
+	at := len(data) - len(rest)
+	switch {
+	case len(rest) == 0:
+		return len(data), errors.New("the list does not end: a ] is missing")
+	case rest[0] == ',' || rest[0] == ']':
+		return at, errors.New("a comma without a value; remove it")
+	}
 	var syntax *json.SyntaxError
 	var ignored json.RawMessage
-	if e := json.Unmarshal(rest[skip:], &ignored); errors.As(e, &syntax) {
-		return from + skip + max(0, int(syntax.Offset)-1), e
+	if e := json.Unmarshal(rest, &ignored); errors.As(e, &syntax) {
+		return at + max(0, int(syntax.Offset)-1), e
 	}
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return min(from+skip, len(data)), err
+	return at, err
 }
 
 // lineOf counts lines, from 1, for offsets that mostly ascend.

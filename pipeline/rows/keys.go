@@ -1,8 +1,10 @@
 package rows
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -17,18 +19,35 @@ var knownKeys = append([]string{"question", "answer", "answers", "task", "catego
 // unknown lists the keys that are none of ours, in order. Published data sets carry all kinds of columns, so they are left alone; only
 // one that looks like a slip is an error, since its values would be lost in silence.
 func (f fields) unknown() (unknown []string, err error) {
+	var slips []string
+keys:
 	for _, key := range slices.Sorted(maps.Keys(f)) {
 		if slices.Contains(knownKeys, key) {
 			continue
 		}
 		for _, known := range knownKeys {
 			if !f.says(known) && slip(key, known) {
-				return nil, fmt.Errorf("unknown key %q (did you mean %q?); rename or remove it", key, known)
+				slips = append(slips, fmt.Sprintf("unknown key %q (did you mean %q?)", key, known))
+				continue keys
 			}
 		}
 		unknown = append(unknown, key)
 	}
+	if len(slips) > 0 {
+		return nil, fmt.Errorf("%s; rename or remove %s", strings.Join(slips, ", "), map[bool]string{true: "it", false: "them"}[len(slips) == 1])
+	}
 	return unknown, nil
+}
+
+// likePicture gives a key that is none of ours and whose text ends as a picture's name does.
+func (f fields) likePicture() (key, name string) {
+	for _, key := range slices.Sorted(maps.Keys(f)) {
+		var text string
+		if !slices.Contains(knownKeys, key) && json.Unmarshal(f[key], &text) == nil && slices.Contains(pictureEnds, strings.TrimPrefix(strings.ToLower(path.Ext(text)), ".")) {
+			return key, text
+		}
+	}
+	return "", ""
 }
 
 // says tells whether a key is there, or another one of its meaning.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Row is one question about a picture.
@@ -67,9 +68,12 @@ var readers = map[Form]func(*reader){Lines: readLines, Table: readTable, List: r
 func (s Source) Read(needAnswers bool, bad Faults) []Row {
 	r := &reader{needAnswers: needAnswers, bad: bad}
 	for _, path := range s.Files {
-		r.path = path
+		r.path, r.likePicture = path, ""
 		before := r.seen
 		readers[s.Form](r)
+		if r.likePicture != "" && !r.pictured {
+			bad.Add(r.likeAt, "no row names a picture, but %s; rename the key to %q", r.likePicture, pictureKeys[0])
+		}
 		if r.seen == before {
 			bad.Add(path, "holds no rows; fill it, or remove it")
 		}
@@ -84,6 +88,10 @@ type reader struct {
 	bad         Faults
 	rows        []Row
 	seen        int // rows and faults
+
+	pictured    bool   // a row names a picture
+	likePicture string // the first key of the file that seems to name one under another name, in words
+	likeAt      string
 }
 
 func (r *reader) fault(place, format string, args ...any) {
@@ -103,16 +111,29 @@ func (r *reader) at(line int) string { return fmt.Sprintf("%s:%d", r.path, line)
 // add takes one question: its fields, and its picture where the form holds that beside them. Otherwise a field names it.
 func (r *reader) add(place string, f fields, picture Picture) {
 	row, name, err := f.row(r.needAnswers)
-	if err == nil && picture == nil && name != "" {
-		if filepath.IsAbs(name) {
-			err = fmt.Errorf("file_name %q is absolute; give it relative to the folder of this file", name)
-		} else {
+	bad := said{err}
+	if name != "" || picture != nil {
+		r.pictured = true
+	} else if r.likePicture == "" {
+		if key, text := f.likePicture(); key != "" {
+			r.likePicture, r.likeAt = fmt.Sprintf("%q is %q", key, text), place
+		}
+	}
+	if picture == nil && name != "" {
+		switch {
+		case filepath.IsAbs(name):
+			bad.add(fmt.Errorf("file_name %q is absolute; give it relative to the folder of this file", name))
+		case strings.Contains(name, "://"):
+			bad.add(fmt.Errorf("file_name %q is an address; fetch the picture, and name its file relative to the folder of this file", name))
+		default:
 			picture = File(filepath.Join(filepath.Dir(r.path), name))
 		}
 	}
-	if err == nil {
-		row.Question, err = withoutPlaceholder(row.Question, picture != nil)
+	if row.Question != "" {
+		row.Question, err = withoutPlaceholder(row.Question, picture != nil || name != "")
+		bad.add(err)
 	}
+	err = bad.err()
 	if err != nil {
 		r.fault(place, "%v", err)
 		return

@@ -18,7 +18,7 @@ import (
 // maxTexts is the most bytes of a sample's texts: a picture may have thousands of questions.
 const maxTexts = 16 << 20
 
-// pictureEnds are the endings of names that stand for a sample's picture. Its content says what it is.
+// pictureEnds are the endings of pictures' names. A picture's content says what it is.
 var pictureEnds = []string{"png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"}
 
 // readShard reads a WebDataset shard: members whose names are the same up to the first point are a sample, which has a picture and a .json
@@ -107,7 +107,7 @@ func (s *sample) member(h *tar.Header, body io.Reader, m member, size int64) {
 			s.fault(h.Name, "cannot be read (%v)", err)
 			return
 		}
-		s.texts, s.from = data, h.Name
+		s.texts, s.from = bytes.TrimPrefix(data, []byte("\ufeff")), h.Name
 	}
 }
 
