@@ -148,11 +148,11 @@ func (m *Blip2) leanParameters() []*torch.Tensor {
 // leanTwin is the network in float32 where it has parameters of 16 bits and its size allows a twin; else nil.
 func (m *Blip2) leanTwin(parameters []*torch.Tensor) (*Blip2, error) {
 	l := &m.lean
+	fresh := func() bool { return l.twin != nil && l.watch.Fresh(parameters) }
 	l.lock.RLock()
-	twin := l.twin
-	fresh := twin != nil && l.watch.Fresh(parameters)
+	twin, done := l.twin, fresh()
 	l.lock.RUnlock()
-	if fresh {
+	if done {
 		return twin, nil
 	}
 	short, numbers := false, 0
@@ -173,7 +173,7 @@ func (m *Blip2) leanTwin(parameters []*torch.Tensor) (*Blip2, error) {
 	}
 	l.lock.Lock()
 	defer l.lock.Unlock()
-	if l.twin != twin { // another goroutine was faster
+	if fresh() { // another goroutine was faster
 		return l.twin, nil
 	}
 	l.freeTwin()

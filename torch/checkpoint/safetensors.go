@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,9 @@ type SafeTensors struct {
 	entries  map[string]entry
 	data     []byte // the tensors' part of the mapping
 	mapped   []byte
+
+	asked              sync.Mutex // of what follows
+	askedFrom, askedTo int64      // what the system was asked to read last
 }
 
 // Info describes a tensor in a file.
@@ -140,9 +144,15 @@ const readAhead = 128 << 20
 // ahead has the system read a tensor, and what lies behind it, in large pieces: page by page as they are touched takes half as long again.
 func (s *SafeTensors) ahead(e entry) {
 	page := int64(os.Getpagesize())
-	start := int64(len(s.mapped) - len(s.data))
-	from, to := (start+e.Offsets[0])/page*page, min(start+e.Offsets[1]+readAhead, int64(len(s.mapped)))
-	_ = unix.Madvise(s.mapped[from:to], unix.MADV_WILLNEED) // advice: it is read in any case
+	start, size := int64(len(s.mapped)-len(s.data)), int64(len(s.mapped))
+	from, to := (start+e.Offsets[0])/page*page, start+e.Offsets[1]
+	s.asked.Lock()
+	defer s.asked.Unlock()
+	if s.askedFrom <= from && min(to+readAhead/2, size) <= s.askedTo {
+		return
+	}
+	s.askedFrom, s.askedTo = from, min(to+readAhead, size)
+	_ = unix.Madvise(s.mapped[from:s.askedTo], unix.MADV_WILLNEED) // advice: it is read in any case
 }
 
 // release lets go of the pages that lie within a tensor; they come back from the file if they are read again.
