@@ -151,8 +151,12 @@ func (m *Blip2) leanTwin(parameters []*torch.Tensor) (*Blip2, error) {
 	fresh := func() bool { return l.twin != nil && l.watch.Fresh(parameters) }
 	l.lock.RLock()
 	twin, done := l.twin, fresh()
+	settled := l.program != nil || l.refused != nil // it has a program of its own, or can have none: its parameters need no look at each call
 	l.lock.RUnlock()
-	if done {
+	switch {
+	case settled:
+		return nil, nil
+	case done:
 		return twin, nil
 	}
 	short, numbers := false, 0

@@ -114,7 +114,7 @@ func (r *reader) add(place string, f fields, picture Picture) {
 	bad := said{err}
 	if name != "" || picture != nil {
 		r.pictured = true
-	} else if r.likePicture == "" {
+	} else if err == nil && r.likePicture == "" { // a key that is misspelt is told already
 		if key, text := f.likePicture(); key != "" {
 			r.likePicture, r.likeAt = fmt.Sprintf("%q is %q", key, text), place
 		}
@@ -133,8 +133,7 @@ func (r *reader) add(place string, f fields, picture Picture) {
 		row.Question, err = withoutPlaceholder(row.Question, picture != nil || name != "")
 		bad.add(err)
 	}
-	err = bad.err()
-	if err != nil {
+	if err := bad.err(); err != nil {
 		r.fault(place, "%v", err)
 		return
 	}
