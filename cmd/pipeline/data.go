@@ -49,13 +49,13 @@ func drawChecked(stdout *os.File, root string, c data.Checked) error {
 		fmt.Fprintln(out, "note: "+note)
 	}
 	t := report.Table{Title: "What can be read in " + root, Columns: []report.Column{{Head: "split", Left: true}, {Head: "form", Left: true},
-		{Head: "files"}, {Head: "pictures"}, {Head: "questions"}}}
+		{Head: "files"}, {Head: "pictures"}, {Head: "questions"}, {Head: "fingerprint"}}}
 	for _, s := range c.Splits {
 		name := s.Name
 		if name == "" {
 			name = "all"
 		}
-		t.Rows = append(t.Rows, []string{name, string(s.Form), fmt.Sprint(s.Files), fmt.Sprint(s.Pictures), fmt.Sprint(s.Questions)})
+		t.Rows = append(t.Rows, []string{name, string(s.Form), fmt.Sprint(s.Files), fmt.Sprint(s.Pictures), fmt.Sprint(s.Questions), s.Fingerprint})
 	}
 	if len(t.Rows) == 0 {
 		return nil

@@ -33,8 +33,8 @@ func TestDataCheck(t *testing.T) {
 	assert.Equal(t, 0, status)
 	assert.Empty(t, faults)
 	assert.Contains(t, out, "note: 1 picture of test is also in train")
-	assert.Regexp(t, `train +JSON lines +1 +1 +1\n`, out)
-	assert.Regexp(t, `test +CSV table +1 +1 +1\n`, out)
+	assert.Regexp(t, `train +JSON lines +1 +1 +1 +[0-9a-f]{12}\n`, out)
+	assert.Regexp(t, `test +CSV table +1 +1 +1 +[0-9a-f]{12}\n`, out)
 
 	require.NoError(t, os.WriteFile(filepath.Join(root, "test.csv"), []byte("path,question,answer\na.png,which,\nb.png,which,one\n"), 0o644))
 	status, out, faults = check("check", root)

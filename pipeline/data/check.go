@@ -19,6 +19,7 @@ type Checks struct {
 	Form                rows.Form
 	Files               int
 	Pictures, Questions int
+	Fingerprint         string // of the rows and the bytes of the pictures: the same in every form
 }
 
 // Check reads all files of a folder, or one file, decodes all pictures, and lists everything that is wrong. Rows at fault are left out
@@ -41,7 +42,7 @@ func Check(root string) Checked {
 	read.each(func(s *filesSplit) {
 		split := s.take(0, cfg)
 		split.prepare(false, bad)
-		checks := Checks{s.name, s.from.Form, len(s.from.Files), split.Len(), split.QuestionCount()}
+		checks := Checks{s.name, s.from.Form, len(s.from.Files), split.Len(), split.QuestionCount(), hashSplit(split, 0)[:fingerprintDigits]}
 		if from[undivided] != nil {
 			checks.Name = undivided
 		}
@@ -53,6 +54,9 @@ func Check(root string) Checked {
 	out.Faults = bad.lines
 	return out
 }
+
+// fingerprintDigits is how much of a SHA-256 is shown: enough to tell data sets apart.
+const fingerprintDigits = 12
 
 // checkedSize is the side that pictures are scaled to when they are only checked, pixels.
 const checkedSize = 8

@@ -139,7 +139,7 @@ func TestCheckFindsAllFaults(t *testing.T) {
 		assert.Contains(t, found[w[0]], w[1], w[0])
 	}
 	assert.Len(t, checked.Faults, len(want), strings.Join(checked.Faults, "\n"))
-	assert.Equal(t, data.Checks{Name: "train", Form: rows.Lines, Files: 1, Pictures: 1, Questions: 2}, checked.Splits[0])
+	assert.Equal(t, data.Checks{Name: "train", Form: rows.Lines, Files: 1, Pictures: 1, Questions: 2, Fingerprint: checked.Splits[0].Fingerprint}, checked.Splits[0])
 	require.Len(t, checked.Splits, 4)
 	assert.Contains(t, strings.Join(checked.Notes, "\n"), "1 picture of validation is also in train")
 }
@@ -168,7 +168,8 @@ func TestCheckOfParquet(t *testing.T) {
 	for i, want := range []string{`1, row 1: "question" is empty`, `2, row 0: "answer" is not UTF-8`, "0, row 1: " + at[6:] + "0, row 1: the picture has no bytes", "1, row 0: "} {
 		assert.Contains(t, checked.Faults[i], at+want)
 	}
-	assert.Equal(t, []data.Checks{{Form: rows.Parquet, Files: 1, Pictures: 1, Questions: 2}}, checked.Splits)
+	require.Len(t, checked.Splits, 1)
+	assert.Equal(t, data.Checks{Form: rows.Parquet, Files: 1, Pictures: 1, Questions: 2, Fingerprint: checked.Splits[0].Fingerprint}, checked.Splits[0])
 	require.Len(t, checked.Notes, 1)
 	assert.Contains(t, checked.Notes[0], "this is no split")
 }

@@ -135,11 +135,8 @@ func (d *Dataset) prepare(budget int64, bad *faults) error {
 	all := sha256.New()
 	fmt.Fprintf(all, "espalier data 2: size %d;", d.Size)
 	for _, s := range d.Splits() {
-		h := sha256.New()
-		fmt.Fprintf(h, "size %d;", d.Size)
 		s.prepare(total <= budget, bad)
-		writeSplit(h, s)
-		s.hash = hex.EncodeToString(h.Sum(nil))
+		s.hash = hashSplit(s, d.Size)
 		io.WriteString(all, s.hash)
 	}
 	d.hash = hex.EncodeToString(all.Sum(nil))

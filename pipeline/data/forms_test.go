@@ -35,11 +35,21 @@ func TestFormsAreTheSameData(t *testing.T) {
 	samples := asked(t, 0, 40)
 	samples[3].Asked[4].Answers = nil // one that is left open
 	var want *data.Dataset
+	var checked data.Checked
 	for _, form := range forms {
 		root := t.TempDir()
 		datatest.Write(t, root, "train", form, samples)
 		datatest.Write(t, root, "validation", form, asked(t, 100, 4))
 		datatest.Write(t, root, "test", form, asked(t, 200, 5))
+		found := data.Check(root)
+		require.Len(t, found.Splits, 3, form)
+		if want == nil {
+			checked = found
+		}
+		for i, s := range found.Splits {
+			assert.Len(t, s.Fingerprint, 12)
+			assert.Equal(t, checked.Splits[i].Fingerprint, s.Fingerprint, "%s: %s", form, s.Name)
+		}
 		for _, budget := range []int64{0, 1} {
 			set, err := data.Open(data.Config{Root: root, Size: 8, MemoryBudget: budget})
 			require.NoError(t, err, form)

@@ -2,9 +2,9 @@ package data
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 )
@@ -108,9 +108,11 @@ func (s *Split) First(n int) *Split {
 	return &first
 }
 
-// writeSplit adds to a hash what determines a split. Every text goes in with its length, so that different
+// hashSplit is the hash of what determines a prepared split. Every text goes in with its length, so that different
 // splits never give the same bytes.
-func writeSplit(h hash.Hash, s *Split) {
+func hashSplit(s *Split, size int) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "size %d;", size)
 	text := func(t string) {
 		fmt.Fprintf(h, "%d:", len(t))
 		io.WriteString(h, t)
@@ -130,4 +132,5 @@ func writeSplit(h hash.Hash, s *Split) {
 			}
 		}
 	}
+	return hex.EncodeToString(h.Sum(nil))
 }
