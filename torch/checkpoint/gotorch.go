@@ -4,14 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
 	"slices"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"espalier/torch"
-	"espalier/torch/disk"
 )
 
 // gobFile is an open checkpoint of github.com/wangkuiyi/gotorch: the gob of a module's StateDict, a map of names to
@@ -19,7 +14,7 @@ import (
 // the elements stay where they lie in it. encoding/gob would read all of it into memory first, up to 8 GiB.
 type gobFile struct {
 	path    string
-	mapped  []byte
+	mapping *mapping
 	tensors map[string]*gobTensor
 }
 
@@ -28,20 +23,15 @@ var _ Source = (*gobFile)(nil)
 // openGob maps a file and checks the description of every tensor in it: a known dtype, and elements that lie within its
 // storage. What it allocates is bounded by the file's size, whatever the file claims. No code of the pickles is run.
 func openGob(path string) (Source, error) {
-	f, info, err := disk.Open(path)
+	m, err := openMapped(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if info.Size() < 1 {
-		return nil, fmt.Errorf("%s: %d bytes are no gotorch checkpoint; is the download complete?", path, info.Size())
+	g := &gobFile{path: path, mapping: m}
+	if len(m.data) == 0 {
+		return nil, fmt.Errorf("%s: 0 bytes are no gotorch checkpoint; is the download complete?", path)
 	}
-	mapped, err := syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_PRIVATE)
-	if err != nil {
-		return nil, fmt.Errorf("%s: map into memory: %w", path, err)
-	}
-	g := &gobFile{path: path, mapped: mapped}
-	if g.tensors, err = gobParse(mapped); err != nil {
+	if g.tensors, err = gobParse(m.data); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), g.Close())
 	}
 	return g, nil
@@ -91,7 +81,7 @@ func (g *gobFile) Info(name string) (info Info, ok bool) {
 // tensor was saved in another order than row-major.
 func (g *gobFile) Bytes(name string) []byte {
 	t := g.tensors[name]
-	if t == nil || g.mapped == nil {
+	if t == nil || g.mapping.data == nil {
 		return nil
 	}
 	return t.elements()
@@ -103,41 +93,26 @@ func (g *gobFile) Load(name string, on torch.Device) (*torch.Tensor, error) {
 	if t == nil {
 		return nil, fmt.Errorf("%s: no tensor %.200q", g.path, name)
 	}
-	if g.mapped == nil {
+	if g.mapping.data == nil {
 		return nil, fmt.Errorf("%s: tensor %.200q: the file is closed", g.path, name)
 	}
-	if crc32.ChecksumIEEE(t.storage) != t.crc {
-		return nil, fmt.Errorf("%s: tensor %.200q: the checksum is wrong: the file is damaged, copy it again", g.path, name)
-	}
 	var out *torch.Tensor
-	err := torch.Run(func(s *torch.Scope) error {
-		out = torch.FromBytes(t.elements(), t.info.DType, on, t.info.Shape...)
-		s.Keep(out)
-		return nil
+	at := cap(g.mapping.data) - cap(t.storage) // a slice of a slice ends where that one does
+	err := g.mapping.reading(int64(at), int64(len(t.storage)), func() error {
+		if crc32.ChecksumIEEE(t.storage) != t.crc {
+			return errors.New("the checksum is wrong: the file is damaged, copy it again")
+		}
+		return torch.Run(func(s *torch.Scope) error {
+			out = torch.FromBytes(t.elements(), t.info.DType, on, t.info.Shape...)
+			s.Keep(out)
+			return nil
+		})
 	})
-	g.release(t.storage)
 	if err != nil {
 		return nil, fmt.Errorf("%s: tensor %.200q: %w", g.path, name, err)
 	}
 	return out, nil
 }
 
-// release lets go of the pages that lie within part, a slice of the mapping; they come back if they are read again.
-func (g *gobFile) release(part []byte) {
-	page := os.Getpagesize()
-	start := cap(g.mapped) - cap(part) // a slice of a slice ends where that one does
-	from, to := (start+page-1)/page*page, (start+len(part))/page*page
-	if from < to {
-		_ = unix.Madvise(g.mapped[from:to], unix.MADV_DONTNEED) // advice: nothing is lost when it is not taken
-	}
-}
-
 // Close unmaps the file. Loaded tensors stay.
-func (g *gobFile) Close() error {
-	if g.mapped == nil {
-		return nil
-	}
-	err := syscall.Munmap(g.mapped)
-	g.mapped = nil
-	return err
-}
+func (g *gobFile) Close() error { return g.mapping.Close() }

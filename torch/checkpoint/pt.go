@@ -100,18 +100,21 @@ func (p *PT) Load(name string, on torch.Device) (*torch.Tensor, error) {
 		return nil, err
 	}
 	var t *torch.Tensor
-	err = torch.Run(func(scope *torch.Scope) error {
-		data, err := p.read(v)
-		if err != nil {
-			return err
-		}
-		t = torch.FromBytes(data, v.element.dtype, on, v.shape...)
-		scope.Keep(t)
-		return nil
-	})
-	if v.storage.record.packed == 0 {
-		from := v.storage.record.at + v.storage.offset + v.offset*v.element.size
-		p.records.mapping.release(from, from+v.span())
+	load := func() error {
+		return torch.Run(func(scope *torch.Scope) error {
+			data, err := p.read(v)
+			if err != nil {
+				return err
+			}
+			t = torch.FromBytes(data, v.element.dtype, on, v.shape...)
+			scope.Keep(t)
+			return nil
+		})
+	}
+	if r := v.storage.record; r.packed == 0 {
+		err = p.records.reading(r.at+v.storage.offset+v.offset*v.element.size, v.span(), load)
+	} else {
+		err = load()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: tensor %.200q: %w", p.Path, name, err)
