@@ -67,3 +67,14 @@ func TestTrainedHalvesSayFloat32(t *testing.T) {
 		}
 	}
 }
+
+// A file of weights, where a checkpoint's folder is asked for, and a folder without a config get the same advice.
+func TestCheckpointIsAFolder(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "my.safetensors")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, path := range []string{file, folder, filepath.Join(folder, "none")} {
+		_, err := model.LoadConfig(path)
+		assert.ErrorContains(t, err, "a checkpoint is a folder with config.json and model.safetensors", path)
+	}
+}

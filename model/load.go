@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"espalier/model/names"
 	"espalier/torch"
@@ -109,7 +110,7 @@ func LoadConfig(folder string) (*Config, error) {
 	}
 	path := filepath.Join(folder, "config.json")
 	data, err := textfile.Read(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // a file of weights is no folder
 		err = fmt.Errorf("%w; a checkpoint is a folder with config.json and %s", err, checkpoint.SingleFile)
 	}
 	if err != nil {

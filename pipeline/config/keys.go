@@ -95,7 +95,7 @@ type ImportanceConfig struct {
 
 // TeacherConfig has exactly one of Checkpoint and Train set.
 type TeacherConfig struct {
-	Checkpoint string       `toml:"checkpoint" default:"" form:"folder" example:"#teacher" doc:"folder or file to load; instead of [teacher.train]"`
+	Checkpoint string       `toml:"checkpoint" default:"" form:"folder" example:"#teacher" doc:"folder to load; instead of [teacher.train]"`
 	TopK       int          `toml:"top_k" default:"0" range:"[0,65536]" doc:"logits that are kept of the teacher at each answer token: the right token's and the strongest others'; kl takes all the rest as one class; 0 keeps all"`
 	Train      *TrainConfig `toml:"train" doc:"a teacher that is trained first: its sizes and its training"`
 }
