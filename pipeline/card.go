@@ -29,8 +29,8 @@ type madeOf struct {
 // cardOf is the text of a student's card. in is as the stages had it.
 func cardOf(ctx context.Context, r *run, in stage.Input, d madeOf, student *network.Held) (string, error) {
 	c := &card.Card{Network: student.Declared(), Data: r.dataName, Before: d.teacher, After: d.student, Stages: d.stages, Target: d.target,
-		DType: dtypesOf(r.cfg.ExportDtypes(in.Teacher.Dtypes)), Seed: r.cfg.Seed, MaxTokens: r.cfg.Eval.MaxAnswerTokens,
-		Unloadable: unloadable(r.cfg, in, student.Declared())}
+		DType: dtypesOf(r.cfg.ExportDtypes(in.Teacher.Dtypes)), Seed: r.cfg.Seed, MaxTokens: r.cfg.Eval.MaxAnswerTokens}
+	c.Unloadable, c.Rewrite = unloadable(r.cfg, in, student.Declared())
 	_, c.WordList = in.Teacher.Reading.Words.Answers.(*tokenizer.WordLevel)
 	if r.cfg.Teacher.Checkpoint != "" {
 		c.Teacher, c.TeacherID = teacherName(r.cfg.Teacher.Checkpoint)
@@ -95,26 +95,27 @@ func answered(name string, pictures bool, split *data.Split, teacher, student re
 	return rows
 }
 
-// unloadable says why plain transformers does not load a student's folder; it is empty where it does.
-func unloadable(cfg *config.Config, in stage.Input, student model.Network) string {
+// unloadable says why plain transformers does not load a student's folder, and the command that mends it where there is one. Both are empty
+// where it loads it.
+func unloadable(cfg *config.Config, in stage.Input, student model.Network) (why, rewrite string) {
 	hub, ok := student.(config.HubNetwork)
 	if !ok {
-		return "it has no class for this kind of network"
+		return "it has no class for this kind of network", ""
 	}
 	if cfg.Export.DType == torch.Int8.String() {
-		return "its weights are int8 in a form of Espalier's; `go run ./cmd/model convert -out FOLDER` writes them as float32"
+		return "its weights are int8 in a form of Espalier's", "go run ./cmd/model convert -out NEW FOLDER"
 	}
 	if _, err := hub.HubConfig(); err != nil {
 		first, more, _ := strings.Cut(err.Error(), "\n")
 		if more != "" {
 			first += ", and more"
 		}
-		return `its configuration cannot express these sizes (` + first + `); export.format = "transformers" makes students that it can`
+		return `its configuration cannot express these sizes (` + first + `); export.format = "transformers" makes students that it can`, ""
 	}
 	if _, words := in.Teacher.Reading.Words.Answers.(*tokenizer.WordLevel); words && cfg.Export.Format != config.FormatTransformers {
-		return `the list of words needs a tokenizer_config.json, which export.format = "transformers" writes`
+		return `the list of words needs a tokenizer_config.json, which export.format = "transformers" writes`, ""
 	}
-	return ""
+	return "", ""
 }
 
 // dtypesOf names the dtypes of a checkpoint.

@@ -12,7 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"espalier/model/modeltest"
+	"espalier/pipeline/config"
 	"espalier/pipeline/report"
+	"espalier/pipeline/stage"
+	"espalier/torch/torchtest"
 )
 
 // checkCard holds the card of a student of plainSplits against the run's report.
@@ -59,6 +63,16 @@ func checkCard(t *testing.T, folder string, r *report.Report, loads bool) {
 	for _, machine := range []string{folder, os.TempDir(), "latency", " ms"} {
 		assert.NotContains(t, string(text), machine)
 	}
+}
+
+// The card of an int8 student names a command that convert takes: where to write, and what to read.
+func TestCardOfAnInt8Student(t *testing.T) {
+	torchtest.Setup(t)
+	cfg := config.Default()
+	cfg.Export.DType = "int8"
+	why, rewrite := unloadable(cfg, stage.Input{}, modeltest.Family(t, "blip2_opt"))
+	assert.NotContains(t, why, "`", "the card escapes it")
+	assert.Equal(t, "go run ./cmd/model convert -out NEW FOLDER", rewrite)
 }
 
 func grouped(n int64) string {

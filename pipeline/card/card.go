@@ -35,6 +35,7 @@ type Card struct {
 
 	WordList   bool   // the tokenizer is a list of words
 	Unloadable string // why plain transformers does not load the folder; "" where it does
+	Rewrite    string // command that writes FOLDER as float32 into NEW, where that mends it; else ""
 }
 
 // Stage is a stage of the run that made the student.

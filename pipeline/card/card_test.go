@@ -205,5 +205,9 @@ func TestHowToUseIt(t *testing.T) {
 		assert.NotContains(t, front, "library_name")
 		assert.Contains(t, text, "Plain transformers does not load this folder: it has 3 heads of size 5.")
 		assert.NotContains(t, text, "```python")
+		c.Unloadable, c.Rewrite = "its weights are int8", "go run ./cmd/model convert -out NEW FOLDER"
+		text, err = c.Text()
+		require.NoError(t, err)
+		assert.Contains(t, text, "this folder: its weights are int8; `go run ./cmd/model convert -out NEW FOLDER` writes them as float32 into a folder NEW.\n")
 	}
 }

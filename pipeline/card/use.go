@@ -20,7 +20,11 @@ func use(c *Card) string {
 		fmt.Fprintf(&out, "\nBoth frame the question as %s (`espalier.prompt` in config.json).\n", code(n.Prompt))
 	}
 	if c.Unloadable != "" {
-		fmt.Fprintf(&out, "\nPlain transformers does not load this folder: %s.\n", md(c.Unloadable))
+		fmt.Fprintf(&out, "\nPlain transformers does not load this folder: %s", md(c.Unloadable))
+		if c.Rewrite != "" {
+			fmt.Fprintf(&out, "; %s writes them as float32 into a folder NEW", code(c.Rewrite))
+		}
+		out.WriteString(".\n")
 		return out.String()
 	}
 	fmt.Fprintf(&out, "\nWith plain transformers:\n\n```python\n%s```\n", python(c))
