@@ -46,6 +46,9 @@ func (r *reader) conversation(f fields, offsets []int, at func(offset int) strin
 		r.fault(at(0), "%v", err)
 		return
 	}
+	if name, err := f.picture(); picture == nil && name == "" && err == nil {
+		r.seekPicture(at(0), f)
+	}
 	place := func(i int) string {
 		if i < len(offsets) {
 			return at(offsets[i])
@@ -84,6 +87,10 @@ func (r *reader) conversation(f fields, offsets []int, at func(offset int) strin
 		}
 		if absent(question) {
 			r.fault(here, "the turn has no %q; add it, or remove the turn and its answer", key)
+			continue
+		}
+		if question[0] == '[' {
+			r.fault(here, "%q is a list of parts; write the text of its part alone, and name the picture beside the conversation", key)
 			continue
 		}
 		r.add(here, asked, picture)

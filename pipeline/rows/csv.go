@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// readTable reads a CSV table whose first line names the columns. An empty cell says nothing. Cells of "answers" may hold a JSON list.
+// readTable reads a CSV table whose first line names the columns. An empty cell says nothing.
 func readTable(r *reader) {
 	data, ok := r.text()
 	if !ok {
@@ -30,7 +30,7 @@ func readTable(r *reader) {
 	head = slices.Clone(head)
 	for i, name := range head {
 		head[i] = strings.TrimSpace(name)
-		if slices.Contains(head[:i], head[i]) {
+		if head[i] != "" && slices.Contains(head[:i], head[i]) {
 			r.broken(r.at(1), "two columns are named %q; rename or remove one", head[i])
 			return
 		}
@@ -93,14 +93,7 @@ func cellFields(head, cells []string) (fields, error) {
 		if !utf8.ValidString(cell) {
 			return nil, errors.New("not UTF-8; save the file in that encoding")
 		}
-		switch {
-		case head[i] == "" || cell == "":
-		case head[i] == "answers" && strings.HasPrefix(strings.TrimSpace(cell), "["):
-			if !json.Valid([]byte(cell)) {
-				return nil, errors.New(`"answers" begins with [ but is no JSON list; write ["red", "dark red"]`)
-			}
-			f[head[i]] = json.RawMessage(strings.TrimSpace(cell))
-		default:
+		if head[i] != "" && cell != "" {
 			f[head[i]] = textField(cell)
 		}
 	}

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,15 +28,17 @@ func parseFields(text []byte) (f fields, err error) {
 		if _, wrong := err.(*json.UnmarshalTypeError); wrong {
 			return nil, errors.New(`not a JSON object; write {"file_name": "1.png", "question": "…", "answer": "…"}`)
 		}
-		return nil, fmt.Errorf("malformed JSON (%v); write one object a line", err)
+		if bytes.Contains(text, []byte("NaN")) && err.Error() == "invalid character 'N' looking for beginning of value" {
+			return nil, errors.New("NaN is no JSON; write null where there is no value")
+		}
+		return nil, fmt.Errorf("malformed JSON (%v); mend it; in a .jsonl file each line is an object of its own", err)
 	}
 	return f, nil
 }
 
 // row is the question, and the name of its picture. The error tells of all that is wrong with it.
 func (f fields) row(needAnswers bool) (r Row, picture string, err error) {
-	unknown, err := f.unknown()
-	if err != nil { // a slip explains what is missing
+	if _, err := f.unknown(); err != nil { // a slip explains what is missing
 		return r, "", err
 	}
 	var bad said
@@ -50,12 +53,11 @@ func (f fields) row(needAnswers bool) (r Row, picture string, err error) {
 	}
 	r.Answers, err = f.answers()
 	bad.add(err)
-	if err == nil && len(r.Answers) == 0 {
-		if needAnswers {
-			bad.add(errors.New(`no "answer"; add one, or remove the row: only training rows may do without`))
-		} else if len(unknown) > 0 { // most likely the answer under another name: never drop labels in silence
-			bad.add(fmt.Errorf(`no "answer", but the unknown key %q; rename it to "answer" if it is that, else remove it`, unknown[0]))
-		}
+	if err == nil && len(r.Answers) == 0 && needAnswers {
+		bad.add(errors.New(`no "answer"; add one, or remove the row: only training rows may do without`))
+	}
+	for _, text := range append([]*string{&r.Question}, pointers(r.Answers)...) {
+		*text = strings.ReplaceAll(*text, "\r\n", "\n") // as in CSV cells
 	}
 	bad.add(r.check())
 	return r, picture, bad.err()
@@ -138,10 +140,15 @@ func (f fields) answers() ([]string, error) {
 	return append(first, list...), nil
 }
 
-// answers reads a text, or a list of texts or of VQA's objects, as {"answer": "red", "answer_confidence": "yes"}.
+// answers reads a text, or a list of texts or of VQA's objects, as {"answer": "red", "answer_confidence": "yes"}. A table may hold the list
+// as a text.
 func answers(key string, raw json.RawMessage) ([]string, error) {
 	if absent(raw) {
 		return nil, nil
+	}
+	raw, err := listed(key, raw)
+	if err != nil {
+		return nil, err
 	}
 	items := []json.RawMessage{raw}
 	if raw[0] == '[' {
@@ -168,6 +175,31 @@ func answers(key string, raw json.RawMessage) ([]string, error) {
 		list = append(list, *said.Answer)
 	}
 	return list, nil
+}
+
+// listed is a JSON list that stands in a text. What else a text holds stays; but "answers" are never one that begins as a list does.
+func listed(key string, raw json.RawMessage) (json.RawMessage, error) {
+	var text string
+	if json.Unmarshal(raw, &text) != nil || !strings.HasPrefix(strings.TrimSpace(text), "[") {
+		return raw, nil
+	}
+	var items []any
+	err := json.Unmarshal([]byte(text), &items)
+	if key == "answers" && err != nil {
+		return nil, errors.New(`"answers" begins with [ but is no JSON list; write ["red", "dark red"]`)
+	}
+	texts := err == nil && len(items) > 0 && !slices.ContainsFunc(items, func(item any) bool { _, is := item.(string); return !is })
+	if key == "answers" || texts {
+		return json.RawMessage(strings.TrimSpace(text)), nil
+	}
+	return raw, nil
+}
+
+func pointers(texts []string) (out []*string) {
+	for i := range texts {
+		out = append(out, &texts[i])
+	}
+	return out
 }
 
 // check refuses what would mean something else further on.

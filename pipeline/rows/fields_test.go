@@ -86,7 +86,8 @@ func TestFaultsOfRows(t *testing.T) {
 		{`{"file_name": "1.png", "question": "which", "anwser": "seven"}`, `unknown key "anwser" (did you mean "answer"?)`},
 		{`{"FileName": "1.png", "question": "which", "answer": "seven"}`, `unknown key "FileName" (did you mean "file_name"?)`},
 		{`{"file_name": "1.png", "question": "which", "answer": "seven", "catagory": "x"}`, `did you mean "category"?`},
-		{`{"file_name": "1.png", "question": "which", "label": "seven"}`, `no "answer", but the unknown key "label"`},
+		{`{"file_name": "1.png", "question": "which", "answer": "seven", "score": NaN}`, "NaN is no JSON; write null"},
+		{`{"file_name": "1.png", "question": "which", "answers": "['red']"}`, `"answers" begins with [ but is no JSON list`},
 		{`{"file_name": "1.png", "question": "which", "answer": "seven", "task": "overall"}`, `the task "overall"`},
 		{`{"file_name": "1.png", "question": "which", "answer": "a <eos> b"}`, "the word <eos>"},
 		{`{"file_name": "1.png", "question": "which", "answer": "<image> a"}`, "the answer \"<image> a\" holds <image>"},
@@ -120,5 +121,76 @@ func TestDistance(t *testing.T) {
 	}{{"", "", 0}, {"", "abc", 3}, {"answer", "anwser", 2}, {"task", "tasks", 1}, {"kitten", "sitting", 3}} {
 		assert.Equal(t, c.want, distance(c.a, c.b), fmt.Sprint(c))
 	}
-	assert.False(t, slip("mask", "task") && slip("id", "task"))
+}
+
+func TestSlips(t *testing.T) {
+	for key, known := range map[string]string{"tasks": "task", "imag": "image", "Image": "image", "anwser": "answer", "qestion": "question", "fileName": "file_name"} {
+		assert.True(t, slip(key, known), key)
+	}
+	for key, known := range map[string]string{"mask": "task", "id": "task", "question_id": "question", "answerId": "answer", "category_id": "category", "math": "path"} {
+		assert.False(t, slip(key, known), key)
+	}
+	for _, row := range []string{`{"id": 1, "question_id": 7, "image": "1.png", "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}`,
+		`{"image": "1.png", "question": "a", "answer_id": 4, "mask": "x.png", "category_id": 5, "answer": "b"}`} {
+		all, faults := readText(t, "m.jsonl", row, true)
+		require.Empty(t, faults)
+		assert.Equal(t, []Row{{"a", "", "", []string{"b"}, File("1.png"), "m.jsonl:1"}}, all)
+	}
+}
+
+// Rows without answers are what a teacher labels; but labels under another name would be lost.
+func TestAnswersUnderAnotherName(t *testing.T) {
+	const open = `{"file_name": "1.png", "question": "which", `
+	for text, want := range map[string]string{
+		open + `"id": 7, "image_id": 3}`:                                 "",
+		open + `"label": "seven"}`:                                       `m.jsonl:1: no row has an "answer", but there is "label"; rename it to "answer" if it is that`,
+		open + `"label": 7}` + "\n" + open + `"label": 8}`:               `m.jsonl:1: no row has an "answer", but there is "label"`,
+		open + `"source": "x"}` + "\n" + open + `"answer": "a"}`:         "",
+		open + `"source": "x", "answer": "a"}` + "\n" + open + `"k": 1}`: "",
+	} {
+		all, faults := readText(t, "m.jsonl", text, false)
+		assert.NotEmpty(t, all)
+		if want == "" {
+			assert.Empty(t, faults, text)
+			continue
+		}
+		require.Len(t, faults, 1, text)
+		assert.Contains(t, faults[0], want)
+	}
+	all, faults := readText(t, "m.csv", "Unnamed: 0,file_name,question,,\n0,1.png,which,,\n", false)
+	assert.Empty(t, faults)
+	assert.Equal(t, []Row{{"which", "", "", nil, File("1.png"), "m.csv:2"}}, all)
+	type labels struct {
+		Question string `parquet:"question"`
+		Label    string `parquet:"label"`
+		ID       int64  `parquet:"id"`
+	}
+	_, faults = readText(t, "m.parquet", parquetOf(t, labels{"which", "seven", 1}), false)
+	require.Len(t, faults, 1)
+	assert.Contains(t, faults[0], `m.parquet: no row has an "answer", but there is "label"`)
+}
+
+// Programs that write tables turn a list into a text. Whatever form the table is brought into, it is the list again, and line ends are
+// the same.
+func TestTextsAreTheSameInEveryForm(t *testing.T) {
+	type row struct {
+		Question string `parquet:"question"`
+		Answer   string `parquet:"answer"`
+		Answers  string `parquet:"answers"`
+	}
+	want := []string{"red", "dark red", "[1, 2]", "crimson\nred"}
+	for name, text := range map[string]string{
+		"m.jsonl":   `{"question": "which\r\nof them", "answer": "[\"red\", \"dark red\"]", "answers": "[\"[1, 2]\", \"crimson\\r\\nred\"]"}`,
+		"m.csv":     "question,answer,answers\r\n\"which\r\nof them\",\"[\"\"red\"\", \"\"dark red\"\"]\",\"[\"\"[1, 2]\"\", \"\"crimson\\r\\nred\"\"]\"\r\n",
+		"m.parquet": parquetOf(t, row{"which\r\nof them", `["red", "dark red"]`, `["[1, 2]", "crimson\r\nred"]`}),
+	} {
+		all, faults := readText(t, name, text, true)
+		require.Empty(t, faults, name)
+		require.Len(t, all, 1, name)
+		assert.Equal(t, "which\nof them", all[0].Question, name)
+		assert.Equal(t, want, all[0].Answers, name)
+	}
+	all, faults := readText(t, "m.jsonl", `{"question": "which", "answer": "[1, 2]"}`, true)
+	require.Empty(t, faults)
+	assert.Equal(t, []string{"[1, 2]"}, all[0].Answers)
 }

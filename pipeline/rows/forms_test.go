@@ -127,16 +127,18 @@ func TestFaultsOfConversations(t *testing.T) {
 		assert.Contains(t, faults[i], text)
 	}
 	for text, want := range map[string]string{
-		`{"image": "1.jpg"}`:                           "m.json:1: malformed JSON (not a list",
-		"[\n{\"question\": \"a\"},\n{\"a\": ]\n]":      "m.json:3: malformed JSON (invalid character ']' looking for beginning of value)",
-		"[\n{\"question\": \"a\"}\n{}]":                "m.json:3: malformed JSON (a comma is missing before this)",
-		"[\n{\"question\": \"a\"}\n{},\n{}]":           "m.json:3: malformed JSON (a comma is missing before this)",
-		"[\n{\"question\": \"a\"},\n,\n{}]":            "m.json:3: malformed JSON (a comma without a value",
-		"[\n{\"question\": \"a\"},\n]":                 "m.json:3: malformed JSON (a comma without a value",
-		"[\n{\"question\": \"a\"},\n":                  "m.json:3: malformed JSON (the list does not end",
-		"[{\"question\": \"a\"}]\n]":                   "m.json:2: malformed JSON (there is more behind the end of the list)",
-		"[]":                                           "m.json: holds no rows",
-		"[{\"imag\": \"1.png\", \"question\": \"a\"}]": `m.json:1: unknown key "imag" (did you mean "image"?)`,
+		`{"image": "1.jpg"}`:                      "m.json:1: malformed JSON (not a list",
+		"[\n{\"question\": \"a\"},\n{\"a\": ]\n]": "m.json:3: malformed JSON (invalid character ']' looking for beginning of value)",
+		"[\n{\"question\": \"a\"}\n{}]":           "m.json:3: malformed JSON (a comma is missing before this)",
+		"[\n{\"question\": \"a\"}\n{},\n{}]":      "m.json:3: malformed JSON (a comma is missing before this)",
+		"[\n{\"question\": \"a\"},\n,\n{}]":       "m.json:3: malformed JSON (a comma without a value",
+		"[\n{\"question\": \"a\"},\n]":            "m.json:3: malformed JSON (a comma without a value",
+		"[\n{\"question\": \"a\"},\n":             "m.json:3: malformed JSON (the list does not end",
+		"[{\"question\": \"a\"}]\n]":              "m.json:2: malformed JSON (there is more behind the end of the list)",
+		"[]":                                      "m.json: holds no rows",
+		`[{"img": "1.png", "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}]`: `m.json:1: no row names a picture, but "img" is "1.png"; rename the key to "file_name"`,
+		`[{"image": "1.png", "conversations": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}]`: `m.json:1: "content" is a list of parts; write the text of its part alone`,
+		"[{\"imag\": \"1.png\", \"question\": \"a\"}]":                                                          `m.json:1: unknown key "imag" (did you mean "image"?)`,
 	} {
 		_, faults := readText(t, "m.json", text, false)
 		require.Len(t, faults, 1, text)

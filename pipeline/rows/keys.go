@@ -50,30 +50,43 @@ func (f fields) likePicture() (key, name string) {
 	return "", ""
 }
 
-// says tells whether a key is there, or another one of its meaning.
+// says tells whether a key is there, or another one of its meaning. Questions and answers may be those of a conversation.
 func (f fields) says(key string) bool {
 	same := []string{key}
 	switch {
+	case key == "question":
+		same = []string{"question", turnsKey}
 	case key == "answer" || key == "answers":
-		same = []string{"answer", "answers"}
+		same = []string{"answer", "answers", turnsKey}
 	case slices.Contains(pictureKeys, key):
 		same = pictureKeys
 	}
 	return slices.ContainsFunc(same, func(k string) bool { _, there := f[k]; return there })
 }
 
-// slip says whether key looks like known misspelt: other case or punctuation, or at most two letters off.
+// slip says whether key looks like known misspelt: other case or punctuation, or at most two letters off. Of a short word a letter may be too
+// many or too few, but none another one, as in mask and task; and question_id is a number of the question's.
 func slip(key, known string) bool {
-	plain := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if strings.ContainsRune("_- ", r) {
-				return -1
-			}
-			return r
-		}, strings.ToLower(s))
+	key, known = plainKey(key), plainKey(known)
+	if key == known+"id" || len(known) < 6 && len(key) == len(known) && key != known {
+		return false
 	}
-	key, known = plain(key), plain(known)
 	return distance(key, known) <= min(2, len(known)/3)
+}
+
+func plainKey(key string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("_- ", r) {
+			return -1
+		}
+		return r
+	}, strings.ToLower(key))
+}
+
+// numbers tells whether a key that is none of ours says which row it is, and nothing of it.
+func numbers(key string) bool {
+	plain := plainKey(key)
+	return strings.HasSuffix(plain, "id") || plain == "index" || strings.HasPrefix(plain, "unnamed") // what pandas calls its index
 }
 
 // distance is Levenshtein's: the letters to put in, leave out or change.

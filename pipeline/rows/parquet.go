@@ -44,12 +44,17 @@ func readParquet(r *reader) {
 	for _, c := range t.Root().Columns() {
 		named[c.Name()] = json.RawMessage("null")
 	}
-	if _, err := named.unknown(); err != nil {
+	unknown, err := named.unknown()
+	if err != nil {
 		r.broken(r.path, "%v", err)
 		return
 	}
 	if !named.says("question") && !named.says(turnsKey) {
 		r.broken(r.path, "no column %q among %s; add it", "question", strings.Join(slices.Sorted(maps.Keys(named)), ", "))
+		return
+	}
+	if err := caught(func() error { return r.seekColumns(t, unknown) }); err != nil {
+		r.broken(r.path, "cannot be read (%v)", err)
 		return
 	}
 	for group := range t.RowGroups() {
@@ -122,7 +127,7 @@ func (t *parquetFile) open(size int64) (err error) {
 // findPicture finds the column of the pictures' bytes.
 func (t *parquetFile) findPicture() error {
 	c := t.Root().Column("image")
-	if c == nil {
+	if c == nil || isText(c) { // the names of files
 		return nil
 	}
 	if !c.Leaf() {
@@ -132,6 +137,41 @@ func (t *parquetFile) findPicture() error {
 		return errors.New(`the column "image" holds no bytes; write a struct {bytes, path} or the bytes themselves, one picture a row`)
 	}
 	t.picture = c
+	return nil
+}
+
+func isText(c *parquet.Column) bool {
+	return c.Leaf() && c.Type().Kind() == parquet.ByteArray && c.Type().String() == parquet.String().Type().String()
+}
+
+// seekColumns looks for pictures and answers in columns of other names, which are not read.
+func (r *reader) seekColumns(t *parquetFile, unknown []string) error {
+	for _, name := range unknown {
+		c := t.Root().Column(name)
+		if c.Leaf() {
+			r.seekAnswer(r.path, fields{name: json.RawMessage("null")})
+		}
+		if t.picture != nil || r.likePicture != "" {
+			continue
+		}
+		bytes := c
+		if !c.Leaf() {
+			bytes = c.Column("bytes")
+		}
+		switch {
+		case bytes != nil && bytes.Leaf() && bytes.Type().Kind() == parquet.ByteArray && !isText(bytes):
+			r.likePicture, r.likeAt = fmt.Sprintf("the column %q holds bytes; rename it to %q", name, "image"), r.path
+		case isText(c) && !c.Repeated() && len(t.RowGroups()) > 0:
+			values, err := t.values(0, c)
+			if err != nil {
+				return fmt.Errorf("column %q: %w", name, err)
+			}
+			if len(values) > 0 {
+				raw, _ := json.Marshal(values[0]) // what is no text names no picture
+				r.seekPicture(fmt.Sprintf("%s: row group 0, row 0", r.path), fields{name: raw})
+			}
+		}
+	}
 	return nil
 }
 
@@ -159,6 +199,9 @@ func (t *parquetFile) fields(group int) ([]fields, error) {
 			raw, err := json.Marshal(v)
 			var wrong *json.MarshalerError
 			switch {
+			case all[i][faultKey] != nil:
+			case isNumber(v):
+				all[i][faultKey] = json.RawMessage(fmt.Sprintf("%q is %s and no text; write the column as strings", c.Name(), raw))
 			case errors.As(err, &wrong):
 				all[i][faultKey] = json.RawMessage(fmt.Sprintf("%q is %v", c.Name(), wrong.Err))
 			case err != nil:
@@ -171,6 +214,14 @@ func (t *parquetFile) fields(group int) ([]fields, error) {
 		}
 	}
 	return all, nil
+}
+
+func isNumber(v any) bool {
+	switch v.(type) {
+	case bool, int32, int64, float32, float64:
+		return true
+	}
+	return false
 }
 
 // known are the columns that are read for their texts.

@@ -74,8 +74,23 @@ func TestFaultsOfParquet(t *testing.T) {
 		Answers  []item `parquet:"answers"`
 	}
 	type images struct {
-		Question string   `parquet:"question"`
-		Image    []string `parquet:"image"`
+		Question string  `parquet:"question"`
+		Image    []int64 `parquet:"image"`
+	}
+	type named struct {
+		Question string `parquet:"question"`
+		Picture  string `parquet:"picture"`
+	}
+	type content struct {
+		Bytes []byte `parquet:"bytes"`
+	}
+	type other1 struct {
+		Question string  `parquet:"question"`
+		Img      content `parquet:"img"`
+	}
+	type other2 struct {
+		Question string `parquet:"question"`
+		Jpg      []byte `parquet:"jpg"`
 	}
 	type slip struct {
 		Question string `parquet:"question"`
@@ -85,9 +100,12 @@ func TestFaultsOfParquet(t *testing.T) {
 		Text string `parquet:"text"`
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"number":      {parquetOf(t, plain{"a", 7}), `m.parquet: row group 0, row 0: "answer" must be a text or a list of texts, not 7`},
+		"number":      {parquetOf(t, plain{"a", 7}), `m.parquet: row group 0, row 0: "answer" is 7 and no text; write the column as strings`},
+		"struct":      {parquetOf(t, other1{"a", content{[]byte("x")}}), `m.parquet: no row names a picture, but the column "img" holds bytes; rename it to "image"`},
+		"bytes":       {parquetOf(t, other2{"a", []byte("x")}), `m.parquet: no row names a picture, but the column "jpg" holds bytes; rename it to "image"`},
+		"names":       {parquetOf(t, named{"a", "b/1.png"}), `m.parquet: row group 0, row 0: no row names a picture, but "picture" is "b/1.png"; rename the key to "file_name"`},
 		"list":        {parquetOf(t, nested{"a", []item{{[]string{"b"}}}}), `m.parquet: row group 0: cannot be read (column "answers": a list within a list`},
-		"pictures":    {parquetOf(t, images{"a", []string{"b"}}), `m.parquet: cannot be read as Parquet (the column "image" holds no bytes`},
+		"pictures":    {parquetOf(t, images{"a", []int64{1}}), `m.parquet: cannot be read as Parquet (the column "image" holds no bytes`},
 		"slip":        {parquetOf(t, slip{"a", "b"}), `m.parquet: unknown key "anwser" (did you mean "answer"?)`},
 		"no question": {parquetOf(t, other{"a"}), `m.parquet: no column "question" among text`},
 		"no rows":     {parquetOf[slip](t), `m.parquet: unknown key`},
@@ -100,6 +118,18 @@ func TestFaultsOfParquet(t *testing.T) {
 		require.NotEmpty(t, faults, name)
 		assert.Contains(t, faults[0], c.want, name)
 	}
+}
+
+// A column image of texts holds the names of files, as pandas writes it.
+func TestParquetOfNames(t *testing.T) {
+	type row struct {
+		Image    string `parquet:"image"`
+		Question string `parquet:"question"`
+		Answer   string `parquet:"answer"`
+	}
+	all, faults := readText(t, "m.parquet", parquetOf(t, row{"images/1.png", "a", "b"}), true)
+	require.Empty(t, faults)
+	assert.Equal(t, []Row{{"a", "", "", []string{"b"}, File("images/1.png"), "m.parquet: row group 0, row 0"}}, all)
 }
 
 // A damaged file is a fault, or reads as other texts and pictures: it never ends the program.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"espalier/model/image"
 	"espalier/torch/disk"
@@ -27,6 +28,8 @@ func (f File) Check() error { return image.Check(string(f)) }
 func (f File) Sum(of Sums) (string, error) {
 	info, err := disk.Stat(string(f))
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && strings.Contains(string(f), `\`):
+		return "", fmt.Errorf(`there is no picture %s; write / between folders, not \`, f)
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("there is no picture %s; file_name is relative to the folder of this file", f)
 	case err != nil:

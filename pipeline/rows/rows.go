@@ -72,11 +72,14 @@ func (s Source) Read(needAnswers bool, bad Faults) []Row {
 		before := r.seen
 		readers[s.Form](r)
 		if r.likePicture != "" && !r.pictured {
-			bad.Add(r.likeAt, "no row names a picture, but %s; rename the key to %q", r.likePicture, pictureKeys[0])
+			bad.Add(r.likeAt, "no row names a picture, but %s", r.likePicture)
 		}
 		if r.seen == before {
 			bad.Add(path, "holds no rows; fill it, or remove it")
 		}
+	}
+	if r.likeAnswer != "" && !r.answered { // never drop labels in silence
+		bad.Add(r.answerAt, `no row has an "answer", but there is %q; rename it to "answer" if it is that, else remove it`, r.likeAnswer)
 	}
 	return r.rows
 }
@@ -90,8 +93,11 @@ type reader struct {
 	seen        int // rows and faults
 
 	pictured    bool   // a row names a picture
-	likePicture string // the first key of the file that seems to name one under another name, in words
+	likePicture string // what of the file seems to name or be one under another name, and what to do, in words
 	likeAt      string
+
+	answered             bool   // a row has an answer
+	likeAnswer, answerAt string // the first key that may be one under another name
 }
 
 func (r *reader) fault(place, format string, args ...any) {
@@ -114,10 +120,13 @@ func (r *reader) add(place string, f fields, picture Picture) {
 	bad := said{err}
 	if name != "" || picture != nil {
 		r.pictured = true
-	} else if err == nil && r.likePicture == "" { // a key that is misspelt is told already
-		if key, text := f.likePicture(); key != "" {
-			r.likePicture, r.likeAt = fmt.Sprintf("%q is %q", key, text), place
-		}
+	} else if err == nil { // a key that is misspelt is told already
+		r.seekPicture(place, f)
+	}
+	if len(row.Answers) > 0 {
+		r.answered = true
+	} else if err == nil {
+		r.seekAnswer(place, f)
 	}
 	if picture == nil && name != "" {
 		switch {
@@ -140,6 +149,24 @@ func (r *reader) add(place string, f fields, picture Picture) {
 	r.seen++
 	row.Place, row.Picture = place, picture
 	r.rows = append(r.rows, row)
+}
+
+// seekPicture looks for a picture's name under another key.
+func (r *reader) seekPicture(place string, f fields) {
+	if key, text := f.likePicture(); key != "" && r.likePicture == "" {
+		r.likePicture, r.likeAt = fmt.Sprintf("%q is %q; rename the key to %q", key, text, pictureKeys[0]), place
+	}
+}
+
+// seekAnswer looks for what may be an answer under another key.
+func (r *reader) seekAnswer(place string, f fields) {
+	if r.answered || r.likeAnswer != "" {
+		return
+	}
+	unknown, _ := f.unknown()
+	if unknown = slices.DeleteFunc(unknown, numbers); len(unknown) > 0 {
+		r.likeAnswer, r.answerAt = unknown[0], place
+	}
 }
 
 // Pictures are the pictures of some rows, each once, in order of first appearance.
