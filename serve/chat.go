@@ -179,7 +179,9 @@ func (c *chat) prepare(ctx context.Context, a *asked) error {
 	if a.picture == "" {
 		return nil
 	}
-	if a.job.pixels, err = c.viewer.pixels(ctx, a.picture, m.Sight); err != nil && ctx.Err() == nil {
+	a.job.pixels, err = c.viewer.pixels(ctx, a.picture, m.Sight)
+	a.picture = "" // many may wait, and the file's text is larger than the pixels
+	if err != nil && ctx.Err() == nil {
 		return refuseField(a.place, "invalid_image", "%v", err)
 	}
 	return err

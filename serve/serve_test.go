@@ -272,6 +272,15 @@ func TestStream(t *testing.T) {
 	assert.Equal(t, len(whole.IDs), counted.Usage.Completion)
 }
 
+// A request that waits holds its pixels, and no longer the text that they came in.
+func TestWaitingHoldsThePixelsAlone(t *testing.T) {
+	s, _, pictures := start(t, nil, "blip2_opt")
+	a := &asked{request: &request{question: "color", picture: dataURL(t, filepath.Join(pictures, "3.png"))}, model: s.models[0]}
+	require.NoError(t, s.chat.prepare(t.Context(), a))
+	assert.NotEmpty(t, a.job.pixels)
+	assert.Empty(t, a.picture)
+}
+
 // A decoder alone is asked without a picture, and the other networks with one.
 func TestDecoderAlone(t *testing.T) {
 	s, web, pictures := start(t, nil, "decoder_opt", "blip2_opt")
