@@ -3,7 +3,6 @@ package page
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 
 	"espalier/distillation"
 	"espalier/pipeline/report"
@@ -26,17 +25,14 @@ type cutMade struct {
 
 // triesOf are the places of a stage's tries up to the one that its report is of.
 func triesOf(prefix string, s report.Stage) (places []string) {
-	name := prefix + s.Name
-	if len(s.Tried) == 0 {
+	name, at := prefix+s.Name, s.Try()
+	if at < 0 {
 		return []string{name}
 	}
-	for _, t := range s.Tried {
+	for _, t := range s.Tried[:at+1] {
 		places = append(places, stage.PlaceOf(name, t.What))
-		if t.Accepted && reflect.DeepEqual(t.Gate, s.Gate) {
-			break
-		}
 	}
-	return places // all where none was accepted: the report is of the last
+	return places
 }
 
 // placeOf is where the chain has the try that a stage's report is of.

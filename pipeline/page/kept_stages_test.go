@@ -41,6 +41,7 @@ func TestTheTryThatIsShown(t *testing.T) {
 			try.Gate.Drop, try.Accepted = float64(i), i == shown
 			s.Tried, s.Gate = append(s.Tried, try), try.Gate
 		}
+		s.Tried = append(s.Tried, report.Try{What: "half of the cut, in 2 cuts"}) // was not accepted, and one before it was
 		m, err := k.madeOf("small/", s)
 		require.NoError(t, err)
 		var losses, scores []float64

@@ -141,8 +141,10 @@ func (c *checker) stage(name string, s Stage) {
 	if s.Attempts < 1 {
 		c.add("%s.attempts is %d", name, s.Attempts)
 	}
-	if n := len(s.Tried); n > 0 && (n != s.Attempts || s.Tried[n-1].Accepted != s.Accepted) {
-		c.add("%s.tried has %d tries, and the stage %d; the last is the stage's", name, n, s.Attempts)
+	if n := len(s.Tried); n > 0 && n != s.Attempts {
+		c.add("%s.tried has %d tries, and the stage %d", name, n, s.Attempts)
+	} else if n > 0 && s.Try() < 0 {
+		c.add("%s.tried has no try with the stage's gate where accepted is %v", name, s.Accepted)
 	}
 	if s.Gate.CI[0] > s.Gate.CI[1] {
 		c.add("%s.gate.ci is upside down: %v", name, s.Gate.CI)

@@ -78,6 +78,27 @@ func TestTriesAndFailures(t *testing.T) {
 	assert.ErrorContains(t, r.Check(), `stages[2] "hidden".tried has 1 tries, and the stage 2`)
 }
 
+// A stage whose accepted tries each had a task that collapsed is the one of these that lost least, wherever it stands among its tries.
+func TestAStageOfAnEarlierTry(t *testing.T) {
+	r := example()
+	s := &r.Stages[2]
+	lost, more := s.Gate, s.Gate
+	lost.Verdict, lost.Drop, lost.CI = Lost, .034, [2]float64{.02, .048}
+	more.Drop = .001
+	s.Attempts, s.Tried = 4, []Try{{"as configured", lost, false}, {"1000 more steps", s.Gate, true}, {"the same size in 8 cuts", more, true}, {"half of the cut, in 8 cuts", lost, false}}
+	assert.NoError(t, r.Check())
+	assert.Equal(t, 1, s.Try())
+	var accepted []string
+	for _, row := range r.Tables()[2].Rows {
+		accepted = append(accepted, row[5])
+	}
+	assert.Equal(t, []string{"no", "yes", "yes, but another lost less", "no"}, accepted)
+	s.Tried[1].Gate = more
+	assert.ErrorContains(t, r.Check(), `stages[2] "hidden".tried has no try with the stage's gate where accepted is true`)
+	s.Accepted, s.Gate, s.Tried[3].Gate = false, lost, more
+	assert.ErrorContains(t, r.Check(), `where accepted is false`, "where none is accepted the stage is the last try")
+}
+
 func TestFailuresByName(t *testing.T) {
 	model := func(accuracy, ms float64, parameters int64) Model {
 		return Model{Accuracy: Accuracy{Overall: accuracy}, LatencyMS: Latency{P50: ms}, Parameters: parameters}

@@ -4,6 +4,11 @@
 // Units throughout: bytes, seconds, milliseconds; accuracies and drops are fractions of the questions asked.
 package report
 
+import (
+	"reflect"
+	"slices"
+)
+
 // Report is report.json. Its fields are written in this order, maps in the order of their keys.
 type Report struct {
 	Teacher        Model             `json:"teacher"`
@@ -91,7 +96,7 @@ type Stage struct {
 	Candidates       []Candidate  `json:"candidates,omitempty"` // ways to score that were tried
 	KendallTau       *float64     `json:"kendall_tau,omitempty"`
 	Attempts         int          `json:"attempts"`
-	Tried            []Try        `json:"tried,omitempty"` // all attempts, where there were more than one; the rest is of the last
+	Tried            []Try        `json:"tried,omitempty"` // all attempts, where there were more than one; the rest is of [Stage.Try]
 	Failures         []string     `json:"failures,omitempty"`
 	Accepted         bool         `json:"accepted"`
 	Gate             Gate         `json:"gate"`
@@ -107,6 +112,19 @@ type Try struct {
 	What     string `json:"what"` // how it differs from the others: "as configured", "1000 more steps"
 	Gate     Gate   `json:"gate"`
 	Accepted bool   `json:"accepted"`
+}
+
+// Try is the place in Tried of the attempt that the rest of the stage's report is of, or -1: the last one where none was accepted, and
+// otherwise the first that was accepted with the stage's gate, which may have others after it.
+func (s Stage) Try() int {
+	of := func(t Try) bool { return t.Accepted == s.Accepted && reflect.DeepEqual(t.Gate, s.Gate) }
+	if s.Accepted {
+		return slices.IndexFunc(s.Tried, of)
+	}
+	if last := len(s.Tried) - 1; last >= 0 && of(s.Tried[last]) {
+		return last
+	}
+	return -1
 }
 
 // Cut is one step of a stage. SliceMaskMaxDiff is max |Δ logit| / max |logit| between the sliced network and the

@@ -122,17 +122,19 @@ func (s StageSeconds) total() float64 { return s.Importance + s.Prune + s.Distil
 
 // triesTable has all attempts of the stages that made more than one.
 func triesTable(stages []Stage) Table {
-	t := Table{About: "gates", Title: "Tries of stages that were not accepted at once"}
+	t := Table{About: "gates", Title: "Tries of stages that were made again"}
 	t.column("stage", "", true)
 	t.column("try", "gate", true)
 	for _, head := range []string{"lost", "95 % interval", "gate", "accepted"} {
 		t.column(head, "gate", head == "gate" || head == "accepted")
 	}
 	for i, s := range stages {
-		for _, try := range s.Tried {
+		for n, try := range s.Tried {
 			accepted := "no"
-			if try.Accepted {
+			if try.Accepted && n == s.Try() {
 				accepted = "yes"
+			} else if try.Accepted {
+				accepted = "yes, but another lost less"
 			}
 			t.Rows = append(t.Rows, []string{fmt.Sprintf("%d %s", i+1, s.Name), try.What, points(try.Gate.Drop), interval(try.Gate.CI), try.Gate.word(), accepted})
 		}

@@ -114,9 +114,15 @@ func (s *one) retry(ctx context.Context, c *chain.Chain, start, made *network.He
 	if best == nil {
 		return nil, nil
 	}
-	best.report.Tried, best.report.Attempts, best.report.Seconds = s.report.Tried, s.report.Attempts, s.report.Seconds
-	s.report = best.report
+	s.report = best.after(s.report)
 	return best.student, nil
+}
+
+// after is the attempt's report with all tries that were made by the last one, and the time they took.
+func (a *attempt) after(last report.Stage) report.Stage {
+	out := a.report
+	out.Tried, out.Attempts, out.Seconds = last.Tried, last.Attempts, last.Seconds
+	return out
 }
 
 // better is the attempt that lost less; a is nil where there was none before.

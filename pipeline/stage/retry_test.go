@@ -27,6 +27,11 @@ func TestTriesAfterACollapse(t *testing.T) {
 	assert.Same(t, a, better(nil, a))
 	assert.Same(t, b, better(a, b))
 	assert.Same(t, b, better(b, a))
+	last := report.Stage{Attempts: 3, Tried: []report.Try{{Gate: a.report.Gate}, {Gate: b.report.Gate, Accepted: true}, {Gate: a.report.Gate}}, Gate: a.report.Gate}
+	b.report.Accepted, b.report.Attempts, b.report.Tried = true, 2, last.Tried[:2]
+	stands := b.after(last)
+	assert.Equal(t, report.Stage{Attempts: 3, Tried: last.Tried, Gate: b.report.Gate, Accepted: true}, stands)
+	assert.Equal(t, 1, stands.Try(), "not the last one")
 
 	cfg := config.DefaultStage()
 	cfg.Name, cfg.Cuts, cfg.Distil.Steps = "inner", 2, 100
