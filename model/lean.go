@@ -50,6 +50,12 @@ func (m *Blip2) leanRefusal(o GenerateOptions) error {
 	return nil
 }
 
+// Recorded tells whether the network's program, if it has one, computes an answer of so many tokens at most. One call takes one way for all of its
+// questions, and the ways round differently, most of all with 16 bits: whoever answers for several keeps what is recorded apart from what is not.
+func (m *Blip2) Recorded(q Question, tokens int) bool {
+	return tokens <= leanTokens && len(q.Prompt) > 0 && (!m.Form().Instruct || len(q.Instruction) > 0)
+}
+
 // leanly answers by the network's program; ok is false where the ordinary way must be taken.
 func (m *Blip2) leanly(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) (answers [][][]int, ok bool, err error) {
 	if m.leanRefusal(o) != nil || pictures.Device() != torch.CPU {
@@ -121,7 +127,7 @@ func (m *Blip2) leanAsked(questions [][]Question, o GenerateOptions) (a *torch.A
 	for _, qs := range questions {
 		a.Counts = append(a.Counts, len(qs))
 		for _, q := range qs {
-			if len(q.Prompt) == 0 || form.Instruct && len(q.Instruction) == 0 {
+			if !m.Recorded(q, o.MaxTokens) {
 				return nil, false
 			}
 			a.Lengths, a.IDs, a.Tokens = append(a.Lengths, len(q.Prompt)), append(a.IDs, q.Prompt...), append(a.Tokens, -1)

@@ -154,6 +154,19 @@ func TestLeanRefusals(t *testing.T) {
 	assert.NoError(t, opt.leanRefusal(o))
 	assert.ErrorContains(t, opt.leanRefusal(GenerateOptions{MaxTokens: 2, Beams: 2}), "beams")
 	assert.ErrorContains(t, opt.leanRefusal(GenerateOptions{MaxTokens: leanTokens + 1}), "64 tokens")
+	instruct := leanNetwork(t, "instructblip", leanOPT)
+	words := []int{3}
+	for _, c := range []struct {
+		m      *Blip2
+		q      Question
+		tokens int
+		want   bool
+	}{
+		{opt, Question{Prompt: words}, leanTokens, true}, {opt, Question{Prompt: words}, leanTokens + 1, false}, {opt, Question{}, 2, false},
+		{instruct, Question{Prompt: words}, 2, false}, {instruct, Question{Prompt: words, Instruction: words}, 2, true},
+	} {
+		assert.Equal(t, c.want, c.m.Recorded(c.q, c.tokens), "%v, %d tokens", c.q, c.tokens)
+	}
 	torchtest.Run(t, func(*torch.Scope) {
 		a := opt.store.Axes()[0]
 		a.Gate = torch.Ones([]int{a.Units()}, torch.Float32, torch.CPU)

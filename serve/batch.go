@@ -29,7 +29,8 @@ type asker interface {
 type job struct {
 	pixels   []byte // as the network sees them; none where it sees none
 	question model.Question
-	tokens   int // of the answer, at most
+	tokens   int  // of the answer, at most
+	recorded bool // the network's program computes the answer, if it has one
 	queued   time.Time
 	done     chan result // has room for its one result, so that nobody need wait for it
 }
@@ -147,13 +148,14 @@ func (b *batcher) take() (*queue, []*job) {
 }
 
 // group takes the question that has waited longest, and those behind it that can be answered with it. A batch goes on until its last
-// answer has ended, so that there must be positions for the longest question with the longest answer.
+// answer has ended, so that there must be positions for the longest question with the longest answer. One that is not recorded would take the others
+// away from the network's program, and their answers must not depend on it.
 func (q *queue) group(most int) (jobs []*job) {
 	var rest []*job
 	longest, tokens := 0, 0
 	for _, j := range q.waiting {
 		l, t := max(longest, len(j.question.Prompt)), max(tokens, j.tokens)
-		fits := len(jobs) < most && (q.room == 0 || l+t-1 <= q.room) && t*(len(jobs)+1) <= tokensTogether
+		fits := len(jobs) < most && j.recorded == q.waiting[0].recorded && (q.room == 0 || l+t-1 <= q.room) && t*(len(jobs)+1) <= tokensTogether
 		if fits || len(jobs) == 0 {
 			jobs, longest, tokens = append(jobs, j), l, t
 		} else {

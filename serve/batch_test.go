@@ -167,4 +167,6 @@ func TestGroup(t *testing.T) {
 	assert.Equal(t, []int{3}, of(11, 9, asks(8, 3), asks(1, 4), asks(1, 1)))
 	assert.Equal(t, []int{1, 2}, of(0, 9, asks(1, tokensTogether+1), asks(1, tokensTogether/2), asks(1, 1)))
 	assert.Equal(t, []int{2, 1}, of(0, 9, asks(1, tokensTogether/2), asks(1, 1), asks(1, 1)))
+	recorded := func(j *job) *job { j.recorded = true; return j }
+	assert.Equal(t, []int{2, 2}, of(0, 9, recorded(asks(1, 1)), asks(1, 99), recorded(asks(1, 2)), asks(1, 1)), "the two ways to answer round differently")
 }

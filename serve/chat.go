@@ -176,6 +176,7 @@ func (c *chat) prepare(ctx context.Context, a *asked) error {
 	if room := m.Model.Room(); room > 0 { // an answer that does not fit is cut off where there are no more positions
 		a.job.tokens = min(a.job.tokens, room-len(q.Prompt)+1)
 	}
+	a.job.recorded = m.Model.Recorded(q, a.job.tokens)
 	if a.picture == "" {
 		return nil
 	}

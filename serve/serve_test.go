@@ -281,6 +281,20 @@ func TestWaitingHoldsThePixelsAlone(t *testing.T) {
 	assert.Empty(t, a.picture)
 }
 
+// A client that asks for a long answer does not take the others away from the network's program.
+func TestLongAnswersAreAskedApart(t *testing.T) {
+	s, _, pictures := start(t, nil, "instructblip_t5")
+	var jobs []*job
+	for _, tokens := range []int{0, 65, 64} {
+		a := &asked{request: &request{question: "color", picture: dataURL(t, filepath.Join(pictures, "3.png")), tokens: tokens}, model: s.models[0]}
+		require.NoError(t, s.chat.prepare(t.Context(), a))
+		jobs = append(jobs, a.job)
+	}
+	q := &queue{waiting: jobs}
+	assert.Equal(t, []*job{jobs[0], jobs[2]}, q.group(9))
+	assert.Equal(t, []*job{jobs[1]}, q.group(9))
+}
+
 // A decoder alone is asked without a picture, and the other networks with one.
 func TestDecoderAlone(t *testing.T) {
 	s, web, pictures := start(t, nil, "decoder_opt", "blip2_opt")
