@@ -12,7 +12,7 @@ import (
 	"espalier/pipeline/fault"
 )
 
-// tokensTogether bounds the tokens of the answers of one batch: the keys and values of all of them are in memory.
+// tokensTogether bounds the tokens of the answers of one batch, and those of its questions: the keys and values of all of them are in memory.
 const tokensTogether = 8192
 
 var (
@@ -155,7 +155,7 @@ func (q *queue) group(most int) (jobs []*job) {
 	longest, tokens := 0, 0
 	for _, j := range q.waiting {
 		l, t := max(longest, len(j.question.Prompt)), max(tokens, j.tokens)
-		fits := len(jobs) < most && j.recorded == q.waiting[0].recorded && (q.room == 0 || l+t-1 <= q.room) && t*(len(jobs)+1) <= tokensTogether
+		fits := len(jobs) < most && j.recorded == q.waiting[0].recorded && (q.room == 0 || l+t-1 <= q.room) && max(l, t)*(len(jobs)+1) <= tokensTogether
 		if fits || len(jobs) == 0 {
 			jobs, longest, tokens = append(jobs, j), l, t
 		} else {

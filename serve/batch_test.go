@@ -149,7 +149,7 @@ func TestEachHasItsOwnLength(t *testing.T) {
 	}
 }
 
-// A batch has positions for its longest question with its longest answer, and bounds the tokens of all its answers.
+// A batch has positions for its longest question with its longest answer, and bounds the tokens of all its questions and answers.
 func TestGroup(t *testing.T) {
 	asks := func(prompt, tokens int) *job {
 		return &job{question: model.Question{Prompt: make([]int, prompt)}, tokens: tokens}
@@ -167,6 +167,7 @@ func TestGroup(t *testing.T) {
 	assert.Equal(t, []int{3}, of(11, 9, asks(8, 3), asks(1, 4), asks(1, 1)))
 	assert.Equal(t, []int{1, 2}, of(0, 9, asks(1, tokensTogether+1), asks(1, tokensTogether/2), asks(1, 1)))
 	assert.Equal(t, []int{2, 1}, of(0, 9, asks(1, tokensTogether/2), asks(1, 1), asks(1, 1)))
+	assert.Equal(t, []int{2, 1}, of(0, 9, asks(tokensTogether/2, 1), asks(1, 1), asks(1, 1)), "shorter questions are filled up")
 	recorded := func(j *job) *job { j.recorded = true; return j }
 	assert.Equal(t, []int{2, 2}, of(0, 9, recorded(asks(1, 1)), asks(1, 99), recorded(asks(1, 2)), asks(1, 1)), "the two ways to answer round differently")
 }

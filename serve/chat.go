@@ -12,12 +12,17 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"espalier/model"
 	"espalier/model/speaker"
 	"espalier/pipeline/fault"
 )
 
 // MostBody is the most bytes of a request.
 const MostBody = 32_000_000
+
+// bytesOfToken is more than a token has in any text that people write: SentencePiece's have at most 16 characters, of 4 bytes at most, and those of
+// byte-level vocabularies are longer only where one character is repeated.
+const bytesOfToken = 64
 
 // bodiesTogether bounds the bytes of the requests that are being read.
 const bodiesTogether = 8 * MostBody
@@ -162,10 +167,7 @@ func (c *chat) prepare(ctx context.Context, a *asked) error {
 	if a.tokens > c.o.MostTokens {
 		return refuseField("max_tokens", "invalid_value", "%d; answers of this server have at most %d tokens", a.tokens, c.o.MostTokens)
 	}
-	q, err := m.Words.Question(a.question)
-	if err == nil {
-		err = m.Model.CheckQuestion(q)
-	}
+	q, err := c.question(m, a.question)
 	if err != nil {
 		return refuseField("messages", "invalid_question", "model %s: %v", m.id, err)
 	}
@@ -186,6 +188,24 @@ func (c *chat) prepare(ctx context.Context, a *asked) error {
 		return refuseField(a.place, "invalid_image", "%v", err)
 	}
 	return err
+}
+
+// question is a question as the network reads it. One that is too long is refused, most of them before they are cut into tokens: attention needs
+// memory with the square of the tokens.
+func (c *chat) question(m *served, text string) (model.Question, error) {
+	const tooLong = "the question has %d %s, this server reads %d tokens of a question (-max-question), or %d bytes, at most; shorten it"
+	most := c.o.MostQuestion
+	if len(text) > most*bytesOfToken {
+		return model.Question{}, fmt.Errorf(tooLong, len(text), "bytes", most, most*bytesOfToken)
+	}
+	q, err := m.Words.Question(text)
+	if err != nil {
+		return q, err
+	}
+	if n := max(len(q.Prompt), len(q.Instruction)); n > most {
+		return q, fmt.Errorf(tooLong, n, "tokens", most, most*bytesOfToken)
+	}
+	return q, m.Model.CheckQuestion(q)
 }
 
 // told is the error in OpenAI's form.

@@ -117,6 +117,30 @@ func TestRefused(t *testing.T) {
 		{"type": "image_url", "image_url": {"url": "`+picture+`"}}]}]}`))
 }
 
+// A question that is too long is refused, one that is far too long before it is cut into tokens.
+func TestQuestionsAreBounded(t *testing.T) {
+	for _, family := range []string{"instructblip_t5", "decoder_opt"} {
+		s, web, pictures := start(t, func(o *Options) { o.MostQuestion = 3 }, family)
+		picture := ""
+		if s.models[0].Sees() {
+			picture = dataURL(t, filepath.Join(pictures, "3.png"))
+		}
+		for question, want := range map[string]string{
+			"big big big big":                "the question has 4 tokens, this server reads 3 tokens of a question (-max-question), or 192 bytes, at most; shorten it",
+			strings.Repeat(" ", 190) + "big": "the question has 193 bytes, this server reads 3 tokens of a question (-max-question)",
+		} {
+			status, _, answer := post(t, web, body(t, family, question, picture, nil))
+			e := faultOf(t, answer)
+			assert.Equal(t, http.StatusBadRequest, status)
+			assert.Contains(t, e.Message, want)
+			assert.Equal(t, "invalid_question", e.Code)
+			assert.Equal(t, "messages", *e.Param)
+		}
+		answered(t, web, body(t, family, "big big big", picture, nil))
+		answered(t, web, body(t, family, strings.Repeat(" ", 189)+"big", picture, nil))
+	}
+}
+
 func blackPNG(t *testing.T, side int) []byte {
 	t.Helper()
 	file, err := pngOf(make([]byte, 3*side*side), side)

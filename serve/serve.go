@@ -30,8 +30,9 @@ type Options struct {
 	Slow    time.Duration // that a client may take to send a request, and to read an answer
 	Grace   time.Duration // for what runs, when the server stops
 
-	MostPixels int // of a picture
-	MostTokens int // of an answer
+	MostPixels   int // of a picture
+	MostQuestion int // tokens of a question
+	MostTokens   int // of an answer
 
 	Fetch    bool     // fetch pictures that are named by their address
 	Origins  []string // of pages elsewhere that may ask; "*" is all
@@ -44,8 +45,8 @@ type Options struct {
 // Usual are the options that a server has which is told nothing.
 func Usual() Options {
 	return Options{
-		Together: 16, Waiting: 256, Timeout: time.Minute, Slow: 30 * time.Second, Grace: 30 * time.Second, MostPixels: 50_000_000, MostTokens: 4096,
-		Loopback: true,
+		Together: 16, Waiting: 256, Timeout: time.Minute, Slow: 30 * time.Second, Grace: 30 * time.Second, MostPixels: 50_000_000,
+		MostQuestion: 4096, MostTokens: 4096, Loopback: true,
 	}
 }
 

@@ -57,6 +57,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.DurationVar(&o.Slow, "slow", o.Slow, "that a client may take to send a request, and to read its answer")
 	flags.DurationVar(&o.Grace, "grace", o.Grace, "for what runs, after a signal to stop")
 	flags.IntVar(&o.MostPixels, "max-pixels", o.MostPixels, "of a picture")
+	flags.IntVar(&o.MostQuestion, "max-question", o.MostQuestion, "`tokens` of a question, at most")
 	flags.IntVar(&o.MostTokens, "max-tokens", o.MostTokens, "of an answer")
 	flags.BoolVar(&o.Fetch, "fetch", false, "fetch pictures that requests name by an http address; whoever may ask can then make this machine open any address that it reaches")
 	flags.Var((*list)(&o.Origins), "cors", "`origin` of pages elsewhere that may ask, as https://example.org, or *; may be repeated")
@@ -71,7 +72,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case len(o.Folders) == 0:
 		fmt.Fprintln(stderr, "serve: name at least one checkpoint: -m runs/x/student")
 		return 2
-	case *threads < 1 || *threads > 1024 || o.Together < 1 || o.Waiting < 1 || o.MostPixels < 1 || o.MostTokens < 1 || min(o.Timeout, o.Slow, o.Grace) <= 0:
+	case *threads < 1 || *threads > 1024 || o.Together < 1 || o.Waiting < 1 || min(o.MostPixels, o.MostQuestion, o.MostTokens) < 1 || min(o.Timeout, o.Slow, o.Grace) <= 0:
 		fmt.Fprintln(stderr, "serve: numbers and times must be above 0, and -threads at most 1024; see -help")
 		return 2
 	}

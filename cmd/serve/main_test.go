@@ -30,6 +30,7 @@ func TestFaults(t *testing.T) {
 		"name at least one checkpoint":    nil,
 		`unexpected argument "more"`:      {"-m", folder, "more"},
 		"above 0":                         {"-m", folder, "-batch", "0"},
+		"numbers and times must be":       {"-m", folder, "-max-question", "0"},
 		"-threads at most 1024":           {"-m", folder, "-threads", "2000"},
 		"flag provided but not defined":   {"-zzz"},
 		"invalid value":                   {"-timeout", "soon"},
