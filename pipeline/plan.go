@@ -14,6 +14,7 @@ import (
 	"espalier/model"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/config"
+	"espalier/pipeline/data"
 	"espalier/pipeline/event"
 	"espalier/pipeline/forecast"
 	"espalier/pipeline/process"
@@ -256,6 +257,9 @@ func (h *rehearsal) cut(p *prepared) (err error) {
 	if t := c.Teacher.Train; t != nil {
 		train = max(train, (h.steps+1)*t.Batch)
 	}
+	for train < p.set.Train.Len() && 4*answeredOf(p.set.Train, train) < train { // a teacher learns from those with answers
+		train *= 2
+	}
 	small := *p.set
 	small.Train = small.Train.First(train)
 	small.Validation, small.Test = small.Validation.First(2*c.Eval.Batch), small.Test.First(2*c.Eval.Batch)
@@ -270,6 +274,16 @@ func (h *rehearsal) cut(p *prepared) (err error) {
 	}
 	h.train = p.corpora.train.Split.Len()
 	return nil
+}
+
+// answeredOf is how many of the first pictures have an answer.
+func answeredOf(s *data.Split, first int) (n int) {
+	for i := range min(first, s.Len()) {
+		if slices.ContainsFunc(s.Questions(i), func(q data.Question) bool { return len(q.Answers) > 0 }) {
+			n++
+		}
+	}
+	return n
 }
 
 // tell makes a forecast of what was timed. One that was not whole says so.

@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/pipeline/datatest"
 	"espalier/pipeline/event"
+	"espalier/pipeline/rows"
 	"espalier/torch/torchtest"
 )
 
@@ -84,4 +86,29 @@ func TestRehearsalThatIsCutShort(t *testing.T) {
 	assert.Zero(t, f.Memory.Measured)
 	assert.Positive(t, f.Memory.Need(), "the estimate is left")
 	assert.Contains(t, f.Notes[0], "the rehearsal had its time")
+}
+
+// A plan whose first training pictures are unlabelled rehearses with some that have answers.
+func TestPlanOfUnlabelledPictures(t *testing.T) {
+	torchtest.Setup(t)
+	root := t.TempDir()
+	samples := coloured(t, 0, 250)
+	for i := range samples[:200] {
+		for q := range samples[i].Asked {
+			samples[i].Asked[q].Answers = nil
+		}
+	}
+	datatest.Write(t, root, "train", rows.Lines, samples)
+	for _, split := range []string{"validation", "test"} {
+		datatest.Write(t, root, split, rows.Lines, coloured(t, 0, 8))
+	}
+	cfg := tinyConfig(t, filepath.Join(t.TempDir(), "run"), "data.source=", "data.root="+root, "data.train=0", "data.validation=0", "data.test=0", "data.ood=0")
+	f, err := Plan(context.Background(), cfg, Options{}, 2*time.Minute)
+	require.NoError(t, err)
+	var seen []string
+	for _, l := range f.Lines {
+		seen = append(seen, l.Stage+" "+l.What)
+	}
+	assert.Contains(t, seen, "teacher train")
+	assert.Contains(t, seen, "hidden distil")
 }

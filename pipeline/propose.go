@@ -47,13 +47,10 @@ func Propose(ctx context.Context, ask Ask) (*Proposal, error) {
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
-	f := propose.Found{Root: ask.Data, Output: propose.FolderFor(ask.Data, ask.Model), Look: look, Machine: propose.Machine{Threads: config.Default().Threads, Memory: process.Available(), GPUs: torch.CUDADevices()}}
+	f := propose.Found{Root: ask.Data, Output: propose.FolderFor(ask.Data), Look: look, Machine: propose.Machine{Threads: config.Default().Threads, Memory: process.Available(), GPUs: torch.CUDADevices()}}
 	if ask.Model != "" {
 		if f.Model, err = propose.OpenModel(ask.Model); err != nil {
 			return nil, err
-		}
-		if pictures := look.Sides != [3]int{}; pictures != f.Model.Config.Towers() { // teacher.Open says it of a run's keys
-			return nil, mismatch(ask, pictures)
 		}
 	}
 	draft := propose.Choose(f)
@@ -63,6 +60,9 @@ func Propose(ctx context.Context, ask Ask) (*Proposal, error) {
 	}
 	if f.Set, err = openSet(draft.Data, r.index, 0); err != nil {
 		return nil, fmt.Errorf("%w\n(go run ./cmd/pipeline data check %s lists all faults of the files)", err, ask.Data)
+	}
+	if pictures := f.Set.HasPictures(); f.Model != nil && pictures != f.Model.Config.Towers() { // teacher.Open says it of a run's keys
+		return nil, mismatch(ask, pictures)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)

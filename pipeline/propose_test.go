@@ -165,4 +165,17 @@ func TestProposeForFaultyData(t *testing.T) {
 	assert.ErrorContains(t, err, "test.csv:4: ")
 	assert.ErrorContains(t, err, "pipeline data check "+root)
 	assert.ErrorAs(t, err, new(*fault.InputError))
+
+	root = t.TempDir() // pictures that are nowhere: with a checkpoint, too, this is what is wrong
+	for _, split := range []string{"train", "test"} {
+		require.NoError(t, os.WriteFile(filepath.Join(root, split+".csv"), []byte("file_name,question,answer\ngone.png,which,one\n"), 0o644))
+	}
+	_, err = Propose(context.Background(), Ask{Data: root, Model: runtest.Teacher(t, "blip-2", "opt")})
+	assert.ErrorContains(t, err, "train.csv:2: there is no picture "+filepath.Join(root, "gone.png"))
+	text := t.TempDir()
+	for _, split := range []string{"train", "test"} {
+		require.NoError(t, os.WriteFile(filepath.Join(text, split+".csv"), []byte("question,answer\nwhich,one\nand,two\n"), 0o644))
+	}
+	_, err = Propose(context.Background(), Ask{Data: text, Model: runtest.Teacher(t, "blip-2", "opt")})
+	assert.ErrorContains(t, err, "has no pictures, and -model")
 }

@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"espalier/pipeline/data"
@@ -41,7 +42,7 @@ func (f *Feed) Batch(number int) (*data.Batch, error) {
 		f.close()
 		f.loader = data.NewVariedLoader(f.ctx, f.c.Split, f.seed, f.start(number), f.size, f.Vary)
 	}
-	for {
+	for passed := 0; ; passed += f.size {
 		b, err := f.loader.Next()
 		if err != nil {
 			return nil, err
@@ -49,6 +50,9 @@ func (f *Feed) Batch(number int) (*data.Batch, error) {
 		if !f.answered || f.c.Asked.Answered(b.Index...) {
 			f.number, f.batch = number, b
 			return b, nil
+		}
+		if passed > 2*f.c.Split.Len() {
+			return nil, errors.New("no training picture has an answer in the data, and a training needs one; add some answers")
 		}
 	}
 }

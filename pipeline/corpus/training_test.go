@@ -54,6 +54,19 @@ func TestFeedGoesOnAnywhere(t *testing.T) {
 	}
 }
 
+// A feed that would look for an answer for ever says so.
+func TestFeedWithoutAnswers(t *testing.T) {
+	torchtest.Setup(t)
+	c := askedCorpus(t, 1, 1, 1)
+	for p := range 3 {
+		c.Asked.Own[p][0] = true
+	}
+	f := c.Feed(context.Background(), 2, 7, true)
+	defer f.Close()
+	_, err := f.Batch(0)
+	assert.ErrorContains(t, err, "no training picture has an answer in the data")
+}
+
 // The pieces of a batch are its pictures, in order; one that nothing is learnt from is left out.
 func TestPieces(t *testing.T) {
 	torchtest.Setup(t)

@@ -18,7 +18,7 @@ type Checks struct {
 	Name                string // empty: the files are no split
 	Form                rows.Form
 	Files               int
-	Pictures, Questions int
+	Pictures, Questions int    // no pictures where the rows are about none
 	Fingerprint         string // of the rows and the bytes of the pictures: the same in every form
 }
 
@@ -28,8 +28,11 @@ func Check(root string) Checked {
 	bad := &faults{skip: true, all: true}
 	from := findSources(root, bad)
 	var out Checked
-	if all := from[undivided]; all != nil {
-		out.Notes = append(out.Notes, fmt.Sprintf(`%s: this is no split; data.split = "80/10/10" divides it`, all))
+	if all := from.whole(); all != nil {
+		out.Notes = append(out.Notes, fmt.Sprintf(`%s: there are no other splits; data.split = "80/10/10" makes them of this`, all))
+		if from["train"] != nil {
+			checkValidationName(root, bad)
+		}
 	} else if from != nil {
 		from.checkSplits(root, bad)
 	}
@@ -42,7 +45,10 @@ func Check(root string) Checked {
 	read.each(func(s *filesSplit) {
 		split := s.take(0, cfg)
 		split.prepare(false, bad)
-		checks := Checks{s.name, s.from.Form, len(s.from.Files), split.Len(), split.QuestionCount(), hashSplit(split, 0)[:fingerprintDigits]}
+		checks := Checks{Name: s.name, Form: s.from.Form, Files: len(s.from.Files), Questions: split.QuestionCount(), Fingerprint: hashSplit(split, 0)[:fingerprintDigits]}
+		if cfg.Size > 0 {
+			checks.Pictures = split.Len()
+		}
 		if from[undivided] != nil {
 			checks.Name = undivided
 		}

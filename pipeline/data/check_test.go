@@ -171,7 +171,7 @@ func TestCheckOfParquet(t *testing.T) {
 	require.Len(t, checked.Splits, 1)
 	assert.Equal(t, data.Checks{Form: rows.Parquet, Files: 1, Pictures: 1, Questions: 2, Fingerprint: checked.Splits[0].Fingerprint}, checked.Splits[0])
 	require.Len(t, checked.Notes, 1)
-	assert.Contains(t, checked.Notes[0], "this is no split")
+	assert.Contains(t, checked.Notes[0], "there are no other splits")
 }
 
 func TestCheckOfNothing(t *testing.T) {
@@ -181,4 +181,36 @@ func TestCheckOfNothing(t *testing.T) {
 		assert.Contains(t, checked.Faults[0], want)
 		assert.Empty(t, checked.Splits)
 	}
+}
+
+// One split alone is divided; but a second one under a name that is not read would be lost.
+func TestOnlyTrain(t *testing.T) {
+	root := t.TempDir()
+	var rows []string
+	for i := range 20 {
+		rows = append(rows, fmt.Sprintf(`{"question": "which of %d", "answer": "one"}`, i))
+	}
+	save(t, root, "train.jsonl", strings.Join(rows, "\n"))
+	checked := data.Check(root)
+	assert.Empty(t, checked.Faults)
+	require.Len(t, checked.Notes, 1)
+	assert.Contains(t, checked.Notes[0], `train.jsonl: there are no other splits; data.split = "80/10/10" makes them of this`)
+	assert.Equal(t, 0, checked.Splits[0].Pictures, "the questions are about none")
+	assert.Equal(t, 20, checked.Splits[0].Questions)
+	look, err := data.LookAt(root)
+	require.NoError(t, err)
+	assert.True(t, look.Whole)
+	divided := data.Config{Root: root, Size: 8, Shares: [3]int{80, 10, 10}}
+	_, err = data.Open(divided)
+	require.NoError(t, err)
+
+	save(t, root, "val.jsonl", `{"question": "which", "answer": "one"}`)
+	const want = "val.jsonl: this split has a name that is not read; rename val to validation"
+	checked = data.Check(root)
+	require.Len(t, checked.Faults, 1)
+	assert.Contains(t, checked.Faults[0], want)
+	_, err = data.LookAt(root)
+	assert.ErrorContains(t, err, want)
+	_, err = data.Open(divided)
+	assert.ErrorContains(t, err, want)
 }

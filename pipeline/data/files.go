@@ -104,6 +104,14 @@ func findSources(root string, bad *faults) sources {
 
 var splitNames = []string{"train", "validation", "test", "ood"}
 
+// whole is the source of all splits, which data.split divides; nil where there are splits.
+func (s sources) whole() *rows.Source {
+	if train := s["train"]; train != nil && len(s) == 1 {
+		return train
+	}
+	return s[undivided]
+}
+
 // divided are the sources where data.split divides the only one.
 func (s sources) divided(root string, bad *faults) sources {
 	var names []string
@@ -118,6 +126,9 @@ func (s sources) divided(root string, bad *faults) sources {
 	if len(names) != 1 {
 		s.checkSplits(root, bad)
 		return nil
+	}
+	if s["train"] != nil {
+		checkValidationName(root, bad)
 	}
 	return sources{undivided: s[names[0]]}
 }

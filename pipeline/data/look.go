@@ -33,12 +33,15 @@ const lookedAt = 200
 func LookAt(root string) (*Look, error) {
 	bad := &faults{}
 	found := findSources(root, bad)
-	l := &Look{Whole: found[undivided] != nil || len(found) == 1 && found["train"] != nil}
+	l := &Look{Whole: found.whole() != nil}
 	if len(bad.lines) == 0 && len(found) == 0 {
 		bad.Add(root, "there are no questions; a data set is %s and the same of test, or one file of questions (docs/data.md)", rows.Layout("train"))
 	}
-	if found != nil && !l.Whole {
+	switch {
+	case found != nil && !l.Whole:
 		found.checkSplits(root, bad)
+	case found["train"] != nil:
+		checkValidationName(root, bad)
 	}
 	if err := bad.err(); err != nil {
 		return nil, err

@@ -71,12 +71,9 @@ type Model struct {
 	Plain      bool // plain transformers can hold its sizes: a student for transformers makes sense
 }
 
-// FolderFor is a folder for the run that no other run is in: named by the data, and by the checkpoint where there is one.
-func FolderFor(root, model string) string {
+// FolderFor is a folder for the run that no other run is in, named by the data.
+func FolderFor(root string) string {
 	name := data.FolderName(root)
-	if model != "" {
-		name += "-" + filepath.Base(filepath.Clean(model))
-	}
 	folder := "runs/" + name
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(folder); err != nil {
