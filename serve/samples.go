@@ -52,10 +52,22 @@ type sampleQuestion struct {
 func newSamples(o Options, models []*served) *samples {
 	s := &samples{o: o}
 	for _, m := range models {
-		s.folders = append(s.folders, filepath.Dir(filepath.Clean(m.folder)))
+		s.folders = append(s.folders, runsOf(m.folder)...)
 	}
 	s.read = sync.OnceValue(s.find)
 	return s
+}
+
+// runsOf are the folders that may be of the run that a checkpoint is from: x of x/student, and of x/students/small.
+func runsOf(checkpoint string) []string {
+	if full, err := filepath.Abs(checkpoint); err == nil { // the name alone, as ".", may say nothing of the folders above
+		checkpoint = full
+	}
+	above := filepath.Dir(checkpoint)
+	if filepath.Base(above) == "students" {
+		return []string{above, filepath.Dir(above)}
+	}
+	return []string{above}
 }
 
 func (s *samples) routes(get func(string, http.HandlerFunc)) {

@@ -19,6 +19,17 @@ func reported(data string) []byte {
 	return []byte(`{"config": {"data": {` + data + `, "size": 24}, "teacher": {"checkpoint": "x"}, "stage": [{"name": "blocks", "keep": {"vision": 1}}]}}`)
 }
 
+// The run is found from its folder, and from one of several students.
+func TestRunOfACheckpoint(t *testing.T) {
+	run := t.TempDir()
+	student := filepath.Join(run, "students", "small")
+	require.NoError(t, os.MkdirAll(student, 0o755))
+	assert.Equal(t, []string{filepath.Join(run, "students"), run}, runsOf(student+"/"))
+	assert.Equal(t, []string{run}, runsOf(filepath.Join(run, "student")))
+	t.Chdir(student)
+	assert.Contains(t, runsOf("."), run)
+}
+
 // A checkpoint within a run's folder brings pictures of the run's test split, as the network saw them, with questions and answers.
 func TestSamplesOfARun(t *testing.T) {
 	_, web, _ := start(t, func(o *Options) {

@@ -15,7 +15,18 @@ def png(side):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
+def no_samples(page):
+    """Why there are no samples stands on the page."""
+    page.route("**/samples", lambda r: r.fulfill(json={"samples": [], "note": "no samples of x: its data are gone"}))
+    page.reload()
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "its data are gone" in page.inner_text("#problem")
+    page.unroute("**/samples")
+    page.reload()
+
+
 def drive(page, form):
+    no_samples(page)
     page.wait_for_selector("article")
     models = page.locator("article").count()
     page.focus("#question")

@@ -175,7 +175,7 @@ function remember(thumb, question, results) {
 }
 
 async function showSamples() {
-  const { samples } = await (await call("samples")).json();
+  const { samples, note } = await (await call("samples")).json();
   const buttons = await Promise.all(samples.map(async (s, i) => {
     const blob = await (await call("." + s.picture)).blob(), img = element("img"), b = element("button", "", img);
     s.name = "sample " + (i + 1);
@@ -189,6 +189,7 @@ async function showSamples() {
   }));
   $("sample-list").replaceChildren(...buttons);
   $("samples").hidden = buttons.length === 0;
+  if (note) complain(note);
 }
 
 async function begin() {
