@@ -8,6 +8,7 @@ import (
 	"espalier/pipeline/data"
 	"espalier/pipeline/event"
 	"espalier/pipeline/fault"
+	"espalier/pipeline/journal"
 	"espalier/pipeline/page"
 	"espalier/pipeline/report"
 )
@@ -23,7 +24,7 @@ func WritePage(folder string, events event.Events) (path string, err error) {
 	if err != nil {
 		return "", &fault.InputError{Err: err}
 	}
-	set, err := openAgain(file, said.Config)
+	set, err := OpenAgain(folder, said.Config, 0)
 	if err != nil {
 		events.Note("the data cannot be opened, and the page is without its gallery: %v", err)
 	}
@@ -34,16 +35,17 @@ func WritePage(folder string, events event.Events) (path string, err error) {
 	return filepath.Join(folder, page.Name), err
 }
 
-// openAgain opens a finished run's data to show some of them: no picture is decoded before it is asked for.
-func openAgain(file string, resolved map[string]any) (*data.Dataset, error) {
-	cfg, err := config.FromResolved(file, resolved)
+// OpenAgain opens the data of a finished run's folder to show some of them; resolved is the configuration in its report. No picture is decoded before it
+// is asked for, and none is read for its checksum that the run has taken and that is unchanged. few is how many pictures of the test split are
+// enough, leaving out rows that cannot be read; 0 is the data as the run had them.
+func OpenAgain(folder string, resolved map[string]any, few int) (*data.Dataset, error) {
+	cfg, err := config.FromResolved(filepath.Join(folder, journal.ReportName), resolved)
 	if err != nil {
 		return nil, err
 	}
-	from, err := data.Configured(cfg.Data)
-	if err != nil {
-		return nil, err
+	cfg.Output = folder // it may have been moved
+	if d := &cfg.Data; few > 0 {
+		d.Train, d.Validation, d.Test, d.OOD, d.OnError = 1, 1, few, 1, "skip"
 	}
-	from.MemoryBudget = 1
-	return data.Open(from)
+	return openSet(cfg.Data, openIndex(cfg, sharedFolder(cfg, nil)), 1)
 }

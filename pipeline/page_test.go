@@ -1,13 +1,20 @@
 package pipeline
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/pipeline/config"
 	"espalier/pipeline/event"
 	"espalier/pipeline/page"
 	"espalier/pipeline/pagetest"
@@ -23,4 +30,48 @@ func pageOf(t *testing.T, folder string) pagetest.Page {
 	require.NoError(t, err)
 	assert.True(t, p.HTML == string(again), "the same page from the folder")
 	return p
+}
+
+// A finished run's data are opened by the checksums that the run has taken. Here they are forged, so that all pictures are one.
+func TestDataAreOpenedAgainByTheRunsIndex(t *testing.T) {
+	root := dataFolder(t, plainSplits())
+	pictures, err := filepath.Glob(filepath.Join(root, "test", "*.png"))
+	require.NoError(t, err)
+	require.Len(t, pictures, 4)
+	var lines strings.Builder
+	lines.WriteString("espalier index 1\n")
+	for _, path := range pictures {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		s := info.Sys().(*syscall.Stat_t)
+		fmt.Fprintf(&lines, "%064d %d %d %d %d %q\n", 7, s.Size, s.Mtim.Nano(), s.Ctim.Nano(), s.Ino, path)
+	}
+	t.Setenv("XDG_CACHE_HOME", "") // there is no user's store, and the index is the run's own
+	t.Setenv("HOME", "")
+	for _, store := range []string{"user", t.TempDir()} {
+		folder := t.TempDir()
+		cfg, err := config.Parse("small.toml", smallRun, "data.root="+root, "output=/elsewhere", "store="+store)
+		require.NoError(t, err)
+		var resolved map[string]any // as a report holds it
+		text, err := json.Marshal(cfg.Resolved())
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(text, &resolved))
+		set, err := OpenAgain(folder, resolved, 0)
+		require.NoError(t, err)
+		assert.Equal(t, 4, set.Test.Len())
+		set, err = OpenAgain(folder, resolved, 3)
+		require.NoError(t, err)
+		assert.Equal(t, []int{1, 3}, []int{set.Train.Len(), set.Test.Len()})
+
+		index := filepath.Join(store, "files.json")
+		if store == "user" {
+			index = filepath.Join(folder, "kept", "files.json")
+		}
+		require.NoError(t, os.MkdirAll(filepath.Dir(index), 0o755))
+		sum := sha256.Sum256([]byte(lines.String()))
+		require.NoError(t, os.WriteFile(index, []byte(lines.String()+hex.EncodeToString(sum[:])), 0o600))
+		set, err = OpenAgain(folder, resolved, 0)
+		require.NoError(t, err)
+		assert.Equal(t, 1, set.Test.Len())
+	}
 }

@@ -14,8 +14,7 @@ import (
 	"strconv"
 	"sync"
 
-	"espalier/pipeline/config"
-	"espalier/pipeline/data"
+	"espalier/pipeline"
 	"espalier/pipeline/report"
 )
 
@@ -111,21 +110,12 @@ func samplesOf(folder string) ([]sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.FromResolved(file, said.Config)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Data.Root == "" && cfg.Data.Source != "ads" {
-		return nil, nil // data without pictures
-	}
-	from, err := data.Configured(cfg.Data)
-	if err != nil {
-		return nil, err
-	}
-	from.Train, from.Validation, from.Test, from.OOD, from.Skip = 1, 1, mostSamples, 1, true
-	set, err := data.Open(from)
-	if err != nil {
+	set, err := pipeline.OpenAgain(folder, said.Config, mostSamples)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("the data that the run was made with cannot be opened: %v", err)
+	case !set.HasPictures():
+		return nil, nil
 	}
 	var out []sample
 	for i := range set.Test.Len() {
