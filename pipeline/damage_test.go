@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"espalier/pipeline/card"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/event"
 	"espalier/pipeline/journal"
@@ -90,6 +91,9 @@ func TestDamagedRuns(t *testing.T) {
 			continue
 		}
 		file, damage := files[i%len(files)], damages[i/len(files)]
+		if filepath.Base(file) == card.Name && damage.name != "gone" {
+			continue // people edit it: it stays as it is
+		}
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, damage.do(file, text))

@@ -77,7 +77,7 @@ func keepTeacher(r *run, t *teacher.Teacher) error {
 	if given := r.cfg.Teacher.Checkpoint; given != "" {
 		return r.chain.Link("teacher", given)
 	}
-	return r.chain.Copy("teacher", t.Trained.Print(), t.Trained.CopyFiles)
+	return r.chain.Copy("teacher", t.Trained.Print(), "", t.Trained.CopyFiles)
 }
 
 // hearTeacher marks the teacher's answers on validation, and says what is odd about them.
@@ -117,7 +117,7 @@ func checkAccepted(t *config.TrainConfig, marks measure.Marks, on measure.Splits
 func (r *run) keepStudent(in stage.Input, student *network.Held, folder, about string) error {
 	stored := stage.Stored(r.cfg, in.Teacher, student)
 	defer stored.Free()
-	return r.chain.Copy(folder, chain.Of([]any{stored.Print(), r.cfg.Export, about}), func(folder string) error {
+	return r.chain.Copy(folder, chain.Of([]any{stored.Print(), r.cfg.Export, about}), card.Name, func(folder string) error {
 		n, err := stored.Get()
 		if err != nil {
 			return err

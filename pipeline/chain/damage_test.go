@@ -2,8 +2,10 @@ package chain_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -55,28 +57,76 @@ func TestDamageIsFound(t *testing.T) {
 	assert.True(t, last.Reused)
 }
 
+// A copy is mended where it is not as it was written. What people add to it stays, and so does the card that they edited.
 func TestCopiesAreRepaired(t *testing.T) {
 	f := newFolders(t)
+	folder := filepath.Join(f.run, "student")
 	fills := 0
-	copyOf := func(of chain.Print, text string) {
-		f.with(t, nil, func(c *chain.Chain) {
-			require.NoError(t, c.Copy("student", of, func(folder string) error {
+	copyOf := func(of chain.Print, card string, names ...string) (notes string) {
+		return f.with(t, nil, func(c *chain.Chain) {
+			require.NoError(t, c.Copy("student", of, "README.md", func(folder string) error {
 				fills++
-				return disk.Write(filepath.Join(folder, "weights"), []byte(text))
+				err := disk.Write(filepath.Join(folder, "README.md"), []byte(card))
+				for _, name := range names {
+					err = errors.Join(err, disk.Write(filepath.Join(folder, name), []byte("of "+string(of))))
+				}
+				return err
 			}))
 		})
-		got, err := os.ReadFile(filepath.Join(f.run, "student", "weights"))
-		require.NoError(t, err)
-		assert.Equal(t, text, string(got))
 	}
-	copyOf("1", "one")
-	copyOf("1", "one")
-	assert.Equal(t, 1, fills)
-	copyOf("2", "two")
-	require.NoError(t, os.WriteFile(filepath.Join(f.run, "student", "weights"), []byte("twO"), 0o644))
-	copyOf("2", "two")
-	require.NoError(t, os.WriteFile(filepath.Join(f.run, "student", "more"), nil, 0o644))
-	copyOf("2", "two")
-	assert.Equal(t, 4, fills)
-	assert.NoFileExists(t, filepath.Join(f.run, "student", "more"))
+	edit := func(name, text string) {
+		path := filepath.Join(folder, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	check := func(filled int, want map[string]string) {
+		t.Helper()
+		assert.Equal(t, filled, fills)
+		got := map[string]string{}
+		require.NoError(t, filepath.WalkDir(folder, func(path string, e os.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			got[strings.TrimPrefix(path, folder+"/")] = string(text)
+			return err
+		}))
+		assert.Equal(t, want, got)
+	}
+	copyOf("1", "card", "weights", "words/list")
+	assert.Empty(t, copyOf("1", "card", "weights", "words/list"))
+	check(1, map[string]string{"README.md": "card", "weights": "of 1", "words/list": "of 1"})
+	assert.Empty(t, copyOf("2", "card 2", "weights", "script"))
+	check(2, map[string]string{"README.md": "card 2", "weights": "of 2", "script": "of 2"})
+
+	edit("README.md", "mine")
+	edit("LICENSE", "free")
+	edit(".git/config", "git")
+	require.NoError(t, os.Mkdir(filepath.Join(folder, ".git", "refs"), 0o755))
+	require.NoError(t, os.Symlink("LICENSE", filepath.Join(folder, "COPYING")))
+	assert.Empty(t, copyOf("2", "card 2", "weights", "script"))
+	mine := map[string]string{"README.md": "mine", "LICENSE": "free", "COPYING": "free", ".git/config": "git", "weights": "of 2", "script": "of 2"}
+	check(2, mine)
+	edit("weights", "0f 2")
+	require.NoError(t, os.Remove(filepath.Join(folder, "script")))
+	notes := copyOf("2", "card 2", "weights", "script")
+	assert.Contains(t, notes, folder+": not as the run wrote it, and written again: script, weights")
+	assert.Contains(t, notes, folder+"/README.md was edited, and stays")
+	check(3, mine)
+	assert.DirExists(t, filepath.Join(folder, ".git", "refs"))
+	link, err := os.Readlink(filepath.Join(folder, "COPYING"))
+	require.NoError(t, err)
+	assert.Equal(t, "LICENSE", link)
+
+	copyOf("3", "card 3", "weights") // another result: what only the run wrote goes
+	delete(mine, "script")
+	mine["weights"] = "of 3"
+	check(4, mine)
+	require.NoError(t, os.Remove(filepath.Join(folder, "README.md")))
+	copyOf("3", "card 3", "weights")
+	mine["README.md"] = "card 3"
+	check(5, mine)
+	require.NoError(t, os.RemoveAll(folder))
+	assert.Empty(t, copyOf("3", "card 3", "weights"))
+	check(6, map[string]string{"README.md": "card 3", "weights": "of 3"})
 }

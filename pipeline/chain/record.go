@@ -18,10 +18,10 @@ const recordVersion = 2
 
 // record is a run's last chain, as its file has it.
 type record struct {
-	Version      int              `json:"version"`
-	Environments map[Print]any    `json:"environments"` // that the steps were computed in: one, unless a start changed it and ended early
-	Steps        []entry          `json:"steps"`
-	Copies       map[string]Print `json:"copies"` // folders that are a result's copy, by name: the result and the sums of the files
+	Version      int               `json:"version"`
+	Environments map[Print]any     `json:"environments"` // that the steps were computed in: one, unless a start changed it and ended early
+	Steps        []entry           `json:"steps"`
+	Written      map[string]copied `json:"written"` // folders that are a result's copy, by name
 
 	path   string
 	events event.Events
@@ -45,8 +45,8 @@ func readRecord(path string, events event.Events) *record {
 		r = &record{Version: recordVersion}
 	}
 	r.path, r.events, r.used = path, events, map[string]bool{}
-	if r.Copies == nil {
-		r.Copies = map[string]Print{}
+	if r.Written == nil {
+		r.Written = map[string]copied{}
 	}
 	if r.Environments == nil {
 		r.Environments = map[Print]any{}
@@ -102,16 +102,18 @@ func (r *record) forget() {
 	}
 }
 
-// remember notes the state of a copy; an empty one forgets it.
-func (r *record) remember(name string, is Print) {
-	if r.Copies[name] == is {
-		return
-	}
-	r.Copies[name] = is
-	if is == "" {
-		delete(r.Copies, name)
-	}
+// remember notes how a copy was written.
+func (r *record) remember(name string, is copied) {
+	r.Written[name] = is
 	r.save()
+}
+
+// forgetCopy drops a copy that is no more.
+func (r *record) forgetCopy(name string) {
+	if _, there := r.Written[name]; there {
+		delete(r.Written, name)
+		r.save()
+	}
 }
 
 func (r *record) save() {

@@ -60,6 +60,13 @@ var (
 			func(d string) error {
 				return disk.ReplaceFolder(filepath.Join(d, "n"), func(tmp string) error { return disk.CopyFolder(filepath.Join(d, "m"), tmp, "not") })
 			}},
+		"Carry": {map[string]string{"m/": "", "m/f": "old", "m/own/": "", "m/own/empty/": "", "m/own/g": "kept"},
+			map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new", "m/own/": "", "m/own/empty/": "", "m/own/g": "kept"},
+			func(d string) error {
+				return disk.ReplaceFolder(filepath.Join(d, "m"), func(tmp string) error {
+					return errors.Join(filled(tmp), disk.Carry(filepath.Join(d, "m"), tmp, func(name string) bool { return name != "f" }))
+				})
+			}},
 		"Link": {map[string]string{"f": "1", "g": "2"}, map[string]string{"f": "2", "g": "2"}, func(d string) error { return disk.Link(filepath.Join(d, "g"), filepath.Join(d, "f")) }},
 		"a first folder": {map[string]string{}, map[string]string{"m/": "", "m/f": "new", "m/below/": "", "m/below/g": "new"},
 			func(d string) error { return disk.ReplaceFolder(filepath.Join(d, "m"), filled) }},

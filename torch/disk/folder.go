@@ -207,6 +207,41 @@ func CopyFolder(from, to string, but ...string) error {
 	return err
 }
 
+// Carry puts what keep chooses of a folder into another one as well, by its slashed name in it: files of any kind, which get a second
+// name where the file system can, and empty folders. Where from is missing, there is nothing to carry.
+func Carry(from, to string, keep func(name string) bool) error {
+	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		if entry.IsDir() {
+			if within, err := os.ReadDir(path); err != nil || len(within) > 0 || !keep(filepath.ToSlash(name)) {
+				return err
+			}
+			return MkdirAll(target)
+		}
+		if !keep(filepath.ToSlash(name)) {
+			return nil
+		}
+		if err := MkdirAll(filepath.Dir(target)); err != nil {
+			return err
+		}
+		linked := false
+		if err := do(OpCreate, target, func() error { linked = os.Link(path, target) == nil; return nil }); err != nil || linked {
+			return err
+		}
+		return Copy(path, target)
+	})
+}
+
 // Link makes a symbolic link at path that points to an existing file or folder. It takes the place of a link or file there.
 func Link(to, path string) error {
 	target, err := filepath.Abs(to)
