@@ -72,8 +72,7 @@ func (s *store) each(ask func(id string) (Listed, error)) ([]Listed, error) {
 func listRun(folder string) ([]Listed, error) {
 	var out []Listed
 	for _, e := range readRecord(filepath.Join(folder, recordName), nil).Steps {
-		s := &store{filepath.Dir(e.Folder)}
-		l, err := s.list(e.ID)
+		l, err := e.in(folder).list(e.ID)
 		if err != nil {
 			l = Listed{ID: e.ID, Step: stepOf(e.ID), Inputs: e.Inputs} // it was removed
 		}

@@ -40,3 +40,32 @@ func TestTheLimit(t *testing.T) {
 	_, err = chain.Remove(f.shared, "nothing")
 	assert.ErrorContains(t, err, "no kept result")
 }
+
+// The own results of a run are found wherever its folder was moved, and also beside a new run that has its old place.
+func TestResultsOfAMovedRun(t *testing.T) {
+	t.Chdir(t.TempDir())
+	f, k := folders{run: "x"}, &counted{}
+	do := func(c *chain.Chain) {
+		_, err := chain.Do(context.Background(), c, at("a"), k.write(), input{Text: "x", Times: 3})
+		require.NoError(t, err)
+	}
+	f.with(t, nil, do)
+	require.NoError(t, os.Rename("x", "y"))
+	f.with(t, nil, do)
+	moved, err := filepath.Abs("y")
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	list, err := chain.List(moved)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	assert.Equal(t, filepath.Join(moved, "kept", list[0].ID), list[0].Folder)
+	var value int
+	require.NoError(t, chain.RecordOf(moved)[0].Value(&value))
+	assert.Equal(t, 3, value)
+
+	t.Chdir(filepath.Dir(moved))
+	_, err = chain.Remove("y", list[0].ID)
+	require.NoError(t, err)
+	assert.NoDirExists(t, list[0].Folder)
+	assert.DirExists(t, filepath.Join("x", "kept", list[0].ID))
+}

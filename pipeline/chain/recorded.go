@@ -20,13 +20,19 @@ type Recorded struct {
 // RecordOf lists the steps of the chain in a run's folder, in their order. A folder without a chain has none.
 func RecordOf(run string) (out []Recorded) {
 	for _, e := range readRecord(filepath.Join(run, recordName), nil).Steps {
-		r := Recorded{At: e.At, Step: stepOf(e.ID), Inputs: plain(e.Inputs), folder: e.Folder}
-		if _, err := os.Stat(r.folder); err != nil { // the run's folder may have been moved
-			r.folder = (&store{filepath.Join(run, "kept")}).folder(e.ID)
-		}
-		out = append(out, r)
+		out = append(out, Recorded{At: e.At, Step: stepOf(e.ID), Inputs: plain(e.Inputs), folder: e.in(run).folder(e.ID)})
 	}
 	return out
+}
+
+// in is where the result of a step lies whose record is in a run's folder. That may have been moved, or be asked about from another
+// folder, so the run's own results are looked for in it, as the run itself does, before the path that was recorded.
+func (e entry) in(run string) *store {
+	own := &store{filepath.Join(run, "kept")}
+	if _, err := os.Stat(own.folder(e.ID)); err == nil || e.Folder == "" {
+		return own
+	}
+	return &store{filepath.Dir(e.Folder)}
 }
 
 // ErrRemoved tells that a step's result is kept no more.
