@@ -2,6 +2,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "program.h"
@@ -62,7 +63,7 @@ struct asking {
   const float *pictures;
   int64_t picture_size;
   std::mutex lock;
-  bool lacks = false;
+  std::atomic<bool> lacks{false};
   part_key missing{};
 
   const part *find(part_key key) {
@@ -116,7 +117,7 @@ struct asking {
         if (!left[i]) turns.push_back(begun(*frames[i], at));
         at = after(at);
       }
-      if (turns.empty()) return;
+      if (turns.empty() || lacks) return;
       answer(turns);
     }
   }
@@ -133,15 +134,31 @@ struct asking {
     return true;
   }
 
+  part_key question(int64_t q) const {
+    return {ESP_PART_QUESTION, asked.lengths.data[q], asked.instruction_lengths.count ? asked.instruction_lengths.data[q] : 0};
+  }
+
   turn begun(frame &f, start at) const {
-    const int64_t length = asked.lengths.data[at.question], instructions = asked.instruction_lengths.count ? asked.instruction_lengths.data[at.question] : 0;
-    return {&f, at, {ESP_PART_QUESTION, length, instructions}, {asked.ids.data + at.word, asked.instruction_ids.data + at.instruction}, instructions ? 2u : 1u};
+    const part_key key = question(at.question);
+    return {&f, at, key, {asked.ids.data + at.word, asked.instruction_ids.data + at.instruction}, key[2] ? 2u : 1u};
+  }
+
+  // begins tells whether all questions without an answer can be begun, before anything is computed.
+  bool begins() {
+    bool open = false;
+    for (int64_t q = 0; q < asked.lengths.count; q++)
+      if (asked.tokens[q] < 0) {
+        open = true;
+        if (pictures && !find({ESP_PART_PICTURE, 0, 0})) return false;
+        if (!find(question(q))) return false;
+      }
+    return open;
   }
 
   // answer computes a token of each turn, until each has ended or lacks a part.
   void answer(std::vector<turn> &turns) {
     std::vector<frame *> ready;
-    while (!turns.empty()) {
+    while (!turns.empty() && !lacks) {
       ready.clear();
       for (turn &t : turns) {
         const part *p = find(t.key);
@@ -190,7 +207,7 @@ struct asking {
 esp_status esp_program_answer(esp_program *p, const esp_tensor *pictures, esp_questions asked, int32_t *lacks, esp_part *missing) {
   return guard([&] {
     int64_t count = asked.counts.count;
-    asking a{*p, asked, nullptr, 0};
+    asking a{*p, asked, nullptr, 0, {}};
     if (pictures) {
       const at::Tensor &t = unwrap(pictures);
       TORCH_CHECK(t.is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous(), "the pictures are not contiguous float32 on the CPU");
@@ -206,7 +223,7 @@ esp_status esp_program_answer(esp_program *p, const esp_tensor *pictures, esp_qu
       for (int64_t q = 0; q < asked.counts.data[i]; q++) starts[i + 1] = a.after(starts[i + 1]);
     }
     TORCH_CHECK(starts[count].word == asked.ids.count && starts[count].instruction == asked.instruction_ids.count, "the tokens are not as many as the lengths say");
-    at::parallel_for(0, count, 1, [&](int64_t from, int64_t to) {
+    if (a.begins()) at::parallel_for(0, count, 1, [&](int64_t from, int64_t to) {
       for (int64_t i = from; i < to; i += pictures_at_once) a.group(starts.data(), i, std::min(pictures_at_once, to - i));
     });
     *lacks = a.lacks;

@@ -14,9 +14,9 @@ esp_status esp_program_begin(esp_tensors parameters, esp_tensors inputs) {
     TORCH_CHECK(!tracer::isTracing(), "a trace is being recorded on this thread already");
     auto state = std::make_shared<tracer::TracingState>();
     state->warn = false;
-    tracer::setTracingState(state);
     for (esp_tensors ts : {parameters, inputs})
       for (const at::Tensor &t : list(ts)) state->setValue(t, state->graph->addInput());
+    tracer::setTracingState(state);  // last: who fails must not leave the thread recording
   });
 }
 

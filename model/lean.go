@@ -19,9 +19,10 @@ type lean struct {
 	program *torch.Program
 	read    [][]int // the shapes of what the part keeps that reads a picture
 	asked   [][]int // of what the parts keep that read a question
-	parts   int
+	parts   map[torch.Part]bool
+	shape   []int // of a picture
 	numbers int   // of all parameters
-	refused error // why the network has no program
+	refused error // what the network computes and no program can
 
 	// A network of shorter floats answers by a twin in float32, for as long as its own parameters stay as they are.
 	twin  *Blip2
@@ -32,7 +33,8 @@ const (
 	leanParameters = 1 << 29 // a program holds the weights a second time, and a larger network has no room for it
 	leanKept       = 1 << 25 // a larger network gives the memory back when it trains
 	leanParts      = 1 << 12
-	leanTokens     = 64 // of an answer: each has a part of its own, and recording one takes as long as some steps of the ordinary way
+	leanTokens     = 64  // of an answer: each has a part of its own, and recording one takes as long as some steps of the ordinary way
+	leanPrompt     = 256 // tokens, with the picture's: each number of them has a part of its own, which keeps a mask of its square
 )
 
 var errLeanReplaced = errors.New("another goroutine began a new program")
@@ -53,7 +55,7 @@ func (m *Blip2) leanRefusal(o GenerateOptions) error {
 // Recorded tells whether the network's program, if it has one, computes an answer of so many tokens at most. One call takes one way for all of its
 // questions, and the ways round differently, most of all with 16 bits: whoever answers for several keeps what is recorded apart from what is not.
 func (m *Blip2) Recorded(q Question, tokens int) bool {
-	return tokens <= leanTokens && len(q.Prompt) > 0 && (!m.Form().Instruct || len(q.Instruction) > 0)
+	return tokens <= leanTokens && len(q.Prompt) > 0 && m.queries()+len(q.Prompt) <= leanPrompt && (!m.Form().Instruct || len(q.Instruction) > 0)
 }
 
 // leanly answers by the network's program; ok is false where the ordinary way must be taken.
@@ -80,14 +82,21 @@ func (m *Blip2) leanly(pictures *torch.Tensor, questions [][]Question, o Generat
 	if m.vision != nil {
 		read = pictures.To(torch.Float32).Contiguous()
 	}
-	for {
-		m.lean.lock.RLock()
-		missing, done := program.Answer(read, a)
-		m.lean.lock.RUnlock()
+	if read != nil && !m.lean.sees(read.Shape()[1:]) {
+		return nil, false, nil
+	}
+	for ahead := 1; ; {
+		missing, done, err := m.lean.answer(program, read, a)
 		if done {
 			break
 		}
-		err := m.leanRecord(program, torch.Recording{Part: missing, Parameters: parameters}, read)
+		for n := 0; err == nil && n < ahead && (n == 0 || m.leanStepNeeded(missing, a)); n++ {
+			err = m.leanRecord(program, torch.Recording{Part: missing, Parameters: parameters}, read)
+			missing.Tokens++
+		}
+		if missing.Kind == torch.PartStep {
+			ahead *= 2 // each call computes the answers from their beginning
+		}
 		if errors.Is(err, errLeanReplaced) {
 			if program, err = m.lean.open(parameters); program != nil && err == nil {
 				continue
@@ -118,6 +127,37 @@ func (m *Blip2) leanly(pictures *torch.Tensor, questions [][]Question, o Generat
 		*o.LogProbs = byPicture(logProbs, questions)
 	}
 	return byPicture(flat, questions), true, nil
+}
+
+// answer asks a program. What panics in it must not leave the lock held: nobody could record any more.
+func (l *lean) answer(program *torch.Program, read *torch.Tensor, a *torch.Asked) (missing torch.Part, done bool, err error) {
+	l.lock.RLock()
+	defer l.lock.RUnlock()
+	if l.program != program {
+		return missing, false, errLeanReplaced
+	}
+	missing, done = program.Answer(read, a)
+	return missing, done, nil
+}
+
+// sees tells whether pictures have the shape that the program was recorded with, or will be.
+func (l *lean) sees(shape []int) bool {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if l.shape == nil {
+		l.shape = shape
+	}
+	return slices.Equal(l.shape, shape)
+}
+
+// leanStepNeeded tells whether an answer to one of the questions may come to a step.
+func (m *Blip2) leanStepNeeded(p torch.Part, a *torch.Asked) bool {
+	most := 1
+	if !a.Encoder {
+		most = a.Prefix + slices.Max(a.Lengths)
+	}
+	room := m.Room()
+	return p.Kind == torch.PartStep && p.Tokens <= most+a.MaxTokens-2 && (room == 0 || p.Tokens+1 <= room+m.queries())
 }
 
 // leanAsked is the questions as a program takes them; not ok where one has no words: of these the ordinary way knows more.
@@ -155,10 +195,11 @@ func (m *Blip2) leanParameters() []*torch.Tensor {
 func (m *Blip2) leanTwin(parameters []*torch.Tensor) (*Blip2, error) {
 	l := &m.lean
 	fresh := func() bool { return l.twin != nil && l.watch.Fresh(parameters) }
-	l.lock.RLock()
-	twin, done := l.twin, fresh()
-	settled := l.program != nil || l.refused != nil // it has a program of its own, or can have none: its parameters need no look at each call
-	l.lock.RUnlock()
+	twin, done, settled := func() (*Blip2, bool, bool) {
+		l.lock.RLock()
+		defer l.lock.RUnlock()
+		return l.twin, fresh(), l.program != nil || l.refused != nil // it has a program of its own, or can have none: its parameters need no look at each call
+	}()
 	switch {
 	case settled:
 		return nil, nil
@@ -210,11 +251,12 @@ func (l *lean) freeTwin() {
 
 // open gives the program of the parameters as they are now, or nil where they have none.
 func (l *lean) open(parameters []*torch.Tensor) (*torch.Program, error) {
-	l.lock.RLock()
-	program, refused := l.program, l.refused
-	fresh := program != nil && l.parts < leanParts && program.Fresh(parameters)
-	l.lock.RUnlock()
-	if fresh || refused != nil {
+	program, settled := func() (*torch.Program, bool) {
+		l.lock.RLock()
+		defer l.lock.RUnlock()
+		return l.program, l.refused != nil || l.program != nil && len(l.parts) < leanParts && l.program.Fresh(parameters)
+	}()
+	if settled {
 		return program, nil
 	}
 	l.lock.Lock()
@@ -222,11 +264,10 @@ func (l *lean) open(parameters []*torch.Tensor) (*torch.Program, error) {
 	if l.program != program { // another goroutine was faster
 		return l.program, nil
 	}
-	l.program, l.read, l.asked, l.parts = nil, nil, nil, 0 // others may still be computing with the old one, which goes when they are done
+	l.close()
 	l.numbers = 0
 	for _, p := range parameters {
 		if l.numbers += p.Count(); p.DType() != torch.Float32 || p.Device() != torch.CPU || l.numbers > leanParameters {
-			l.refused = fmt.Errorf("a parameter is %v on %v, or there are more than %d numbers", p.DType(), p.Device(), leanParameters)
 			return nil, nil
 		}
 	}
@@ -235,15 +276,20 @@ func (l *lean) open(parameters []*torch.Tensor) (*torch.Program, error) {
 	return made, err
 }
 
+// close frees the program and the twin. Who is answering holds the lock, and finds another program or none when it asks again.
+func (l *lean) close() {
+	if l.program != nil {
+		l.program.Close()
+	}
+	l.freeTwin()
+	l.program, l.read, l.asked, l.shape, l.parts = nil, nil, nil, nil, map[torch.Part]bool{}
+}
+
 // free frees the program; the next question begins another one.
 func (l *lean) free() {
 	l.lock.Lock()
 	defer l.lock.Unlock()
-	if l.program != nil {
-		l.program.Close()
-		l.program = nil
-	}
-	l.freeTwin()
+	l.close()
 }
 
 // rest frees the program of a large network, whose memory is needed by who computes with the network in another way.
@@ -261,6 +307,7 @@ func (l *lean) refuse(program *torch.Program, why error) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	if l.program == program {
-		l.program, l.refused = nil, why
+		l.close()
+		l.refused = why
 	}
 }

@@ -14,7 +14,10 @@ func (m *Blip2) leanRecord(program *torch.Program, r torch.Recording, pictures *
 	if l.program != program {
 		return errLeanReplaced
 	}
-	l.parts++
+	if l.parts[r.Part] { // another goroutine was faster
+		return nil
+	}
+	l.parts[r.Part] = true
 	return torch.Run(func(*torch.Scope) error {
 		switch r.Part.Kind {
 		case torch.PartPicture:

@@ -3,6 +3,7 @@ package model
 import (
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -179,7 +180,56 @@ func TestLeanRefusals(t *testing.T) {
 	torchtest.Run(t, func(*torch.Scope) {
 		_, err := double.Generate(torch.Zeros([]int{1, 3, 24, 24}, torch.Float32, torch.CPU), [][]Question{{{Prompt: []int{3}}}}, o)
 		require.NoError(t, err)
-		assert.ErrorContains(t, double.(*Blip2).lean.refused, "float64")
+		assert.Nil(t, double.(*Blip2).lean.program)
+		assert.NoError(t, double.(*Blip2).lean.refused, "in float32 it would have one")
+	})
+}
+
+// A question that fails leaves the program to others: it is gone on with, recorded and freed.
+func TestLeanGoesOnAfterAFault(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m := leanNetwork(t, "blip-2", leanOPT)
+		pictures := torch.NewGenerator(3).Randn(1, 3, 24, 24)
+		ask := func(shown *torch.Tensor, prompt ...int) error {
+			ended := make(chan error, 1)
+			go func() {
+				_, err := m.Generate(shown, [][]Question{{{Prompt: prompt}}}, GenerateOptions{MaxTokens: 3})
+				ended <- err
+			}()
+			select {
+			case err := <-ended:
+				return err
+			case <-time.After(time.Minute):
+				t.Fatal("it waits for ever")
+				return nil
+			}
+		}
+		require.NoError(t, ask(pictures, 5, 6))
+		assert.Error(t, ask(pictures, 5, 700), "no such token")
+		assert.Error(t, ask(pictures.Reshape(1, 24, 24, 3), 5, 6), "no such picture")
+		require.NoError(t, ask(pictures, 5, 6, 7), "another length is recorded")
+		m.store.Free()
+	})
+}
+
+// Answers are the same with any number of threads, to the last bit, and no part is recorded that no answer can need.
+func TestLeanAnswersWithThreads(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		m := leanNetwork(t, "blip-2", leanOPT)
+		const count = 40
+		pictures := torch.NewGenerator(3).Randn(count, 3, 24, 24)
+		questions := make([][]Question, count)
+		for i := range questions {
+			questions[i] = []Question{{Prompt: []int{5 + i%50, 6, 7, 8}[:2+i%3]}}
+		}
+		leanly := func(o GenerateOptions) ([][][]int, error) { return m.Generate(pictures, questions, o) }
+		o := GenerateOptions{MaxTokens: 7}
+		one := hear(t, leanly, o)
+		require.NotNil(t, m.lean.program)
+		for p := range m.lean.parts {
+			assert.LessOrEqual(t, p.Tokens, 5+4+7-2, "%v", p)
+		}
+		torch.WithThreads(4, func() { assert.Equal(t, one, hear(t, leanly, o)) })
 	})
 }
 

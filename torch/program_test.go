@@ -80,3 +80,31 @@ func TestProgramIsStaleAfterEachWrite(t *testing.T) {
 		})
 	}
 }
+
+// The columns of a large product are shared among threads, and are the same with any number of them.
+func TestProgramSharesAProduct(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		const words, size = 64, 530 // no multiple of a panel's width
+		g := torch.NewGenerator(5)
+		parameters := []*torch.Tensor{g.Randn(3, size), g.Randn(size, size), g.Randn(size), g.Randn(4, size)}
+		p, err := torch.NewProgram(parameters)
+		require.NoError(t, err)
+		defer p.Close()
+		forward := func(in, _ []*torch.Tensor) (*torch.Tensor, []*torch.Tensor) {
+			hidden := torch.Embedding(parameters[0], in[0]).Linear(parameters[1], parameters[2])
+			return hidden.Select(1, -1).Linear(parameters[3], nil), nil
+		}
+		ids := torch.Zeros([]int{1, words}, torch.Int64, torch.CPU)
+		require.NoError(t, p.Record(torch.Recording{Part: torch.Part{Kind: torch.PartQuestion, Tokens: words}, Parameters: parameters, Inputs: []*torch.Tensor{ids}, Forward: forward}))
+		asked := func() torch.Asked {
+			a := torch.Asked{Counts: []int{1}, Lengths: []int{words}, IDs: make([]int, words), Ends: []int{9}, MaxTokens: 1, Answers: make([]int, 1), Tokens: []int{-1}, LogProbs: make([]float64, 1)}
+			_, done := p.Answer(nil, &a)
+			require.True(t, done)
+			return a
+		}
+		one := asked()
+		logits, _ := forward([]*torch.Tensor{ids}, nil)
+		assert.Equal(t, int(logits.ArgMax(-1).To(torch.Float64).Reshape().Item()), one.Answers[0])
+		torch.WithThreads(3, func() { assert.Equal(t, one, asked()) })
+	})
+}
