@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/pipeline/event"
+	"espalier/pipeline/fault"
 	"espalier/pipeline/journal"
+	"espalier/torch/torchtest"
 )
 
 // linesOf are a run's lines of events.jsonl, each of which can be read.
@@ -97,6 +101,48 @@ func checkJournal(t *testing.T, first, second []byte, before, after []string, ke
 		"blocks|measured|pruned|1|", "hidden|measured|distilled|6|latency_ms/p50|", "hidden|gate||3|drop|", "hidden|cut||2|parameters|"} {
 		assert.Contains(t, text, "\n"+row)
 	}
+}
+
+// signalled is the cause of a context that SIGTERM ended.
+type signalled struct{ error }
+
+func (signalled) Status() int         { return 143 }
+func (signalled) Is(other error) bool { return other == context.Canceled }
+
+// A run that a signal or a panic ends has a last line with the command's exit status.
+func TestLastLineOfAnEndedRun(t *testing.T) {
+	torchtest.Setup(t)
+	last := func(ctx context.Context, in string, happens func()) (event.End, error) {
+		folder, phase := filepath.Join(t.TempDir(), "run"), ""
+		_, err := runWith(ctx, tinyConfig(t, folder), func(e event.Event) {
+			switch e := e.(type) {
+			case event.Phase:
+				phase = e.Name
+			case event.Progress:
+				if phase == in {
+					happens()
+				}
+			}
+		})
+		text, failed := os.ReadFile(filepath.Join(folder, journal.EventsName))
+		require.NoError(t, failed)
+		lines := linesOf(t, text)
+		require.IsType(t, event.End{}, lines[len(lines)-1])
+		end := lines[len(lines)-1].(event.End)
+		end.Seconds = 0
+		return end, err
+	}
+	for _, phase := range []string{"train", "measure"} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		end, err := last(ctx, phase, func() { cancel(signalled{errors.New("stopped by terminated")}) })
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.Contains(t, end.Error, "stopped by terminated")
+		end.Error = ""
+		assert.Equal(t, event.End{Result: event.Stopped, Status: 143}, end)
+	}
+	end, err := last(context.Background(), "train", func() { panic("index out of range") })
+	assert.ErrorAs(t, err, new(*fault.Panic))
+	assert.Equal(t, event.End{Result: event.Failed, Status: 70, Error: "a fault of the program: index out of range"}, end)
 }
 
 // checkOutline holds the work that was foreseen against the phases of a run that made all of it.

@@ -41,7 +41,8 @@ type Options struct {
 // Run does what a configuration says and returns the report, which also lies in the output folder. Every step's result is
 // kept under what it was computed from: a run that was cut short goes on, a finished one ends at once, and a changed one
 // computes what the change moves. A stage that was not accepted ends the run with the student before it: the report is
-// whole, and the error is a *stage.GateError. A fault in what the user gave is an *fault.InputError.
+// whole, and the error is a *stage.GateError. A fault in what the user gave is an *fault.InputError, and a panic a *fault.Panic: the run's events have an
+// end before a command raises it again.
 //
 // Where on_error = "skip", a row that breaks while the run uses it starts the run once more, for which the data are opened
 // without it. Each start but the first must have left out more rows than the one before, so that it ends.
@@ -78,7 +79,11 @@ func start(ctx context.Context, given *config.Config, o Options, before int) (do
 	if again {
 		result = event.Again
 	}
-	r.journal.End(result, err)
+	told := err
+	if cause := context.Cause(ctx); result == event.Stopped && cause != nil && !errors.Is(err, cause) {
+		told = cause // knows the signal
+	}
+	r.journal.End(result, told)
 	return done, r.skipped, again, errors.Join(err, r.chain.Close())
 }
 
@@ -124,7 +129,8 @@ type prepared struct {
 }
 
 // do is the recipe.
-func (r *run) do(ctx context.Context) (*report.Report, error) {
+func (r *run) do(ctx context.Context) (_ *report.Report, err error) {
+	defer fault.Caught(&err)
 	p, err := prepare(ctx, r)
 	if err != nil {
 		return nil, err

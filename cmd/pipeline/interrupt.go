@@ -17,8 +17,8 @@ func (s stopped) Error() string { return "stopped by " + s.signal.String() }
 // Is makes it a [context.Canceled] as well.
 func (s stopped) Is(other error) bool { return other == context.Canceled }
 
-// status is what shells report of a program that a signal ended.
-func (s stopped) status() int { return 128 + int(s.signal) }
+// Status is what shells report of a program that a signal ended.
+func (s stopped) Status() int { return 128 + int(s.signal) }
 
 // interruptible gives a context that the first Ctrl-C or SIGTERM ends, so that the run can save; the second ends
 // the program at once.
@@ -37,7 +37,7 @@ func interruptible(show *display) (context.Context, func()) {
 		show.event(event.Note{Text: "stopping as soon as the run is saved; Ctrl-C again stops at once"})
 		cancel(cause)
 		<-signals
-		os.Exit(cause.status())
+		os.Exit(cause.Status())
 	}()
 	return ctx, func() { signal.Stop(signals); cancel(nil) }
 }

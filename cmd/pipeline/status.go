@@ -25,7 +25,7 @@ func status(err error) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &signal):
-		return signal.status()
+		return signal.Status()
 	case errors.Is(err, context.Canceled):
 		return 130
 	case errors.As(err, &gate):

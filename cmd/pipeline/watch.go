@@ -57,7 +57,10 @@ func watch(args []string, stdout *os.File, stderr io.Writer) int {
 	if end.Error != "" {
 		fmt.Fprintln(stderr, end.Error)
 	}
-	return statusOf(end.Result)
+	if end.Status == 0 { // also in lines of earlier versions, which say the result alone
+		return end.Result.Status()
+	}
+	return end.Status
 }
 
 // poll is how often a watcher looks for something new, and patient after how many looks it asks whether the run still lives.
@@ -129,19 +132,4 @@ func value(end *event.End) event.End {
 		return event.End{}
 	}
 	return *end
-}
-
-// statusOf is the exit status of a run that ended so.
-func statusOf(r event.Result) int {
-	switch r {
-	case event.Done:
-		return 0
-	case event.Input:
-		return 2
-	case event.Refused:
-		return 3
-	case event.Stopped:
-		return 130
-	}
-	return 1
 }

@@ -54,6 +54,19 @@ func TestWatchAFinishedRun(t *testing.T) {
 	assert.NotContains(t, stdout, "\x1b")
 }
 
+// The exit status is the run's own, which says the signal and knows faults of the program. Lines of earlier versions have none.
+func TestWatchEndsAsTheRun(t *testing.T) {
+	for want, end := range map[int]event.End{
+		0: {Result: event.Done}, 1: {Result: event.Failed, Status: 1}, 2: {Result: event.Input, Status: 2}, 3: {Result: event.Refused},
+		130: {Result: event.Stopped}, 143: {Result: event.Stopped, Status: 143}, 70: {Result: event.Failed, Status: 70},
+	} {
+		folder := t.TempDir()
+		written(t, folder, event.Start{}, end)
+		status, _, _ := launch(t, nil, "watch", folder)
+		assert.Equal(t, want, status, "%v", end)
+	}
+}
+
 // What the run tells while it is watched is shown; it ends with the run, also where the run starts again by itself.
 func TestWatchARunAtWork(t *testing.T) {
 	folder, out := t.TempDir(), &bytes.Buffer{}

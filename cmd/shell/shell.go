@@ -20,7 +20,7 @@ import (
 )
 
 // Fault is the exit status of a fault of the program itself.
-const Fault = 70
+const Fault = fault.PanicStatus
 
 // Main runs a command and gives its exit status. A panic, also one that was caught as a *fault.Panic and is raised again, is told
 // in a line, with the file that its stack is in.

@@ -31,9 +31,25 @@ const (
 	Again   Result = "again" // it starts once more by itself, without rows that cannot be read
 )
 
+// Status is the exit status of a command whose run ended so, where its error says no other one.
+func (r Result) Status() int {
+	switch r {
+	case Done:
+		return 0
+	case Input:
+		return 2
+	case Refused:
+		return 3
+	case Stopped:
+		return 130
+	}
+	return 1
+}
+
 // End is the last line of a start that was not killed; it is in the run's journal alone.
 type End struct {
 	Result  Result  `json:"result"`
+	Status  int     `json:"status"` // the command's exit status
 	Error   string  `json:"error,omitempty"`
 	Seconds float64 `json:"seconds"`          // since the start
 	Report  string  `json:"report,omitempty"` // the file's name in the run's folder, where this start has written it

@@ -20,7 +20,7 @@ func TestLines(t *testing.T) {
 	loss, now := .5, Phase{"hidden", "distil", "cut 1/2"}
 	model := report.Model{Parameters: 7, Accuracy: report.Accuracy{"overall": .5}}
 	for _, e := range []Event{
-		Start{1, 42, "runs/x", 3, 2, "cpu"}, End{Failed, "disk full", 1.5, ""}, End{Done, "", 1.5, "report.json"},
+		Start{1, 42, "runs/x", 3, 2, "cpu"}, End{Failed, 1, "disk full", 1.5, ""}, End{Done, 0, "", 1.5, "report.json"},
 		Phase{}, now, Progress{3, 10, "steps", &loss}, Progress{Done: 1, Total: 2},
 		Curve{now, false, []distillation.Point{{Step: 1, Loss: 2, LR: 3, Norm: 4}}}, Curve{Phase{"teacher", "train", "learn"}, true, []distillation.Point{{Step: 1, Loss: 2}, {Step: 2, Norm: 3}}},
 		Step{"hidden/distil 2", true, 2.5}, TeacherMeasured{true, model}, StageMeasured{"hidden", Pruned, false, model},

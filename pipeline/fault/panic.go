@@ -12,6 +12,12 @@ type Panic struct {
 	Stack []byte
 }
 
+// PanicStatus is the exit status of a fault of the program itself.
+const PanicStatus = 70
+
+// Status is the exit status of a command that ends with it.
+func (p *Panic) Status() int { return PanicStatus }
+
 func (p *Panic) Error() string { return fmt.Sprintf("a fault of the program: %v", p.Value) }
 
 // Caught, deferred, makes a panic of a function that function's error.

@@ -4,6 +4,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -118,9 +119,14 @@ func (j *Journal) due(now time.Time, e event.Progress) bool {
 	return j.told.IsZero() || e.Done >= e.Total || since >= long || since >= brief && shares*(e.Done-j.done) >= e.Total
 }
 
-// End writes how the start ended, and closes the files. What is told after it is passed on alone.
+// End writes how the start ended, and closes the files. An error may know its exit status, as that of a signal. What is told after it is passed on
+// alone.
 func (j *Journal) End(r event.Result, err error) {
-	e := event.End{Result: r, Seconds: j.now().Sub(j.began).Seconds()}
+	e := event.End{Result: r, Status: r.Status(), Seconds: j.now().Sub(j.began).Seconds()}
+	var own interface{ Status() int }
+	if errors.As(err, &own) {
+		e.Status = own.Status()
+	}
 	if err != nil {
 		e.Error = err.Error()
 	}

@@ -71,7 +71,7 @@ func TestLinesOfTwoStarts(t *testing.T) {
 		j.Event(event.Note{Text: "late"})
 		assert.Equal(t, 4, passed)
 		assert.Equal(t, 4, strings.Count(out.String(), "\n"))
-		assert.Contains(t, out.String(), `"result":"failed","error":"disk full"`)
+		assert.Contains(t, out.String(), `"result":"failed","status":1,"error":"disk full"`)
 		assert.Contains(t, out.String(), `"report":"report.json"`)
 		assert.Contains(t, out.String(), `"version":1`)
 	}
