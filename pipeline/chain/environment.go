@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"espalier"
+	"espalier/pipeline/process"
 	"espalier/torch"
 	"espalier/torch/disk"
 )
@@ -21,7 +22,7 @@ type Environment struct {
 	CPU        string            // vendor, family, model
 	Capability string            // the vector instructions that libtorch's kernels use
 	Variables  map[string]string // those that choose kernels
-	Device     string
+	Device     string            // with its name where it is a GPU: what was timed on one must not be compared with another
 	Threads    int
 	Workers    int // that compute the pieces of a training's batch at once
 }
@@ -40,6 +41,13 @@ func EnvironmentOf(on torch.Device, threads, workers int) (Environment, error) {
 	}
 	e := Environment{Sources: espalier.Sources(), Shim: shim, Libtorch: torch.Version(), Go: runtime.Version(), CPU: cpu(),
 		Capability: torch.CPUCapability(), Variables: map[string]string{}, Device: on.String(), Threads: threads, Workers: workers}
+	if on.IsCUDA() {
+		name, err := process.GPU(int(on))
+		if err != nil {
+			return e, err
+		}
+		e.Device += ", " + name
+	}
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
 		if slices.ContainsFunc(variables, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
