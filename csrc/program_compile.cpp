@@ -157,7 +157,10 @@ void compiler::copy(const place &from, const place &to) {
         memcpy(y + o[1], x + o[0], w.run * sizeof(float));
         return;
       }
-      for (int64_t i = 0; i < w.run; i++) y[o[1] + i * w.run_step[1]] = x[o[0] + i * w.run_step[0]];
+      int64_t i = 0;
+      if (w.run_step[0] == 1 && w.run_step[1] == 1)  // a short run: a call would take longer
+        for (; i + 4 <= w.run; i += 4) memcpy(y + o[1] + i, x + o[0] + i, 4 * sizeof(float));
+      for (; i < w.run; i++) y[o[1] + i * w.run_step[1]] = x[o[0] + i * w.run_step[0]];
     });
   });
 }
