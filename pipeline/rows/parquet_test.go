@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/assert"
@@ -130,6 +133,46 @@ func TestParquetOfNames(t *testing.T) {
 	all, faults := readText(t, "m.parquet", parquetOf(t, row{"images/1.png", "a", "b"}), true)
 	require.Empty(t, faults)
 	assert.Equal(t, []Row{{"a", "", "", []string{"b"}, File("images/1.png"), "m.parquet: row group 0, row 0"}}, all)
+}
+
+// Pictures that several goroutines ask for cost one pass over each row group.
+func TestParquetIsReadOnce(t *testing.T) {
+	type row struct {
+		Image    []byte `parquet:"image"`
+		Question string `parquet:"question"`
+		Answer   string `parquet:"answer"`
+	}
+	const count, groups = 600, 3
+	var all []row
+	for i := range count {
+		all = append(all, row{bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 500), "a", "b"})
+	}
+	var out bytes.Buffer
+	w := parquet.NewGenericWriter[row](&out, parquet.MaxRowsPerRowGroup(count/groups), parquet.PageBufferSize(4096))
+	_, err := w.Write(all)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	rows, faults := readText(t, "m.parquet", out.String(), true)
+	require.Empty(t, faults)
+	require.Len(t, rows, count)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 16 {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
+				if i%7 == 0 {
+					time.Sleep(100 * time.Microsecond) // others go ahead, over the ends of pages and groups
+				}
+				data, err := rows[i].Picture.Read()
+				assert.NoError(t, err)
+				assert.Equal(t, all[i].Image, data)
+			}
+		})
+	}
+	workers.Wait()
+	assert.Equal(t, groups, rows[0].Picture.(cell).file.cells.opens)
+	_, err = rows[0].Picture.Read()
+	require.NoError(t, err)
 }
 
 // A damaged file is a fault, or reads as other texts and pictures: it never ends the program.
