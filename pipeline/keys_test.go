@@ -67,7 +67,7 @@ var changed = map[string][]string{
 }
 
 // Keys whose change is another run altogether, which other tests make: other data, another teacher, another machine.
-var otherRuns = []string{"device", "data.source", "data.root", "data.split", "data.split_seed", "data.prompt", "data.sequences.tasks", "data.sequences.shortest", "data.sequences.longest", "data.sequences.ood_longest",
+var otherRuns = []string{"device", "data.source", "data.root", "data.split", "data.split_seed", "data.prompt", "data.ads.occluded", "data.ads.jitter", "data.sequences.tasks", "data.sequences.shortest", "data.sequences.longest", "data.sequences.ood_longest",
 	"teacher.checkpoint", "teacher.train.towers", "teacher.train.config", "teacher.train.tokenizer",
 	"energy.trials", "energy.window", "energy.batch", "energy.claim_kwh", "energy.models", "energy.requests_per_s", "energy.teacher_joules", "energy.student_joules",
 	"energy.core_watts", "energy.hardware", "energy.server", "energy.pue"} // a minute and a half of measuring: see TestEnergyOfARun

@@ -60,8 +60,15 @@ type DataConfig struct {
 	Stages     int    `toml:"stages" default:"0" range:"[0,1000000000]" doc:"training pictures that the stages see, from the first on, for scores and distillation: the teacher's training sees all; 0 takes all"`
 	OnError    string `toml:"on_error" default:"fail" choices:"fail,skip" doc:"what to do about a row that cannot be read, also in the middle of a run: end the run, or leave the row out and list it in the report"`
 
+	Ads       *AdsConfig       `toml:"ads" doc:"how hard the drawn advertisements are; other sources do not read it"`
 	Sequences *SequencesConfig `toml:"sequences" doc:"what the source of that name draws; other sources do not read it"`
 	Vary      *VaryConfig      `toml:"vary" doc:"changes of the training pictures, drawn by lot each time that one is seen; on for your own pictures, and for ads where the table stands in the file"`
+}
+
+// AdsConfig says how hard the drawn advertisements are.
+type AdsConfig struct {
+	Occluded int `toml:"occluded" default:"15" range:"[0,100]" doc:"percent of the pictures that a block covers a part of"`
+	Jitter   int `toml:"jitter" default:"22" range:"[0,120]" doc:"most that each channel of a background leaves its hue, of 255; out of distribution 8 more"`
 }
 
 // SequencesConfig is what the source "sequences" draws.

@@ -17,14 +17,17 @@ func openAds(cfg Config) (*Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: ads: %w", err)
 	}
-	size := cmp.Or(cfg.Size, adSize)
+	size, ads := cmp.Or(cfg.Size, adSize), defaultAds
+	if cfg.Ads != nil {
+		ads = *cfg.Ads
+	}
 	d := &Dataset{
 		Name:       "ads",
 		Size:       size,
-		Train:      newAdSplit(adTrain, cfg.Train, size),
-		Validation: newAdSplit(adValidation, cfg.Validation, size),
-		Test:       newAdSplit(adTest, cfg.Test, size),
-		OOD:        newAdSplit(adOOD, cfg.OOD, size),
+		Train:      newAdSplit(adTrain, cfg.Train, size, ads),
+		Validation: newAdSplit(adValidation, cfg.Validation, size, ads),
+		Test:       newAdSplit(adTest, cfg.Test, size, ads),
+		OOD:        newAdSplit(adOOD, cfg.OOD, size, ads),
 		Tasks:      slices.Clone(adTasks),
 		Categories: slices.Clone(adProducts),
 		Tokenizer:  vocabulary,
@@ -35,20 +38,21 @@ func openAds(cfg Config) (*Dataset, error) {
 	return d, nil
 }
 
-func newAdSplit(split adSplit, limit, size int) *Split {
+func newAdSplit(split adSplit, limit, size int, ads Ads) *Split {
 	scenes := make([]scene, cmp.Or(limit, split.pictures))
 	questions := make([][]Question, len(scenes))
 	parallel(len(scenes), func(i int) {
-		scenes[i] = drawScene(split, i)
+		scenes[i] = drawScene(split, i, ads)
 		questions[i] = scenes[i].questions()
 	})
-	return newSplit(split.name, questions, size, &adPictures{split, size, scenes})
+	return newSplit(split.name, questions, size, &adPictures{split, size, ads, scenes})
 }
 
 // adPictures draws pictures from their scenes.
 type adPictures struct {
 	split  adSplit
 	size   int
+	ads    Ads
 	scenes []scene
 }
 
@@ -65,7 +69,11 @@ func (p *adPictures) load(i int, dst []uint8) (string, error) {
 
 // verify: a drawing cannot be broken. Its index tells it apart.
 func (p *adPictures) verify(i int) (string, error) {
-	return fmt.Sprintf("%s %s %d", adGenerator, p.split.name, i), nil
+	name := fmt.Sprintf("%s %s %d", adGenerator, p.split.name, i)
+	if p.ads != defaultAds {
+		name += fmt.Sprintf(" %v", p.ads)
+	}
+	return name, nil
 }
 
 func (p *adPictures) place(i, _ int) string { return fmt.Sprintf("ads/%s picture %d", p.split.name, i) }

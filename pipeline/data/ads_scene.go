@@ -45,8 +45,16 @@ type scene struct {
 	phrasing                 [5]int
 }
 
+// Ads says how hard the advertisements are.
+type Ads struct {
+	Occluded int // percent of the pictures that a block covers a part of
+	Jitter   int // most that each channel of the background leaves its hue, of 255; out of distribution 8 more
+}
+
+var defaultAds = Ads{Occluded: 15, Jitter: 22}
+
 // drawScene draws picture `index` of a split.
-func drawScene(split adSplit, index int) scene {
+func drawScene(split adSplit, index int, ads Ads) scene {
 	r := splitmix{mix(split.stream*0x1000003D+77) + uint64(index)*0xD1342543DE82EF95}
 	s := scene{}
 	for {
@@ -58,21 +66,20 @@ func drawScene(split adSplit, index int) scene {
 	s.tone, s.form, s.style, s.offer = r.n(2), r.n(6), r.n(6), r.n(4)
 	s.glyph, s.side = r.n(7), r.n(2)
 	s.stripTop = r.n(10) < 3 && split.ood // one draw in every split
-	s.drawBackground(&r, split.ood)
+	s.drawBackground(&r, split.ood, ads.Jitter)
 	s.drawProduct(&r)
 	s.drawStrip(&r, split.ood)
 	s.drawLogo(&r)
-	s.drawDamage(&r)
+	s.drawDamage(&r, ads.Occluded)
 	for t := range s.phrasing {
 		s.phrasing[t] = r.n(2)
 	}
 	return s
 }
 
-func (s *scene) drawBackground(r *splitmix, ood bool) {
-	jitter := 22
+func (s *scene) drawBackground(r *splitmix, ood bool, jitter int) {
 	if ood {
-		jitter = 30
+		jitter += 8
 	}
 	var gain, lift int32
 	if s.tone == 0 {
@@ -148,9 +155,9 @@ func (s *scene) drawLogo(r *splitmix) {
 	}
 }
 
-// drawDamage: a block over something in 15 pictures of 100, another brightness, noise.
-func (s *scene) drawDamage(r *splitmix) {
-	if s.occluded = r.n(100) < 15; s.occluded {
+// drawDamage: a block over something in some pictures of 100, another brightness, noise.
+func (s *scene) drawDamage(r *splitmix, occluded int) {
+	if s.occluded = r.n(100) < occluded; s.occluded {
 		s.coverHeight, s.coverWidth = r.span(8, 16), r.span(8, 16)
 		s.coverY, s.coverX = r.n(adSize-s.coverHeight), r.n(adSize-s.coverWidth)
 		s.coverShade = int32(r.span(60, 190))

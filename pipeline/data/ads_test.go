@@ -61,7 +61,7 @@ func TestAdsEqualThePyTorchVersion(t *testing.T) {
 		questions, answers := golden.phrases(t, name+".questions"), golden.phrases(t, name+".answers")
 		pixels := golden[name+".images"].bytes
 		for i := range 6 {
-			s := drawScene(split, 1000+i)
+			s := drawScene(split, 1000+i, defaultAds)
 			got := make([]uint8, 3*adSize*adSize)
 			s.render(got, split.ood)
 			require.Equal(t, pixels[i*len(got):(i+1)*len(got)], got, "%s picture %d", name, 1000+i)
@@ -71,6 +71,36 @@ func TestAdsEqualThePyTorchVersion(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Harder advertisements ask the same of pictures of which more are covered, and whose colours leave their hues further.
+func TestHarderAds(t *testing.T) {
+	open := func(ads *Ads) *Dataset {
+		d, err := Open(Config{Source: "ads", Train: 400, Validation: 4, Test: 5, OOD: 6, Ads: ads})
+		require.NoError(t, err)
+		return d
+	}
+	covered := func(d *Dataset) (n int) {
+		for _, s := range d.Train.album.source.(*adPictures).scenes {
+			if s.occluded {
+				n++
+			}
+		}
+		return n
+	}
+	plain, same, hard := open(nil), open(&Ads{15, 22}), open(&Ads{Occluded: 45, Jitter: 30})
+	assert.Equal(t, plain.Hash(), same.Hash())
+	assert.NotEqual(t, plain.Train.Hash(), hard.Train.Hash())
+	assert.InDelta(t, 60, covered(plain), 30)
+	assert.InDelta(t, 180, covered(hard), 40)
+	moved := 0
+	for i := range 400 {
+		assert.Equal(t, plain.Train.Questions(i)[2].Answers, hard.Train.Questions(i)[2].Answers)
+		if plain.Train.album.source.(*adPictures).scenes[i].background != hard.Train.album.source.(*adPictures).scenes[i].background {
+			moved++
+		}
+	}
+	assert.Greater(t, moved, 300)
 }
 
 func TestAdVocabulary(t *testing.T) {
@@ -114,9 +144,9 @@ func TestOpenAds(t *testing.T) {
 // A pair that is held out occurs in ood and nowhere else.
 func TestHeldOutPairs(t *testing.T) {
 	for i := range 500 {
-		s := drawScene(adTrain, i)
+		s := drawScene(adTrain, i, defaultAds)
 		assert.False(t, heldOut(s.product, s.hue))
-		s = drawScene(adOOD, i)
+		s = drawScene(adOOD, i, defaultAds)
 		assert.True(t, heldOut(s.product, s.hue))
 	}
 }

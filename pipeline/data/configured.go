@@ -13,6 +13,10 @@ func Configured(d config.DataConfig) (Config, error) {
 	}
 	c := Config{Source: d.Source, Root: d.Root, Shares: shares, SplitSeed: d.SplitSeed, Size: d.Size,
 		Train: d.Train, Validation: d.Validation, Test: d.Test, OOD: d.OOD, Skip: d.OnError == "skip"}
+	if d.Ads != nil {
+		ads := Ads(*d.Ads)
+		c.Ads = &ads
+	}
 	if d.Sequences != nil {
 		c.Sequences = Sequences(*d.Sequences)
 	}

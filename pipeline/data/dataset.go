@@ -43,6 +43,7 @@ type Config struct {
 	// the built-in sources.
 	Train, Validation, Test, OOD int
 
+	Ads       *Ads      // how hard the source of that name is; nil: as run.toml's
 	Sequences Sequences // what the source of that name draws
 
 	Shares    [3]int // percent of the pictures of one file that go to train, validation and test; zeros: files are splits already

@@ -19,7 +19,7 @@ var every = Vary{Shift: .06, Scale: .1, Brightness: .1, Contrast: .3, Saturation
 // advert is a drawn picture of the training split.
 func advert(i int) []uint8 {
 	pixels := make([]uint8, 3*adSize*adSize)
-	s := drawScene(adTrain, i)
+	s := drawScene(adTrain, i, defaultAds)
 	s.render(pixels, false)
 	return pixels
 }
@@ -204,7 +204,7 @@ func TestErase(t *testing.T) {
 
 // However many goroutines read and wherever a loader begins, a place of the order has the same pixels.
 func TestVariedLoader(t *testing.T) {
-	split := newAdSplit(adTrain, 9, adSize)
+	split := newAdSplit(adTrain, 9, adSize, defaultAds)
 	var want []uint8
 	for place := range 24 {
 		i := Order(9, 7, place/9)[place%9]
