@@ -140,14 +140,11 @@ func (l *lean) answer(program *torch.Program, read *torch.Tensor, a *torch.Asked
 	return missing, done, nil
 }
 
-// sees tells whether pictures have the shape that the program was recorded with, or will be.
+// sees tells whether pictures have the shape that the program was recorded with, if it was.
 func (l *lean) sees(shape []int) bool {
-	l.lock.Lock()
-	defer l.lock.Unlock()
-	if l.shape == nil {
-		l.shape = shape
-	}
-	return slices.Equal(l.shape, shape)
+	l.lock.RLock() // whoever waits for all the others to answer would answer alone
+	defer l.lock.RUnlock()
+	return l.shape == nil || slices.Equal(l.shape, shape)
 }
 
 // leanStepNeeded tells whether an answer to one of the questions may come to a step.

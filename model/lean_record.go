@@ -61,7 +61,7 @@ func (m *Blip2) leanPicture(r *torch.Recording, shape []int) {
 		default:
 			_, kept = m.leanExtend(m.Prefix(&Batch{Pictures: in[0]}), 0, nil)
 		}
-		m.lean.read = shapesOf(kept)
+		m.lean.read, m.lean.shape = shapesOf(kept), shape
 		return nil, kept
 	}
 }

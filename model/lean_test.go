@@ -208,6 +208,9 @@ func TestLeanGoesOnAfterAFault(t *testing.T) {
 		assert.Error(t, ask(pictures, 5, 700), "no such token")
 		assert.Error(t, ask(pictures.Reshape(1, 24, 24, 3), 5, 6), "no such picture")
 		require.NoError(t, ask(pictures, 5, 6, 7), "another length is recorded")
+		m.lean.lock.RLock()
+		require.NoError(t, ask(pictures, 5, 6), "while another goroutine answers")
+		m.lean.lock.RUnlock()
 		m.store.Free()
 	})
 }
