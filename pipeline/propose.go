@@ -22,6 +22,7 @@ import (
 type Ask struct {
 	Data   string // a data set's folder or file
 	Model  string // a checkpoint's folder; empty: a teacher is trained
+	Name   string // of the run's folder; empty: that of the data
 	Events event.Events
 
 	available int64 // memory for tests, bytes; 0: what there is
@@ -47,7 +48,7 @@ func Propose(ctx context.Context, ask Ask) (*Proposal, error) {
 	if err != nil {
 		return nil, &fault.InputError{Err: err}
 	}
-	f := propose.Found{Root: ask.Data, Output: propose.FolderFor(ask.Data), Look: look, Machine: propose.Machine{Threads: config.Default().Threads, Memory: process.Available(), GPUs: torch.CUDADevices()}}
+	f := propose.Found{Root: ask.Data, Output: propose.FolderFor(ask.Name, ask.Data), Look: look, Machine: propose.Machine{Threads: config.Default().Threads, Memory: process.Available(), GPUs: torch.CUDADevices()}}
 	if ask.Model != "" {
 		if f.Model, err = propose.OpenModel(ask.Model); err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ func (c conversion) open(paths []string, known bool, out io.Writer) (*checkpoint
 	if c.dtype != "" {
 		d, ok := dtypes[c.dtype]
 		if !ok {
-			return nil, errors.Join(usagef("model convert: -dtype %q is not float32, bfloat16 or float16", c.dtype), all.Close())
+			return nil, errors.Join(usagef("model convert: -dtype %q is not float32, bfloat16, float16 or float64", c.dtype), all.Close())
 		}
 		from = checkpoint.Cast{Source: from, To: d}
 	}

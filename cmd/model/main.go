@@ -53,7 +53,10 @@ func usagef(format string, args ...any) error { return usage{fmt.Errorf(format, 
 func command(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
 		help(stderr)
-		return 2
+		if len(args) == 0 {
+			return 2
+		}
+		return 0
 	}
 	v, ok := verbs[args[0]]
 	if !ok {
@@ -65,6 +68,9 @@ func command(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	run := v.setup(flags)
 	if err := flags.Parse(args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
 		return 2
 	}
 	err := run(flags.Args(), stdout)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"espalier/cmd/shell"
@@ -18,17 +19,20 @@ import (
 
 // initCommand writes a first run.toml for the user's data and network.
 func initCommand(args []string, stdout *os.File, stderr io.Writer) int {
-	flags := shell.Flags("pipeline init", stderr, "usage: pipeline init -data DATA [-model CHECKPOINT] [-out run.toml]\n\nlooks at your pictures and questions, and at your checkpoint where there is one, and writes a run.toml with values that fit them and this machine")
+	flags := shell.Flags("pipeline init", stderr, "usage: pipeline init -data DATA [-model CHECKPOINT] [-out mine.toml]\n\nlooks at your pictures and questions, and at your checkpoint where there is one, and writes a run.toml with values that fit them and this machine")
 	ask := pipeline.Ask{}
 	flags.StringVar(&ask.Data, "data", "", "your pictures and questions: a `folder` with files of one of the five forms of docs/data.md, or one such file")
 	flags.StringVar(&ask.Model, "model", "", "the network to compress: a `folder` of transformers' form; without it, a teacher is trained on the data")
-	out := flags.String("out", "run.toml", "the `file` to write; one that is there is left alone")
+	out := flags.String("out", "run.toml", "the `file` to write, which also names the run's folder; one that is there is left alone")
 	if status, ended := shell.Parse(flags, args); ended {
 		return status
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "pipeline init: unexpected argument %q: name the data with -data and a checkpoint with -model\n", flags.Arg(0))
 		return 2
+	}
+	if ask.Name = strings.TrimSuffix(filepath.Base(*out), ".toml"); ask.Name == "run" { // it says nothing
+		ask.Name = ""
 	}
 	err := begin(ask, *out, stdout)
 	shell.Raise(err)

@@ -46,7 +46,7 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	flags.Var(&set, "set", "override a `key=value` of the file, as stage.hidden.distil.steps=400; may be repeated")
 	recheck := flags.Bool("recheck", false, "compute every kept result once more and compare; times are left out")
 	plan := flags.Bool("plan", false, "say what the run will take: sizes, memory, time, disk; and train nothing")
-	rehearse := flags.Duration("rehearse", time.Minute, "with -plan, how long it may work to find out memory and time; 0 leaves both out")
+	rehearse := flags.Duration("rehearse", time.Minute, "with -plan, how long it may work to find out memory and time; 0 leaves the times out, and memory is an estimate")
 	lines := flags.Bool("json", false, "print the run's events as JSON, one a line, and nothing else; docs/events.md describes them; with -plan, print the plan so")
 	quick := flags.Bool("quick", false, "of an experiment, the reduced form")
 	page := flags.String("write", "", "of an experiment, put the table into this `page` too, between its markers")

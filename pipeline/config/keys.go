@@ -117,7 +117,7 @@ type TrainConfig struct {
 	WeightDecay   float64  `toml:"weight_decay" default:"0.05" range:"[0,1]" doc:"weight decay of AdamW"`
 	Warmup        float64  `toml:"warmup" default:"0.05" range:"[0,1]" doc:"share of the steps in which the rate rises"`
 	Clip          float64  `toml:"clip" default:"1" range:"[0,)" doc:"largest norm of the gradient; 0 does not clip"`
-	Precision     string   `toml:"precision" inherit:"precision" choices:"fp32,bf16,auto" doc:"what the training computes in; auto is bf16 on a GPU and on a CPU with AVX-512, and fp32 elsewhere, where bf16 is many times slower"`
+	Precision     string   `toml:"precision" inherit:"precision" choices:"fp32,bf16,auto" doc:"what the training computes in; auto is bf16 on a CPU with AVX-512, and fp32 elsewhere, where small networks train faster in it"`
 	Accept        *float64 `toml:"accept" range:"[0,1]" example:"#0.93" doc:"the run stops when the teacher's validation accuracy is lower, a fraction; without it any teacher will do"`
 
 	Config    string `toml:"config" default:"" form:"folder" example:"#config.json" doc:"a file of transformers' form that says what to train (BLIP-2 with OPT, T5 or LLaMA, InstructBLIP, or OPT or LLaMA alone), in place of vision, qformer and language; without tokenizer files the network reads the words of the data, and vocab_size may be left out"`

@@ -11,17 +11,23 @@ import (
 // beside what is done.
 const large = 100_000_000
 
+// small is how many parameters a network may have whose operations are so short that threads mostly wait for each other in them.
+const small = 20_000_000
+
 // Choose gives a configuration that fits what was found. Where the data are not open yet (Found.Set is nil), it is a draft, of which
 // the data and the teacher hold.
 func Choose(f Found) *config.Config {
 	c := config.Default()
 	c.Threads = f.Machine.Threads
+	if f.Machine.GPUs == 0 && f.Machine.Threads > 1 && (f.Model == nil || f.Model.Parameters < small) {
+		c.Workers = 2
+	}
 	c.Output = f.Output
 	c.Data.Root = f.Root
 	if f.Look.Whole {
 		c.Data.Split = "80/10/10"
 	}
-	if f.Machine.GPUs > 0 {
+	if f.Machine.GPUs > 0 && f.Model != nil && f.Model.Parameters > large { // smaller networks train faster in fp32, also on a GPU (docs/performance.md)
 		c.Precision = "bf16"
 	}
 	pictured := f.Look.Sides != [3]int{}

@@ -71,9 +71,11 @@ type Model struct {
 	Plain      bool // plain transformers can hold its sizes: a student for transformers makes sense
 }
 
-// FolderFor is a folder for the run that no other run is in, named by the data.
-func FolderFor(root string) string {
-	name := data.FolderName(root)
+// FolderFor is a folder for the run that no other run is in, of a name, or named by the data.
+func FolderFor(name, root string) string {
+	if name == "" {
+		name = data.FolderName(root)
+	}
 	folder := "runs/" + name
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(folder); err != nil {

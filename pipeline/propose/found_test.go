@@ -33,10 +33,11 @@ func TestLooseWeights(t *testing.T) {
 // A proposal never goes on in another run's folder.
 func TestFolders(t *testing.T) {
 	t.Chdir(t.TempDir())
-	assert.Equal(t, "runs/digits", FolderFor("examples/digits/data"))
-	assert.Equal(t, "runs/icons", FolderFor("some/icons.csv"))
-	assert.Equal(t, "runs/mine", FolderFor("data"))
+	assert.Equal(t, "runs/digits", FolderFor("", "examples/digits/data"))
+	assert.Equal(t, "runs/icons", FolderFor("", "some/icons.csv"))
+	assert.Equal(t, "runs/mine", FolderFor("", "data"))
+	assert.Equal(t, "runs/small", FolderFor("small", "data"))
 	require.NoError(t, os.MkdirAll("runs/digits", 0o755))
 	require.NoError(t, os.MkdirAll("runs/digits-2", 0o755))
-	assert.Equal(t, "runs/digits-3", FolderFor("examples/digits/data/"))
+	assert.Equal(t, "runs/digits-3", FolderFor("", "examples/digits/data/"))
 }

@@ -23,8 +23,11 @@ func Text(f Found, c *config.Config) string {
 	w.gap()
 	w.key("seed", c.Seed, "all random numbers of the run derive from it")
 	w.key("threads", c.Threads, "results depend on it: sums are split among threads")
+	if c.Workers > 1 {
+		w.key("workers", c.Workers, "training computes each batch in so many pieces at once: small networks train faster")
+	}
 	if c.Precision != "fp32" {
-		w.key("precision", c.Precision, "a GPU was found; fp32 is slower there")
+		w.key("precision", c.Precision, "a GPU was found, and the network is large")
 	}
 	if c.Recompute {
 		w.key("recompute", true, "blocks are computed a second time: there is little memory")
@@ -103,6 +106,8 @@ func (w *writer) data(f Found, c *config.Config) {
 	default:
 		w.key("size", c.Data.Size, fmt.Sprintf("side of the square that the network sees, pixels; yours are %s", f.sides()))
 	}
+	w.head("data.vary", "")
+	w.key("strength", 1, "training pictures are changed a little each time that a student sees them; 0 where an answer hangs on a small part of the picture")
 }
 
 func (w *writer) importance(c *config.Config) {
