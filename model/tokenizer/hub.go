@@ -15,7 +15,7 @@ import (
 // other ids than `tokenizers` does.
 type tokenizerJSON struct {
 	Version       string          `json:"version"`
-	Truncation    json.RawMessage `json:"truncation"`
+	Truncation    json.RawMessage `json:"truncation"` // not read, as in subwordJSON; written as null
 	Padding       json.RawMessage `json:"padding"`
 	AddedTokens   []addedToken    `json:"added_tokens"`
 	Normalizer    json.RawMessage `json:"normalizer"`
@@ -116,8 +116,7 @@ func parseWordLevel(data []byte) (*WordLevel, error) {
 		name  string
 		value json.RawMessage
 	}{
-		{"truncation", file.Truncation}, {"padding", file.Padding}, {"normalizer", file.Normalizer},
-		{"post_processor", file.PostProcessor}, {"decoder", file.Decoder},
+		{"normalizer", file.Normalizer}, {"post_processor", file.PostProcessor}, {"decoder", file.Decoder},
 	} {
 		if len(part.value) > 0 && string(part.value) != "null" {
 			return nil, fmt.Errorf("%s must be null; text would be encoded differently here", part.name)

@@ -64,7 +64,6 @@ func TestLoadRefuses(t *testing.T) {
 		{`"type": "WordLevel"`, `"type": "BPE"`, `model type "BPE"`},
 		{`"WhitespaceSplit"`, `"Whitespace"`, "pre_tokenizer"},
 		{`"normalizer": null`, `"normalizer": {"type": "Lowercase"}`, "normalizer must be null"},
-		{`"truncation": null`, `"truncation": {"max_length": 4}`, "truncation must be null"},
 		{`"post_processor": null`, `"post_processor": {"type": "Roberta"}`, "post_processor"},
 		{`"unk_token": "<unk>"`, `"unk_token": "which"`, `unk_token is "which"`},
 		{`"digit": 4`, `"digit": 3`, "share the id 3"},
@@ -85,6 +84,50 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	_, err = LoadWordLevel(filepath.Join(t.TempDir(), "none.json"))
 	assert.ErrorContains(t, err, "none.json")
+}
+
+// What a file says of truncation and padding changes no id: transformers sets both anew at each call.
+func TestTruncationAndPaddingAreNotRead(t *testing.T) {
+	const truncation = `{"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0}`
+	const padding = `{"strategy": {"Fixed": 20}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 2, "pad_type_id": 0, "pad_token": "</s>"}`
+	good, err := os.ReadFile("testdata/words.json")
+	require.NoError(t, err)
+	plain, err := parseWordLevel(good)
+	require.NoError(t, err)
+	text := strings.NewReplacer(`"truncation": null`, `"truncation": `+truncation, `"padding": null`, `"padding": `+padding).Replace(string(good))
+	require.Contains(t, text, "pad_to_multiple_of")
+	words, err := parseWordLevel([]byte(text))
+	require.NoError(t, err)
+	assert.Equal(t, plain, words)
+
+	fields := hub[map[string]json.RawMessage](t, "llama")
+	load := func() Tokenizer {
+		data, err := json.Marshal(fields)
+		require.NoError(t, err)
+		folder := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "tokenizer.json"), data, 0o644))
+		tok, err := Load(folder)
+		require.NoError(t, err)
+		return tok
+	}
+	want, err := load().EncodePrompt("which digit is this")
+	require.NoError(t, err)
+	fields["truncation"], fields["padding"] = json.RawMessage(truncation), json.RawMessage(padding)
+	tok := load()
+	got, err := tok.EncodePrompt("which digit is this")
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+
+	var all []int
+	for id := range tok.Size() - 1 {
+		all = append(all, id+1)
+	}
+	kept, err := Keep(tok, all)
+	require.NoError(t, err)
+	var file object
+	require.NoError(t, json.Unmarshal(kept.(*Subword).files[fileTokenizer], &file))
+	assert.True(t, isNull(file["padding"]), "its id would be another token's")
+	assert.False(t, isNull(file["truncation"]))
 }
 
 // An added token that the model's vocabulary does not have takes the next id.

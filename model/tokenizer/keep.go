@@ -138,6 +138,10 @@ func renumbered(data []byte, to map[int]int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Its pad_id would be another token's, and no reader keeps to it.
+	if err := change(file, "padding", func(any) (any, error) { return nil, nil }); err != nil {
+		return nil, err
+	}
 	if err := change(file, "post_processor", func(p object) (object, error) { return p, renumberProcessor(p, id) }); err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ var _ Tokenizer = (*Subword)(nil)
 // subwordJSON is a tokenizer.json; each part is read by its own type.
 type subwordJSON struct {
 	Version       string          `json:"version"`
-	Truncation    json.RawMessage `json:"truncation"`
+	Truncation    json.RawMessage `json:"truncation"` // not read: transformers sets both anew at each call, by default to none
 	Padding       json.RawMessage `json:"padding"`
 	AddedTokens   []addedToken    `json:"added_tokens"`
 	Normalizer    json.RawMessage `json:"normalizer"`
@@ -52,12 +52,6 @@ func parseSubword(data []byte) (*Subword, error) {
 	}
 	if f.Version != "" && f.Version != "1.0" {
 		return nil, fmt.Errorf("version %q is not computed here, want \"1.0\"", f.Version)
-	}
-	if !isNull(f.Truncation) {
-		return nil, fmt.Errorf("truncation must be null: a text would be cut without a word; call no_truncation() on the tokenizer and save it again")
-	}
-	if !isNull(f.Padding) {
-		return nil, fmt.Errorf("padding must be null: rows are padded elsewhere; call no_padding() on the tokenizer and save it again")
 	}
 	t := &Subword{eos: none, pad: none}
 	var err error
