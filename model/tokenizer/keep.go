@@ -138,7 +138,7 @@ func renumbered(data []byte, to map[int]int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Its pad_id would be another token's, and no reader keeps to it.
+	// Its pad_id may now be another token's, and no reader keeps to it.
 	if err := change(file, "padding", func(any) (any, error) { return nil, nil }); err != nil {
 		return nil, err
 	}
