@@ -245,9 +245,10 @@ func (c *Config) Marshal() ([]byte, error) {
 		return nil, err
 	}
 	restore(out, c.raw, c.parsed)
-	c.tellInt8(out)
 	c.tellDerived(out)
-	return json.MarshalIndent(flat(out), "", "  ")
+	out = flat(out)
+	c.tellInt8(out)
+	return json.MarshalIndent(out, "", "  ")
 }
 
 // table is the config under the keys of its family.

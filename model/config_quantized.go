@@ -22,7 +22,7 @@ func (c *Config) checkQuantized(fault func(format string, args ...any)) {
 			continue
 		}
 		method, ok := how["quant_method"].(string)
-		if method == int8Method && place == "" {
+		if method == int8Method && (place == "" || !c.Towers() && place == "text_config.") { // where nested puts a decoder's top keys
 			c.Int8 = true
 			continue
 		}

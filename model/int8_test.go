@@ -3,6 +3,7 @@ package model_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,7 +18,7 @@ import (
 
 // A network of each family that is held as int8 is read back bit for bit, takes the space that it says, and is written again as the same bytes.
 func TestInt8Checkpoints(t *testing.T) {
-	for _, family := range modeltest.Families {
+	for _, family := range slices.Concat(modeltest.Families, modeltest.Decoders) {
 		t.Run(family, func(t *testing.T) {
 			torchtest.Setup(t)
 			m := modeltest.Family(t, family)
