@@ -84,3 +84,28 @@ func TestConfigEnds(t *testing.T) {
 		assert.JSONEq(t, string(config), string(again), given)
 	}
 }
+
+// A pad_token_id that is null, or missing where the family's default is none, names none: not the first word. It is written as it was read.
+func TestConfigPad(t *testing.T) {
+	for _, c := range []struct {
+		keys string
+		want int
+	}{
+		{`"model_type": "llama"`, -1}, {`"model_type": "llama", "pad_token_id": null`, -1}, {`"model_type": "llama", "pad_token_id": 3`, 3},
+		{`"model_type": "opt"`, 1}, {`"model_type": "opt", "pad_token_id": null`, -1}, {`"model_type": "opt", "pad_token_id": 0`, 0},
+		{`"model_type": "t5"`, 0}, {`"model_type": "t5", "pad_token_id": null`, -1},
+	} {
+		config := `{"text_config": {` + c.keys + `}}`
+		got, err := model.ParseConfig([]byte(config))
+		require.NoError(t, err)
+		assert.Equal(t, c.want, got.Text.Pad, config)
+		again, err := got.Marshal()
+		require.NoError(t, err)
+		var was, is struct {
+			Text map[string]any `json:"text_config"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(config), &was))
+		require.NoError(t, json.Unmarshal(again, &is))
+		assert.Equal(t, was, is)
+	}
+}

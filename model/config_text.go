@@ -20,7 +20,7 @@ type TextConfig struct {
 	Positions    int     `json:"max_position_embeddings,omitempty"`
 	Activation   string  `json:"activation_function"`
 	Eps          float64 `json:"layer_norm_eps,omitempty"`
-	Pad          int     `json:"pad_token_id"`
+	Pad          int     `json:"pad_token_id"` // -1: none
 	BOS          int     `json:"bos_token_id"`
 	EOS          int     `json:"eos_token_id"`
 	Ends         []int   `json:"eos_token_ids,omitempty"` // all of eos_token_id, which may be a list; EOS is the first
@@ -94,7 +94,9 @@ func canonicalText(table any) (map[string]any, error) {
 	if kind == "opt" && given["enable_bias"] == false {
 		out["no_bias"] = true
 	}
-	withDefault(out, "eos_token_id", -1) // null: the config names none
+	for _, key := range []string{"eos_token_id", "pad_token_id"} {
+		withDefault(out, key, -1) // null: the config names none
+	}
 	for k, v := range out {
 		if v == nil { // transformers writes null for "not set"
 			delete(out, k)

@@ -37,7 +37,7 @@ func (m *Blip2) ForHub() (Network, error) {
 }
 
 // forHub is the config without the key that only this program reads, and with an id for the picture's place, which
-// transformers looks up in the vocabulary: the padding's, which stands in no prompt.
+// transformers looks up in the vocabulary: the padding's, which stands in no prompt, or the first where nothing pads.
 func (c *Config) forHub(s nn.Structure) *Config {
 	out := *c
 	out.Structure = &s
@@ -49,7 +49,7 @@ func (c *Config) forHub(s nn.Structure) *Config {
 		out.raw["text_config"] = text
 	}
 	if out.ImageToken != nil && *out.ImageToken < 0 {
-		pad := out.Text.Pad
+		pad := max(0, out.Text.Pad)
 		out.ImageToken = &pad
 	}
 	return &out

@@ -70,4 +70,12 @@ func TestForHubOfADeclaration(t *testing.T) {
 	require.NoError(t, err)
 	_, err = n.(*model.Blip2).HubConfig()
 	assert.NoError(t, err)
+
+	c := modeltest.RefTinyConfig(t)
+	c.Text.Pad = -1
+	m, err = model.New(c)
+	require.NoError(t, err)
+	n, err = m.ForHub()
+	require.NoError(t, err)
+	assert.Zero(t, *n.Config().ImageToken, "a place in the vocabulary, also where nothing pads")
 }

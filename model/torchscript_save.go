@@ -30,8 +30,8 @@ type torchScriptAbout struct {
 	Vocab     int               `json:"vocab_size"`
 	EOS       int               `json:"eos_token_id"` // the first of the ends, for programs that know of one alone; -1 without any
 	Ends      []int             `json:"eos_token_ids"`
-	Prompt    string            `json:"prompt"` // what a question becomes, at {question}; "" is the question alone
-	Pad       int               `json:"pad_token_id"`
+	Prompt    string            `json:"prompt"`       // what a question becomes, at {question}; "" is the question alone
+	Pad       int               `json:"pad_token_id"` // -1 where the config names none; what is masked may be any token
 	Methods   map[string]string `json:"methods"`
 }
 

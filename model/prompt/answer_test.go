@@ -158,6 +158,16 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// Where the config names no padding the tokenizer's own counts, and the first token is one like another.
+func TestNoPadding(t *testing.T) {
+	for _, pad := range []string{``, `, "pad_token_id": null`} {
+		v := words(t, "llama", `{"model_type": "llama", "eos_token_id": 2`+pad+`}`, "")
+		assert.Equal(t, 1700, v.Answers.Pad(), "<pad>")
+		ids := append(append(encode(t, v, "two small"), 0), encode(t, v, "dogs")...)
+		assert.Equal(t, "two small dogs", v.Answers.Decode(ids))
+	}
+}
+
 // A template that is given comes before the checkpoint's own.
 func TestTemplateOfTheCheckpoint(t *testing.T) {
 	list, err := tokenizer.NewWordLevel(strings.Fields("<pad> <eos> what Q: A:"))
