@@ -10,6 +10,7 @@ import (
 
 	"espalier/model"
 	"espalier/pipeline/config"
+	"espalier/torch"
 	"espalier/torch/nn"
 )
 
@@ -26,7 +27,7 @@ type space struct {
 	cfg     *config.Config
 	teacher model.Network
 	params  []*nn.Param
-	sizes   map[*nn.Param]int // bytes of an element in the student's checkpoint
+	stored  map[*nn.Param]torch.DType // in the student's checkpoint
 	vars    []variable
 	known   map[string]*Point
 }
@@ -47,10 +48,10 @@ type Point struct {
 
 // newSpace finds what the stages cut. What a stage's keep says stays at least.
 func newSpace(cfg *config.Config, teacher model.Network, dtypes model.Dtypes) *space {
-	s := &space{cfg: cfg, teacher: teacher, params: teacher.Store().Params(), sizes: map[*nn.Param]int{}, known: map[string]*Point{}}
+	s := &space{cfg: cfg, teacher: teacher, params: teacher.Store().Params(), stored: map[*nn.Param]torch.DType{}, known: map[string]*Point{}}
 	stored := cfg.ExportDtypes(dtypes)
 	for _, p := range s.params {
-		s.sizes[p] = stored[model.DtypeKey(p.Name)].Size()
+		s.stored[p] = stored[model.DtypeKey(p.Name)]
 	}
 	for _, kind := range kinds {
 		stages := stagesOf(kind, cfg.Stages)
@@ -224,7 +225,7 @@ func (s *space) count(left map[*nn.Axis]int) *Point {
 	for _, param := range s.params {
 		count := int64(param.CountWith(left))
 		p.Parameters += count
-		p.Bytes += count * int64(s.sizes[param])
+		p.Bytes += s.bytes(param, count, left)
 		p.parts[param.Part] += float64(count)
 	}
 	p.LanguageBlocks, p.queries = int64(p.parts["language_blocks"]), 1
@@ -237,6 +238,23 @@ func (s *space) count(left map[*nn.Axis]int) *Point {
 		}
 	}
 	return p
+}
+
+// bytes is the size in the student's checkpoint of a parameter that has so many elements with so many units of each axis.
+func (s *space) bytes(p *nn.Param, count int64, left map[*nn.Axis]int) int64 {
+	dtype := s.stored[p]
+	if dtype != torch.Int8 || count == 0 {
+		return count * int64(dtype.Size())
+	}
+	shape := make([]int, len(p.Dims))
+	for i, d := range p.Dims {
+		shape[i] = d.SizeWith(left)
+	}
+	rows := int64(torch.Int8Rows(shape))
+	if rows == 0 { // what int8 leaves as float32
+		return 4 * count
+	}
+	return count + 4*rows
 }
 
 // depth is the number of blocks of all towers.

@@ -211,10 +211,12 @@ func (t *timer) measure(name string, points []*Point, what string, span, pause t
 	return kept.Value, err
 }
 
-// dtype is what most of the student's weights are held in.
+// dtype is what most of the student's weights are computed in. Those of int8 are float32 there ([model.Stored]).
 func (t *timer) dtype() torch.DType {
-	head := t.in.Teacher.HeadParams()[0]
-	return t.in.Config.ExportDtypes(t.in.Dtypes)[model.DtypeKey(head.Name)]
+	if d := t.space.stored[t.in.Teacher.HeadParams()[0]]; d != torch.Int8 {
+		return d
+	}
+	return torch.Float32
 }
 
 // clock measures networks up to a number of parameters, or beyond a latency that is enough.

@@ -12,6 +12,7 @@ import (
 	"espalier/pipeline/config"
 	"espalier/torch"
 	"espalier/torch/nn"
+	"espalier/torch/torchtest"
 )
 
 // solvable is the default job without what its stages keep, and its teacher without values.
@@ -58,6 +59,29 @@ func TestDivisionsMeetTheirTarget(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A student of int8 is computed in float32, and is counted as its file holds it: with the scales of its rows, and its vectors in float32.
+func TestTargetsOfInt8(t *testing.T) {
+	torchtest.Setup(t)
+	c, n := solvable(t, "export.dtype=int8")
+	dtypes := model.DtypesBy(n, func(*nn.Param) torch.DType { return torch.Float32 })
+	s := newSpace(c, n, dtypes)
+	assert.Equal(t, torch.Float32, (&timer{in: Input{Config: c, Teacher: n, Dtypes: dtypes}, space: s}).dtype())
+	p := s.divide(favours[0], limitOf("bytes", 200_000, s.uncut()))
+	require.NotNil(t, p)
+	student, err := s.config(p.Units).Stages.Final(n)
+	require.NoError(t, err)
+	require.NoError(t, student.Store().Init(1, torch.CPU))
+	defer student.Store().Free()
+	stored, err := model.Stored(student, c.ExportDtypes(dtypes))
+	require.NoError(t, err)
+	defer stored.Store().Free()
+	bytes := 0
+	for _, param := range stored.Store().Params() {
+		bytes += param.Bytes()
+	}
+	assert.EqualValues(t, bytes, p.Bytes)
 }
 
 // What a stage's keep says stays at least; what is favoured gets more than in the even division.
