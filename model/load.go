@@ -85,7 +85,7 @@ func fitted(c *Config, files checkpoint.Source) (*Blip2, checkpoint.Source, erro
 	if err := names.Foreign(files); err != nil {
 		return nil, nil, err
 	}
-	seen, note, err := Unwrap(files)
+	seen, note, err := Unwrap(files, c)
 	if err != nil {
 		return nil, nil, err
 	}

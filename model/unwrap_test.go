@@ -76,6 +76,37 @@ func TestWrappedNetworksAreUnwrapped(t *testing.T) {
 	}
 }
 
+// A decoder alone is known by its token embeddings, also where it was saved without the "model." before its names.
+func TestWrappedDecodersAreUnwrapped(t *testing.T) {
+	torchtest.Setup(t)
+	for _, fixture := range modeltest.Decoders {
+		want := modeltest.Family(t, fixture)
+		require.Empty(t, want.Notes())
+		short := func(n string) string { return strings.TrimPrefix(n, "model.") }
+		const put = `"model.", which they lack, is put before the tensors' names`
+		for note, to := range map[string]func(string) string{
+			`: "module." is taken off the tensors' names`:    func(n string) string { return "module." + n },
+			`: "model." is taken off the tensors' names`:     func(n string) string { return "model." + n },
+			`: "language_model." is taken off`:               func(n string) string { return "language_model." + n },
+			": _orig_mod of PyTorch's wrappers is taken out": func(n string) string { return strings.Replace(n, "model.", "model._orig_mod.", 1) },
+			": " + put: short,
+			`: "_orig_mod." is taken off the tensors' names; ` + put: func(n string) string { return "_orig_mod." + short(n) },
+			`: "module." is taken off the tensors' names; ` + put:    func(n string) string { return "module." + short(n) },
+		} {
+			got, err := model.Load(rewritten(t, fixture, func(n string) []string { return []string{to(n)} }), torch.CPU)
+			require.NoError(t, err, note)
+			defer got.Store().Free()
+			require.Len(t, got.Notes(), 1)
+			assert.Contains(t, got.Notes()[0], note)
+			for i, p := range want.Store().Params() {
+				assert.Equal(t, torch.Values[float32](p.Value), torch.Values[float32](got.Store().Params()[i].Value), p.Name)
+			}
+		}
+		_, err := model.Load(rewritten(t, fixture, func(n string) []string { return []string{"a." + n, "b." + n} }), torch.CPU)
+		assert.ErrorContains(t, err, `there are 2 networks, whose names begin with "a.", "b."`)
+	}
+}
+
 // What cannot be told for sure is refused, in a screen.
 func TestWrappedNetworksThatAreNotClear(t *testing.T) {
 	torchtest.Setup(t)
@@ -119,7 +150,7 @@ func TestUnwrapLeavesOthersAlone(t *testing.T) {
 			for _, n := range names {
 				files[n] = one
 			}
-			seen, note, err := model.Unwrap(files)
+			seen, note, err := model.Unwrap(files, nil)
 			require.NoError(t, err)
 			assert.Empty(t, note)
 			assert.Equal(t, slices.Sorted(maps.Keys(files)), seen.Names())

@@ -62,7 +62,7 @@ func (c conversion) run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	from, err := c.open(args, config != nil, out)
+	from, err := c.open(args, config, out)
 	if err != nil {
 		return err
 	}

@@ -15,11 +15,11 @@ import (
 
 // open gives the inputs as one checkpoint under our names, or theirs. Where a network is known, what wrappers put before the
 // names is taken off.
-func (c conversion) open(paths []string, known bool, out io.Writer) (*checkpoint.Merged, error) {
-	builtIn := slices.Contains(names.Known(), c.names)
+func (c conversion) open(paths []string, config *model.Config, out io.Writer) (*checkpoint.Merged, error) {
+	builtIn, known := slices.Contains(names.Known(), c.names), config != nil
 	var sources []checkpoint.Source
 	for _, p := range paths {
-		s, err := c.openOne(p, builtIn || known && c.names == "")
+		s, err := c.openOne(p, builtIn || known && c.names == "", config)
 		if err != nil {
 			return nil, errors.Join(err, checkpoint.Merge(sources...).Close())
 		}
@@ -40,7 +40,7 @@ func (c conversion) open(paths []string, known bool, out io.Writer) (*checkpoint
 			return nil, errors.Join(fmt.Errorf("names %s: %w", c.names, err), all.Close())
 		}
 		if known && !builtIn && !c.reverse { // the user's own map was for the names as they are in the files
-			if from, err = c.unwrap(from, c.names); err != nil {
+			if from, err = c.unwrap(from, config, c.names); err != nil {
 				return nil, errors.Join(err, all.Close())
 			}
 		}
@@ -57,7 +57,7 @@ func (c conversion) open(paths []string, known bool, out io.Writer) (*checkpoint
 
 // openOne opens an input. LoRA layers and quantized weights are refused whatever is asked for: renamed or left out, they would
 // leave the model as it was before.
-func (c conversion) openOne(path string, unwrap bool) (checkpoint.Source, error) {
+func (c conversion) openOne(path string, unwrap bool, config *model.Config) (checkpoint.Source, error) {
 	if err := names.Adapter(path); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (c conversion) openOne(path string, unwrap bool) (checkpoint.Source, error)
 		}
 	}
 	if err == nil && unwrap {
-		seen, err = c.unwrap(seen, path)
+		seen, err = c.unwrap(seen, config, path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -85,8 +85,8 @@ func (c conversion) openOne(path string, unwrap bool) (checkpoint.Source, error)
 }
 
 // unwrap is [model.Unwrap] with its note told.
-func (c conversion) unwrap(s checkpoint.Source, where string) (checkpoint.Source, error) {
-	seen, note, err := model.Unwrap(s)
+func (c conversion) unwrap(s checkpoint.Source, config *model.Config, where string) (checkpoint.Source, error) {
+	seen, note, err := model.Unwrap(s, config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -53,6 +54,38 @@ func TestConvertThroughAllFormats(t *testing.T) {
 		m, err := model.Load(f, torch.CPU)
 		require.NoError(t, err)
 		m.Store().Free()
+	}
+}
+
+// An OPT that was published without the "model." before its names is read alone, and as LAVIS's language model.
+func TestConvertDecodersWithoutModel(t *testing.T) {
+	torchtest.Setup(t)
+	for _, c := range []struct {
+		fixture, shorten string
+		before, after    []string
+	}{
+		{"decoder_opt", "model.", nil, nil},
+		{"blip2_opt", "opt_model.model.", []string{"-names", "lavis-opt", "-reverse"}, []string{"-names", "lavis-opt"}},
+	} {
+		folder, to := modeltest.Folder(c.fixture), t.TempDir()
+		theirs, back := filepath.Join(to, checkpoint.SingleFile), filepath.Join(to, "back")
+		status, _, faults := call(append(append([]string{"convert", "-out", theirs}, c.before...), folder)...)
+		require.Zero(t, status, faults)
+		changed(t, to, func(n string) []string { return []string{strings.TrimPrefix(n, c.shorten)} }, nil)
+		status, _, faults = call(append(append([]string{"convert", "-out", back, "-config", filepath.Join(folder, "config.json")}, c.after...), theirs)...)
+		require.Zero(t, status, faults)
+		was, err := checkpoint.OpenFolder(folder)
+		require.NoError(t, err)
+		defer was.Close()
+		is, err := checkpoint.OpenFolder(back)
+		require.NoError(t, err)
+		defer is.Close()
+		require.Equal(t, was.Names(), is.Names())
+		for _, n := range was.Names() {
+			if !strings.HasSuffix(n, "qkv.bias") { // LAVIS has no place for the bias of keys
+				assert.Equal(t, was.Bytes(n), is.Bytes(n), n)
+			}
+		}
 	}
 }
 

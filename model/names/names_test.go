@@ -82,6 +82,22 @@ func TestParts(t *testing.T) {
 	})
 }
 
+// Some OPTs were published without the "model." before their names; of T5 the decoder stands there by itself.
+func TestDecodersOfLanguageModels(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		for name, want := range map[string]string{
+			"lavis-opt": "language_model.model.decoder.embed_tokens.weight", "lavis-t5": "language_model.decoder.embed_tokens.weight",
+			"lavis-instruct-t5": "language_model.decoder.embed_tokens.weight",
+		} {
+			m, err := names.Open(name)
+			require.NoError(t, err)
+			seen, err := m.Over(checkpoint.Tensors{"decoder.embed_tokens.weight": torch.Zeros([]int{2}, torch.Float32, torch.CPU)})
+			require.NoError(t, err)
+			assert.Equal(t, []string{want}, seen.Names(), name)
+		}
+	})
+}
+
 func TestOpen(t *testing.T) {
 	for _, name := range names.Known() {
 		_, err := names.Open(name)
