@@ -28,9 +28,9 @@ type HiddenRows struct{ Pictures, Prefixes, Scored int }
 // by the names of the student's axes, where some are gone.
 func NewHidden(form string, student, teacher model.Network, kept map[string][]int, on torch.Device) (*Hidden, error) {
 	h := &Hidden{kept: map[string][]int{}}
-	was, is := map[string]int{}, map[string]int{} // widths
+	was, is := map[string]int{}, map[string]int{} // widths of the states
 	for _, a := range student.Store().Axes() {
-		if a.Kind != nn.Hidden && a.Kind != nn.Queries {
+		if a.Kind != nn.Hidden && a.Kind != nn.Embeddings && a.Kind != nn.Queries {
 			continue
 		}
 		first, units := teacher.Store().Axis(a.Name).Units(), kept[a.Name]
@@ -39,7 +39,7 @@ func NewHidden(form string, student, teacher model.Network, kept map[string][]in
 		}
 		if a.Kind == nn.Queries {
 			h.queries = units
-		} else {
+		} else { // OPT's embeddings of another width are declared behind its hidden width: the states have theirs
 			h.kept[a.Tower], was[a.Tower], is[a.Tower] = units, first, a.Units()
 		}
 	}

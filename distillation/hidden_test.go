@@ -70,6 +70,34 @@ func TestHiddenLossEqualsPyTorch(t *testing.T) {
 	}
 }
 
+// A language model whose embeddings have a width of their own hands that on, which no cut changes: where its hidden width is cut, the loss
+// is 0 between equal states in either form, and a third of (3 − 1)² where one of the three parts is three times the teacher's.
+func TestHiddenLossOfEmbeddingsOfTheirOwnWidth(t *testing.T) {
+	torchtest.Setup(t)
+	teacher := modeltest.Family(t, "blip2_opt_wide") // 40 wide, embeddings 28
+	axis, kept := teacher.Store().Axis("language_model.hidden"), []int{3, 0, 7, 9}
+	student, err := teacher.Rebuild(teacher.Store().Cut(map[*nn.Axis][]int{axis: kept}).Structure)
+	require.NoError(t, err)
+	for _, form := range []string{"projection", "kept"} {
+		h, err := distillation.NewHidden(form, student, teacher, map[string][]int{axis.Name: kept}, torch.CPU)
+		require.NoError(t, err)
+		require.NoError(t, torch.Run(func(*torch.Scope) error {
+			b, err := modeltest.Ask(teacher)()
+			if err != nil {
+				return err
+			}
+			states := teacher.States(b)
+			whole := distillation.HiddenRows{Pictures: states.Vision.Size(0), Prefixes: states.Prefix.Size(0), Scored: states.Hidden.Size(0)}
+			assert.Zero(t, h.OfPiece(states, states, whole).Item(), form)
+			off := states
+			off.Hidden = off.Hidden.MulScalar(3)
+			assert.InDelta(t, 4./3, h.OfPiece(off, states, whole).Item(), 1e-6, form)
+			return nil
+		}))
+		h.Free()
+	}
+}
+
 // A student whose dimensions are not known to be the teacher's is refused, and so is an unknown form.
 func TestHiddenLossOfUnknownDimensions(t *testing.T) {
 	torchtest.Setup(t)
