@@ -27,7 +27,7 @@ const (
 	visionShrink  = 6  // the heads' inputs are divided by these: thousands of unit inputs make Adam's first
 	qformerShrink = 3  // steps far too long
 	pretrainGain  = 3  // weight of the heads' losses while the language model rests
-	pretrainEnd   = .7 // share of the steps after which the heads have faded out
+	pretrainEnd   = .7 // share of the steps after which the heads have faded out, if the language model no longer rests
 
 	// A head has an output for each token of a vocabulary up to this size. Of a larger one, which comes with tokenizer files, it
 	// has those of answers alone.
@@ -133,7 +133,8 @@ func (p *pretraining) loss(step, rest, steps int, b, whole *data.Batch, cast fun
 		return nil, err
 	}
 	at, asked, words := p.slots(b.Index)
-	fading := len(at) > 0 && float64(step) < pretrainEnd*float64(steps)
+	end := max(float64(rest), pretrainEnd*float64(steps)) // before rest only the heads give a loss
+	fading := len(at) > 0 && float64(step) < end
 	resting := step < rest
 	if resting && !fading {
 		return nil, nil
@@ -157,7 +158,7 @@ func (p *pretraining) loss(step, rest, steps int, b, whole *data.Batch, cast fun
 	if fading {
 		weight := float64(pretrainGain)
 		if !resting {
-			weight = 1 - float64(step)/(pretrainEnd*float64(steps))
+			weight = 1 - float64(step)/end
 		}
 		all, _, _ := p.slots(whole.Index)
 		weight *= float64(len(at)) / float64(len(all))

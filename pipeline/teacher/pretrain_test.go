@@ -170,4 +170,18 @@ func piecesOfPretraining(t *testing.T, kind, language string) {
 			require.InDeltaSlice(t, grads[i], ofPieces[i], 1e-9, "step %d: %s", step, param.Name)
 		}
 	}
+	require.NoError(t, torch.Run(func(*torch.Scope) error { // the heads do not fade before the language model stops resting
+		b, whole, err := feed.Piece(0, 0, 1)
+		require.NoError(t, err)
+		of := func(step int) *torch.Tensor {
+			loss, err := p.loss(step, 90, 100, b, whole, func(f func()) { f() })
+			require.NoError(t, err)
+			require.NotNil(t, loss, "step %d", step)
+			return loss
+		}
+		for _, step := range []int{70, 89} {
+			assert.Equal(t, of(0).Item(), of(step).Item(), "step %d", step)
+		}
+		return nil
+	}))
 }
