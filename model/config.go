@@ -40,7 +40,7 @@ type Config struct {
 	raw    map[string]any // as it was read
 	parsed map[string]any // what this program made of it: keys that have not changed are written as they were read
 
-	generation []byte // generation_config.json, for other programs
+	generation []byte // generation_config.json, for other programs and for the ends of a decoder alone
 }
 
 // VisionConfig describes the visual encoder, a pre-norm ViT.

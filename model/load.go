@@ -120,8 +120,12 @@ func LoadConfig(folder string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %s: %w", path, err)
 	}
-	if c.generation, err = textfile.Read(filepath.Join(folder, generationName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	path = filepath.Join(folder, generationName)
+	if c.generation, err = textfile.Read(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("model: %w", err)
+	}
+	if _, err := c.generationEnds(); err != nil {
+		return nil, fmt.Errorf("model: %s: %w", path, err)
 	}
 	return c, nil
 }

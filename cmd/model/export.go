@@ -57,7 +57,7 @@ func exportTo(flags *flag.FlagSet, folder, file string, alone bool) error {
 	if err != nil {
 		return err
 	}
-	ends := c.Text.Ends
+	ends := c.Ends()
 	words, err := prompt.Load(folder, c, "")
 	if err == nil {
 		ends = words.Ends()

@@ -76,7 +76,7 @@ func computed(flags *flag.FlagSet, folder, file, on string, tokens int, use func
 
 // continued are the ids that transformers' generate returns: the prompt, or T5's start token, and the new tokens.
 func continued(m *model.Blip2, in model.Inputs, tokens int) (*torch.Tensor, error) {
-	answers, err := m.Continue(in, model.GenerateOptions{MaxTokens: tokens, MinTokens: tokens, Ends: m.Config().Text.Ends})
+	answers, err := m.Continue(in, model.GenerateOptions{MaxTokens: tokens, MinTokens: tokens, Ends: m.Config().Ends()})
 	if err != nil {
 		return nil, err
 	}

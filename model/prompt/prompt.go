@@ -45,9 +45,9 @@ func Load(folder string, c *model.Config, template string) (v Words, err error) 
 		return v, err
 	}
 	if s, ok := answers.(*tokenizer.Subword); ok { // a word list has an end of its own, whatever the config's default is
-		eos := c.Text.EOS
-		if own := answers.EOS(); slices.Contains(c.Text.Ends, own) { // of several, the tokenizer's own is what its answers are trained to end with
-			eos = own
+		eos, ends := answers.EOS(), c.Ends()
+		if len(ends) > 0 && !slices.Contains(ends, eos) { // of several, the tokenizer's own is what its answers are trained to end with
+			eos = ends[0]
 		}
 		s.SetSpecial(eos, c.Text.Pad)
 	}
@@ -71,8 +71,8 @@ func Load(folder string, c *model.Config, template string) (v Words, err error) 
 // New are the words of a network with one vocabulary for all that it reads and says, as networks made for a trial have.
 func New(answers tokenizer.Tokenizer, c *model.Config) Words {
 	v := Words{Answers: answers, Template: c.Prompt, EncoderDecoder: c.Text.EncoderDecoder(), image: c.ImageToken}
-	if _, list := answers.(*tokenizer.WordLevel); !list || slices.Contains(c.Text.Ends, answers.EOS()) {
-		v.ends = c.Text.Ends
+	if _, list := answers.(*tokenizer.WordLevel); !list || slices.Contains(c.Ends(), answers.EOS()) {
+		v.ends = c.Ends()
 	}
 	if c.Instruct() {
 		v.Instruction = answers

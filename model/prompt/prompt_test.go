@@ -142,6 +142,23 @@ func TestTokenizerChoosesAmongEnds(t *testing.T) {
 	}
 }
 
+// The ends of a decoder alone are those of its generation_config.json, as with transformers.
+func TestEndsOfADecoder(t *testing.T) {
+	for _, c := range []struct {
+		generation string
+		ends       []int
+	}{{`{"eos_token_id": 3}`, []int{3}}, {`{"eos_token_id": [5, 3]}`, []int{3, 5}}, {`{"eos_token_id": 6}`, []int{6}}, {`{}`, []int{1}}} {
+		folder := write(t, map[string]string{"tokenizer.json": pieces("a", "b", "c"), "tokenizer_config.json": `{"eos_token": "[SEP]"}`,
+			"config.json": `{"model_type": "llama", "eos_token_id": 1}`, "generation_config.json": c.generation})
+		config, err := model.LoadConfig(folder)
+		require.NoError(t, err)
+		v, err := prompt.Load(folder, config, "")
+		require.NoError(t, err)
+		assert.Equal(t, c.ends, v.Ends(), c.generation)
+		assert.Equal(t, c.ends[0], v.Answers.EOS(), "answers are learnt with it, and read up to it")
+	}
+}
+
 func TestSaveThenLoad(t *testing.T) {
 	files := map[string]string{"tokenizer.json": pieces("what", "red"), "qformer_tokenizer/tokenizer.json": pieces("x", "what")}
 	for _, kind := range []string{"blip-2", "instructblip"} {
