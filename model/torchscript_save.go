@@ -49,7 +49,7 @@ func (m *Blip2) SaveTorchScript(file string, pre Preprocessor, ends []int) error
 		return fmt.Errorf("model: %s: the preprocessor cuts out the middle of pictures (do_center_crop), for which %s has no key; set do_center_crop to false, with size as height and width", file, TorchScriptAbout)
 	}
 	about := torchScriptAbout{
-		Version: 1, ModelType: c.ModelType, Language: c.Text.ModelType, DType: m.projection.W.T().DType().String(),
+		Version: 1, ModelType: c.ModelType, Language: c.Text.ModelType, DType: m.language.firstWeight().DType().String(),
 		ImageSize: pre.Size, Rescale: pre.Rescale, Mean: pre.Mean, Std: pre.Std,
 		Queries: m.qformer.queries.Units(), EOS: append(ends, -1)[0], Ends: append([]int{}, ends...), Prompt: c.Prompt, Pad: c.Text.Pad,
 		Methods: map[string]string{
