@@ -31,8 +31,10 @@ func TestPicturesWithoutAnswers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, notes, "10 training questions without an answer take the teacher's, and count for KL alone")
 	scored := append(kl, "stage.blocks.criterion=gradient", "stage.blocks.loss=distillation")
-	assert.Equal(t, `stage.blocks.distil.kl is 0, and a picture has no answers: train/metadata.jsonl:1; its loss = "distillation" has no gradient there; `+
+	assert.Equal(t, `stage.blocks.distil.kl is 0, and a picture has no answers: train/metadata.jsonl:1; its loss = "distillation", or a candidate's, has no gradient there; `+
 		`set distil.kl above 0, or loss = "cross-entropy"`, faultOf(t, root, loaded(teacher), scored...))
+	tried := append(kl, "stage.blocks.criterion=gradient", "stage.blocks.loss=cross-entropy", `stage.blocks.candidates=["taylor/distillation"]`)
+	assert.Contains(t, faultOf(t, root, loaded(teacher), tried...), "or a candidate's, has no gradient there")
 
 	for i := range splits["train"] {
 		splits["train"][i].answer = nil

@@ -157,3 +157,25 @@ func TestStagesCutTokens(t *testing.T) {
 		})
 	}
 }
+
+// Each candidate of a stage that cuts the vocabulary too learns and answers in the ids that it has, also behind one that is not tried.
+func TestCandidatesOfAStageThatCutsTokens(t *testing.T) {
+	torchtest.Setup(t)
+	teacher, _ := hubTeacher(t, "blip-2", "opt")
+	text := runtest.Tiny[:strings.Index(runtest.Tiny, "[teacher.train]")] + fmt.Sprintf("[teacher]\ncheckpoint = %q\n", teacher) +
+		tokenStages[:strings.LastIndex(tokenStages, "[[stage]]")] + runtest.Tiny[strings.Index(runtest.Tiny, "[eval]"):]
+	cfg, err := config.Parse("tokens.toml", text, "output="+filepath.Join(t.TempDir(), "run"), "eval.max_answer_tokens=12", "data.train=24", "data.validation=6", "data.test=4", "data.ood=4",
+		"importance.pictures=8", `stage.blocks.keep={ vision = 1, vocabulary = "used" }`, `stage.blocks.candidates=["magnitude", "last", "cosine"]`, "stage.blocks.candidate_steps=1",
+		"stage.blocks.distil.steps=12")
+	require.NoError(t, err)
+	r, err := Run(context.Background(), cfg, Options{})
+	require.NoError(t, err)
+	tried := 0
+	for _, c := range r.Stages[0].Candidates {
+		if c.SameAs == "" {
+			tried++
+		}
+	}
+	assert.Greater(t, tried, 1)
+	assert.NotEmpty(t, r.Stages[0].Candidates[3].SameAs, "the last one cuts as another, or this test shows nothing: choose another order")
+}

@@ -58,15 +58,26 @@ func latency(ctx context.Context, n model.Network, in speedInput) (report.Latenc
 	torch.SetNumThreads(1)
 	c := in.Questions
 	pixels := make([]uint8, 3*c.Pre.Size*c.Pre.Size)
-	return Alone(ctx, Rounds{Warmup: in.Warmup, Runs: in.Runs, Span: LatencySpan}, func(i int) (time.Duration, error) {
-		p := i % c.Split.Len()
-		questions := c.Split.Questions(p)
-		q := questions[(i/c.Split.Len()+i)%len(questions)]
+	asked := func(i int) (picture, question int) {
+		picture = i % c.Split.Len()
+		return picture, (i/c.Split.Len() + i) % len(c.Split.Questions(picture))
+	}
+	rounds := Rounds{Warmup: in.Warmup, Runs: in.Runs, Span: LatencySpan}
+	lengths := map[int]bool{}
+	for i := range in.Runs { // the first question of a length has its program recorded
+		p, q := asked(in.Warmup + i)
+		if n := len(c.Asked.Questions[p][q].Prompt); !lengths[n] {
+			lengths[n] = true
+			rounds.First = append(rounds.First, in.Warmup+i)
+		}
+	}
+	return Alone(ctx, rounds, func(i int) (time.Duration, error) {
+		p, q := asked(i)
 		if err := c.Split.Pixels(p, pixels); err != nil {
 			return 0, err
 		}
 		start := time.Now()
-		_, err := c.Answer(n, pixels, q.Text, in.MaxTokens)
+		_, err := c.Answer(n, pixels, c.Split.Questions(p)[q].Text, in.MaxTokens)
 		return time.Since(start), err
 	})
 }
@@ -74,6 +85,7 @@ func latency(ctx context.Context, n model.Network, in speedInput) (report.Latenc
 // Rounds is how answers are timed: some that do not count, then the same ones in each round.
 type Rounds struct {
 	Warmup int
+	First  []int         // of the round's, asked once more before it
 	Runs   int           // answers of a round
 	Span   time.Duration // no round begins after it but the first
 	Pause  time.Duration // before each round but the first; the span does not count it
@@ -98,6 +110,11 @@ func Alone(ctx context.Context, r Rounds, answer func(i int) (time.Duration, err
 		return err
 	}
 	for i := range r.Warmup {
+		if err := ask(i); err != nil {
+			return least, err
+		}
+	}
+	for _, i := range r.First {
 		if err := ask(i); err != nil {
 			return least, err
 		}

@@ -25,13 +25,16 @@ func (in Input) checkAnswered() error {
 	}
 	var faults []error
 	for i, s := range in.Config.Stages {
-		scored := s.Loss == "distillation" && slices.Contains(config.ScoredByGradient, s.Criterion) // on fixed pictures, none of which can be passed over
+		tried, _ := s.Tried()
+		scored := slices.ContainsFunc(tried, func(c config.Candidate) bool { // on fixed pictures, none of which can be passed over
+			return c.Loss == "distillation" && slices.Contains(config.ScoredByGradient, c.Criterion)
+		})
 		switch {
 		case s.Distil.KL > 0 || without < 0:
 		case !any && (s.Distil.Steps > 0 || scored):
 			faults = append(faults, fmt.Errorf("%s.distil.kl is 0, and no training question has an answer: only KL learns from the teacher's; set it above 0", in.Config.Stages.Key(i)))
 		case scored:
-			faults = append(faults, fmt.Errorf(`%s.distil.kl is 0, and a picture has no answers: %s; its loss = "distillation" has no gradient there; `+
+			faults = append(faults, fmt.Errorf(`%s.distil.kl is 0, and a picture has no answers: %s; its loss = "distillation", or a candidate's, has no gradient there; `+
 				`set distil.kl above 0, or loss = "cross-entropy"`, in.Config.Stages.Key(i), c.Split.Place(without, 0)))
 		}
 	}

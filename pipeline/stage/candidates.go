@@ -139,6 +139,9 @@ func (t *tournament) train(ctx context.Context, k *candidate, round, steps int) 
 		k.report.AccuracyShort = k.report.AccuracyCut
 		return nil
 	}
+	if err := readAs(t.one, k.student.Declared(), false); err != nil { // another candidate came between
+		return err
+	}
 	in := distilInputOf(t.one, k.student, steps, finalBetweenCuts, random.Stream(t.Config.Seed, "candidates", t.index, round))
 	next, err := t.one.train(ctx, t.chain, t.at(fmt.Sprintf("distil round %d", round+1), k.report.Name), in)
 	if err != nil {

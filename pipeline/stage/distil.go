@@ -227,7 +227,8 @@ func OutputForm(cfg *config.Config) (form distillation.OutputForm) {
 		return form
 	}
 	for _, s := range cfg.Stages {
-		if s.Distil.Steps > 0 || s.Loss == "distillation" {
+		tried, _ := s.Tried()
+		if s.Distil.Steps > 0 || slices.ContainsFunc(tried, func(c config.Candidate) bool { return c.Loss == "distillation" }) {
 			form.Temperatures = append(form.Temperatures, s.Distil.Temperature)
 		}
 	}
