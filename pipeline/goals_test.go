@@ -140,7 +140,7 @@ func TestPlanOnly(t *testing.T) {
 	assert.ErrorContains(t, err, "cannot be met: the smallest student")
 }
 
-// What the solver does not choose goes with it: the networks that are timed have their heads' size, and the teacher's vocabulary.
+// What the solver does not choose goes with it: the networks that are timed have their heads' size and their vocabulary.
 func TestPlanWithOtherCuts(t *testing.T) {
 	torchtest.Setup(t)
 	cfg := aimed(t, filepath.Join(t.TempDir(), "run"), "[target]\nratio = 3\ndivisions = 1\n", "stage.hidden.keep.vocabulary=8", "stage.inner.keep.vision.head_size=4")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"espalier/model"
@@ -68,12 +69,20 @@ func profile(ctx context.Context, w *chain.Work, in profileInput) ([]float64, er
 	return out, nil
 }
 
+// latency measures a network whose vocabulary may be cut. The questions are in the teacher's ids, and others stand for those that
+// it lacks: only their number matters.
 func latency(ctx context.Context, n model.Network, in profileInput) (float64, error) {
 	c := in.Questions
+	words := config.AxesOf([]nn.Kind{nn.Vocabulary}, n)[0].Units()
+	n.Config().Text.Start %= words
 	pixels := make([]uint8, 3*c.Pre.Size*c.Pre.Size)
 	answer := func(i int) (time.Duration, error) {
 		p := i % c.Split.Len()
 		question := c.Asked.Questions[p][i%len(c.Asked.Questions[p])]
+		question.Prompt = slices.Clone(question.Prompt)
+		for k := range question.Prompt {
+			question.Prompt[k] %= words
+		}
 		if err := c.Split.Pixels(p, pixels); err != nil {
 			return 0, err
 		}
@@ -188,13 +197,9 @@ func (s *space) sampled(n int, most float64) (points []*Point) {
 	return points
 }
 
-// structure is the sizes of a division's student, but for its vocabulary: it is timed with questions in the teacher's ids.
+// structure is the sizes of a division's student.
 func (s *space) structure(p *Point) (nn.Structure, error) {
-	c := s.config(p.Units)
-	for i := range c.Stages {
-		c.Stages[i].Keep.Vocabulary = config.VocabularyKeep{}
-	}
-	n, err := c.Stages.Final(s.teacher)
+	n, err := s.config(p.Units).Stages.Final(s.teacher)
 	if err != nil {
 		return nn.Structure{}, err
 	}

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"testing"
@@ -9,7 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/model/prompt"
 	"espalier/pipeline/config"
+	"espalier/pipeline/corpus"
+	"espalier/pipeline/datatest"
 	"espalier/torch"
 	"espalier/torch/nn"
 	"espalier/torch/torchtest"
@@ -175,6 +179,46 @@ func TestTargetsCountCutTokens(t *testing.T) {
 	s := newSpace(c, n, model.DtypesBy(n, func(*nn.Param) torch.DType { return torch.Float32 }))
 	assert.Equal(t, int64(n.Store().Count()), s.uncut().Parameters)
 	assert.Less(t, s.at(s.whole()).Parameters, s.uncut().Parameters)
+}
+
+// What is timed is what is counted: a network with the tokens that stay.
+func TestCutTokensAreTimed(t *testing.T) {
+	c, n := solvable(t)
+	c.Stages[0].Keep.Vocabulary = config.VocabularyKeep{Most: config.Keep{Units: 9}}
+	s := newSpace(c, n, model.DtypesBy(n, func(*nn.Param) torch.DType { return torch.Float32 }))
+	for _, units := range [][]int{s.whole(), s.least()} {
+		sizes, err := s.structure(s.at(units))
+		require.NoError(t, err)
+		timed, err := n.Rebuild(sizes)
+		require.NoError(t, err)
+		assert.EqualValues(t, s.at(units).Parameters, timed.Store().Count())
+	}
+}
+
+// A network answers questions in ids that it has lost, its decoder's first one too; they stay what they are for others.
+func TestLatencyOfCutTokens(t *testing.T) {
+	torchtest.Setup(t)
+	c, err := model.ParseConfig([]byte(`{"model_type": "blip-2", "num_query_tokens": 2,
+		"vision_config": {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 8, "patch_size": 4},
+		"qformer_config": {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "encoder_hidden_size": 16},
+		"text_config": {"model_type": "t5", "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 1, "num_heads": 2, "vocab_size": 64, "decoder_start_token_id": 40}}`))
+	require.NoError(t, err)
+	teacher, err := model.New(c)
+	require.NoError(t, err)
+	tokens := config.AxesOf([]nn.Kind{nn.Vocabulary}, teacher)[0]
+	n, err := teacher.Rebuild(teacher.Store().Cut(map[*nn.Axis][]int{tokens: {0, 1, 2, 3, 4, 5, 6, 7, 40}}).Structure)
+	require.NoError(t, err)
+	require.NoError(t, n.Store().Init(1, torch.CPU))
+	defer n.Store().Free()
+	set := datatest.Black(t, datatest.Row{Picture: "1.png", Question: "q", Answer: "a"})
+	asked, err := corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, Pre: model.AdsPreprocessor(8), On: torch.CPU})
+	require.NoError(t, err)
+	asked.Asked.Questions[0][0].Prompt = []int{60, 3, 9}
+	ms, err := latency(context.Background(), n, profileInput{Questions: asked, MaxTokens: 2})
+	require.NoError(t, err)
+	assert.Positive(t, ms)
+	assert.Equal(t, []int{60, 3, 9}, asked.Asked.Questions[0][0].Prompt)
+	assert.Equal(t, 40, teacher.Config().Text.Start)
 }
 
 // The clock finds the rates that latencies were made of. Where one of them says nothing it is not 0: a tower without a price would stay whole.
