@@ -184,7 +184,7 @@ func TestTargetsCountCutTokens(t *testing.T) {
 // What is timed is what is counted: a network with the tokens that stay.
 func TestCutTokensAreTimed(t *testing.T) {
 	c, n := solvable(t)
-	c.Stages[0].Keep.Vocabulary = config.VocabularyKeep{Most: config.Keep{Units: 9}}
+	c.Stages[0].Keep.Vocabulary = config.VocabularyKeep{Most: config.Keep{Units: 2}}
 	s := newSpace(c, n, model.DtypesBy(n, func(*nn.Param) torch.DType { return torch.Float32 }))
 	for _, units := range [][]int{s.whole(), s.least()} {
 		sizes, err := s.structure(s.at(units))
