@@ -62,16 +62,11 @@ func latency(ctx context.Context, n model.Network, in speedInput) (report.Latenc
 		picture = i % c.Split.Len()
 		return picture, (i/c.Split.Len() + i) % len(c.Split.Questions(picture))
 	}
-	rounds := Rounds{Warmup: in.Warmup, Runs: in.Runs, Span: LatencySpan}
-	lengths := map[int]bool{}
-	for i := range in.Runs { // the first question of a length has its program recorded
-		p, q := asked(in.Warmup + i)
-		if n := len(c.Asked.Questions[p][q].Prompt); !lengths[n] {
-			lengths[n] = true
-			rounds.First = append(rounds.First, in.Warmup+i)
-		}
-	}
-	return Alone(ctx, rounds, func(i int) (time.Duration, error) {
+	first := FirstOf(in.Warmup, in.Runs, func(i int) int {
+		p, q := asked(i)
+		return len(c.Asked.Questions[p][q].Prompt)
+	})
+	return Alone(ctx, Rounds{Warmup: in.Warmup, First: first, Runs: in.Runs, Span: LatencySpan}, func(i int) (time.Duration, error) {
 		p, q := asked(i)
 		if err := c.Split.Pixels(p, pixels); err != nil {
 			return 0, err
@@ -140,6 +135,19 @@ func Alone(ctx context.Context, r Rounds, answer func(i int) (time.Duration, err
 		spent += time.Since(begun)
 	}
 	return least, nil
+}
+
+// FirstOf are the answers of a round, so many from one on, that are the first of their kind. Their networks' programs are recorded when they are
+// asked, which is no answer's time.
+func FirstOf[K comparable](from, count int, kind func(i int) K) (first []int) {
+	seen := map[K]bool{}
+	for i := from; i < from+count; i++ {
+		if k := kind(i); !seen[k] {
+			seen[k] = true
+			first = append(first, i)
+		}
+	}
+	return first
 }
 
 // percentile is the smallest value that at least the given share of values do not exceed.

@@ -76,19 +76,22 @@ func latency(ctx context.Context, n model.Network, in profileInput) (float64, er
 	words := config.AxesOf([]nn.Kind{nn.Vocabulary}, n)[0].Units()
 	n.Config().Text.Start %= words
 	pixels := make([]uint8, 3*c.Pre.Size*c.Pre.Size)
+	asked := func(i int) (picture int, q model.Question, tokens int) {
+		picture = i % c.Split.Len()
+		q = c.Asked.Questions[picture][i%len(c.Asked.Questions[picture])]
+		if tokens = min(len(q.Answer), in.MaxTokens); tokens == 0 {
+			tokens = in.MaxTokens
+		}
+		return picture, q, tokens
+	}
 	answer := func(i int) (time.Duration, error) {
-		p := i % c.Split.Len()
-		question := c.Asked.Questions[p][i%len(c.Asked.Questions[p])]
+		p, question, tokens := asked(i)
 		question.Prompt = slices.Clone(question.Prompt)
 		for k := range question.Prompt {
 			question.Prompt[k] %= words
 		}
 		if err := c.Split.Pixels(p, pixels); err != nil {
 			return 0, err
-		}
-		tokens := min(len(question.Answer), in.MaxTokens)
-		if tokens == 0 {
-			tokens = in.MaxTokens
 		}
 		start := time.Now()
 		err := torch.Run(func(*torch.Scope) error {
@@ -97,12 +100,18 @@ func latency(ctx context.Context, n model.Network, in profileInput) (float64, er
 		})
 		return time.Since(start), err
 	}
-	once, err := measure.Alone(ctx, measure.Rounds{Warmup: 2, Runs: 1}, answer) // the first ones allocate
+	first := func(from, runs int) []int {
+		return measure.FirstOf(from, runs, func(i int) [2]int {
+			_, q, tokens := asked(i)
+			return [2]int{len(q.Prompt), tokens}
+		})
+	}
+	once, err := measure.Alone(ctx, measure.Rounds{Warmup: 2, First: first(2, 1), Runs: 1}, answer) // the first ones allocate
 	if err != nil {
 		return 0, err
 	}
 	runs := max(fewestProfiled, int(in.Span.Seconds()*1e3/once.P50/measure.MostRounds))
-	least, err := measure.Alone(ctx, measure.Rounds{Runs: runs, Span: in.Span, Pause: in.Pause}, answer)
+	least, err := measure.Alone(ctx, measure.Rounds{First: first(0, runs), Runs: runs, Span: in.Span, Pause: in.Pause}, answer)
 	return least.P50, err
 }
 
