@@ -225,7 +225,7 @@ func (s *space) count(left map[*nn.Axis]int) *Point {
 	for _, param := range s.params {
 		count := int64(param.CountWith(left))
 		p.Parameters += count
-		p.Bytes += s.bytes(param, count, left)
+		p.Bytes += bytesOf(param, s.stored[param], count, left)
 		p.parts[param.Part] += float64(count)
 	}
 	p.LanguageBlocks, p.queries = int64(p.parts["language_blocks"]), 1
@@ -240,9 +240,8 @@ func (s *space) count(left map[*nn.Axis]int) *Point {
 	return p
 }
 
-// bytes is the size in the student's checkpoint of a parameter that has so many elements with so many units of each axis.
-func (s *space) bytes(p *nn.Param, count int64, left map[*nn.Axis]int) int64 {
-	dtype := s.stored[p]
+// bytesOf is the size in the student's checkpoint of a parameter that has so many elements with so many units of each axis.
+func bytesOf(p *nn.Param, dtype torch.DType, count int64, left map[*nn.Axis]int) int64 {
 	if dtype != torch.Int8 || count == 0 {
 		return count * int64(dtype.Size())
 	}
