@@ -56,8 +56,10 @@ func (f fields) row(needAnswers bool) (r Row, picture string, err error) {
 	if err == nil && len(r.Answers) == 0 && needAnswers {
 		bad.add(errors.New(`no "answer"; add one, or remove the row: only training rows may do without`))
 	}
-	for _, text := range append([]*string{&r.Question}, pointers(r.Answers)...) {
-		*text = strings.ReplaceAll(*text, "\r\n", "\n") // as in CSV cells
+	ends := strings.NewReplacer("\r\n", "\n") // as in CSV cells
+	r.Question = ends.Replace(r.Question)
+	for i, a := range r.Answers {
+		r.Answers[i] = ends.Replace(a)
 	}
 	bad.add(r.check())
 	return r, picture, bad.err()
@@ -193,13 +195,6 @@ func listed(key string, raw json.RawMessage) (json.RawMessage, error) {
 		return json.RawMessage(strings.TrimSpace(text)), nil
 	}
 	return raw, nil
-}
-
-func pointers(texts []string) (out []*string) {
-	for i := range texts {
-		out = append(out, &texts[i])
-	}
-	return out
 }
 
 // check refuses what would mean something else further on.

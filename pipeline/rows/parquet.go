@@ -53,7 +53,8 @@ func readParquet(r *reader) {
 		r.broken(r.path, "no column %q among %s; add it", "question", strings.Join(slices.Sorted(maps.Keys(named)), ", "))
 		return
 	}
-	if err := caught(func() error { return r.seekColumns(t, unknown) }); err != nil {
+	pictured := t.picture != nil || named.says(pictureKeys[0])
+	if err := caught(func() error { return r.seekColumns(t, unknown, pictured) }); err != nil {
 		r.broken(r.path, "cannot be read (%v)", err)
 		return
 	}
@@ -144,14 +145,14 @@ func isText(c *parquet.Column) bool {
 	return c.Leaf() && c.Type().Kind() == parquet.ByteArray && c.Type().String() == parquet.String().Type().String()
 }
 
-// seekColumns looks for pictures and answers in columns of other names, which are not read.
-func (r *reader) seekColumns(t *parquetFile, unknown []string) error {
+// seekColumns looks for answers, and for pictures where the file has none, in columns of other names, which are not read.
+func (r *reader) seekColumns(t *parquetFile, unknown []string, pictured bool) error {
 	for _, name := range unknown {
 		c := t.Root().Column(name)
 		if c.Leaf() {
 			r.seekAnswer(r.path, fields{name: json.RawMessage("null")})
 		}
-		if t.picture != nil || r.likePicture != "" {
+		if pictured || r.likePicture != "" {
 			continue
 		}
 		bytes := c
