@@ -67,11 +67,8 @@ func command(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("model "+args[0], flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	run := v.setup(flags)
-	if err := flags.Parse(args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if status, ended := shell.Parse(flags, args[1:]); ended {
+		return status
 	}
 	err := run(flags.Args(), stdout)
 	if err == nil {
