@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/ebitengine/purego"
+	"espalier/pipeline/process"
 )
 
 // NVML, the library of NVIDIA's driver, counts a GPU's millijoules (Volta and later). purego opens it at run time. NVIDIA's go-nvml leaves
@@ -26,18 +26,11 @@ type nvml struct {
 var openNVML = sync.OnceValues(func() (*nvml, error) { return loadNVML(nvmlLibrary) })
 
 func loadNVML(path string) (*nvml, error) {
-	library, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	n := &nvml{}
+	err := process.Bind(path, map[string]any{"nvmlInit_v2": &n.Init, "nvmlDeviceGetHandleByIndex_v2": &n.ByIndex,
+		"nvmlDeviceGetHandleByUUID": &n.ByUUID, "nvmlDeviceGetName": &n.Name, "nvmlDeviceGetTotalEnergyConsumption": &n.TotalEnergy})
 	if err != nil {
 		return nil, err
-	}
-	n := &nvml{}
-	for name, function := range map[string]any{"nvmlInit_v2": &n.Init, "nvmlDeviceGetHandleByIndex_v2": &n.ByIndex,
-		"nvmlDeviceGetHandleByUUID": &n.ByUUID, "nvmlDeviceGetName": &n.Name, "nvmlDeviceGetTotalEnergyConsumption": &n.TotalEnergy} {
-		symbol, err := purego.Dlsym(library, name)
-		if err != nil {
-			return nil, err
-		}
-		purego.RegisterFunc(function, symbol)
 	}
 	if status := n.Init(); status != 0 {
 		return nil, fmt.Errorf("nvmlInit_v2 gave %d", status)

@@ -20,20 +20,28 @@ func GPU(index int) (string, error) {
 	return name, nil
 }
 
-func gpuName(path string, index int) (string, error) {
+// Bind opens a library and sets variables of functions to those of its symbols.
+func Bind(path string, functions map[string]any) error {
 	library, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
-		return "", err
+		return err
 	}
+	for symbol, function := range functions {
+		address, err := purego.Dlsym(library, symbol)
+		if err != nil {
+			return err
+		}
+		purego.RegisterFunc(function, address)
+	}
+	return nil
+}
+
+func gpuName(path string, index int) (string, error) {
 	var start func(flags uint32) int32
 	var get func(device *int32, index int32) int32
 	var name func(text *byte, length, device int32) int32
-	for symbol, function := range map[string]any{"cuInit": &start, "cuDeviceGet": &get, "cuDeviceGetName": &name} {
-		address, err := purego.Dlsym(library, symbol)
-		if err != nil {
-			return "", err
-		}
-		purego.RegisterFunc(function, address)
+	if err := Bind(path, map[string]any{"cuInit": &start, "cuDeviceGet": &get, "cuDeviceGetName": &name}); err != nil {
+		return "", err
 	}
 	var device int32
 	var text [256]byte
