@@ -217,23 +217,31 @@ func TestLeanGoesOnAfterAFault(t *testing.T) {
 
 // Answers are the same with any number of threads, to the last bit, and no part is recorded that no answer can need.
 func TestLeanAnswersWithThreads(t *testing.T) {
-	torchtest.Run(t, func(*torch.Scope) {
-		m := leanNetwork(t, "blip-2", leanOPT)
-		const count = 40
-		pictures := torch.NewGenerator(3).Randn(count, 3, 24, 24)
-		questions := make([][]Question, count)
-		for i := range questions {
-			questions[i] = []Question{{Prompt: []int{5 + i%50, 6, 7, 8}[:2+i%3]}}
-		}
-		leanly := func(o GenerateOptions) ([][][]int, error) { return m.Generate(pictures, questions, o) }
-		o := GenerateOptions{MaxTokens: 7}
-		one := hear(t, leanly, o)
-		require.NotNil(t, m.lean.program)
-		for p := range m.lean.parts {
-			assert.LessOrEqual(t, p.Tokens, 5+4+7-2, "%v", p)
-		}
-		torch.WithThreads(4, func() { assert.Equal(t, one, hear(t, leanly, o)) })
-	})
+	for _, family := range [][2]string{{"blip-2", leanOPT}, {"blip-2", leanLlama}, {"blip-2", leanT5}, {"instructblip", leanT5}} {
+		m := leanNetwork(t, family[0], family[1])
+		t.Run(family[0]+" "+m.config.Text.ModelType, func(t *testing.T) {
+			torchtest.Run(t, func(*torch.Scope) {
+				const count = 40
+				pictures := torch.NewGenerator(3).Randn(count, 3, 24, 24)
+				questions := make([][]Question, count)
+				for i := range questions {
+					q := Question{Prompt: []int{5 + i%50, 6, 7, 8}[:2+i%3]}
+					if m.Form().Instruct {
+						q.Instruction = []int{7, 3, 9, 4}[i%2:]
+					}
+					questions[i] = []Question{q}
+				}
+				leanly := func(o GenerateOptions) ([][][]int, error) { return m.Generate(pictures, questions, o) }
+				o := GenerateOptions{MaxTokens: 7}
+				one := hear(t, leanly, o)
+				require.NotNil(t, m.lean.program)
+				for p := range m.lean.parts {
+					assert.LessOrEqual(t, p.Tokens, 5+4+7-2, "%v", p)
+				}
+				torch.WithThreads(4, func() { assert.Equal(t, one, hear(t, leanly, o)) })
+			})
+		})
+	}
 }
 
 // A program answers for the values that the parameters have now.
