@@ -96,9 +96,10 @@ const float *compiler::packed(const at::Tensor &weight) {
   if (!copy.packed) {
     if (!program_.is_parameter(weight)) copy.of = weight;
     int64_t columns = weight.size(0), depth = weight.size(1);
-    copy.packed = std::make_unique<floats>();
-    copy.packed->reserve(kernels_.packed(depth, columns));
-    kernels_.pack(depth, columns, weight.const_data_ptr<float>(), weight.stride(1), weight.stride(0), copy.packed->data());
+    auto packed = std::make_unique<floats>();
+    packed->reserve(kernels_.packed(depth, columns));  // without memory for it nothing may stay that looks packed
+    kernels_.pack(depth, columns, weight.const_data_ptr<float>(), weight.stride(1), weight.stride(0), packed->data());
+    copy.packed = std::move(packed);
   }
   return copy.packed->data();
 }

@@ -30,7 +30,7 @@ func (m *Blip2) Generate(pictures *torch.Tensor, questions [][]Question, o Gener
 	err = torch.Run(func(*torch.Scope) error {
 		var done bool
 		var inner error
-		if answers, done, inner = m.leanly(pictures, questions, o); done || inner != nil {
+		if answers, done, inner = m.leanlyWhereRecorded(pictures, questions, o); done || inner != nil {
 			return inner
 		}
 		torch.Inference(func() { answers, inner = m.generate(pictures, questions, o) })

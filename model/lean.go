@@ -52,10 +52,65 @@ func (m *Blip2) leanRefusal(o GenerateOptions) error {
 	return nil
 }
 
-// Recorded tells whether the network's program, if it has one, computes an answer of so many tokens at most. One call takes one way for all of its
-// questions, and the ways round differently, most of all with 16 bits: whoever answers for several keeps what is recorded apart from what is not.
+// Recorded tells whether the network's program, if it has one, computes an answer of so many tokens at most. The number of tokens holds for all
+// questions of a call, and the ways round differently, most of all with 16 bits: whoever answers for several keeps what is recorded apart.
 func (m *Blip2) Recorded(q Question, tokens int) bool {
 	return tokens <= leanTokens && len(q.Prompt) > 0 && m.queries()+len(q.Prompt) <= leanPrompt && (!m.Form().Instruct || len(q.Instruction) > 0)
+}
+
+// leanlyWhereRecorded answers by the network's program, if it has one, and in the ordinary way the questions that no program computes; ok is
+// false where all take the ordinary way. The ways round differently, and no answer may depend on what else is asked.
+func (m *Blip2) leanlyWhereRecorded(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) (answers [][][]int, ok bool, err error) {
+	recorded, others, mixed := make([][]Question, len(questions)), make([][]Question, len(questions)), [2]bool{}
+	for i, qs := range questions {
+		for _, q := range qs {
+			if m.Recorded(q, o.MaxTokens) {
+				recorded[i], mixed[0] = append(recorded[i], q), true
+			} else {
+				others[i], mixed[1] = append(others[i], q), true
+			}
+		}
+	}
+	if mixed != [2]bool{true, true} {
+		return m.leanly(pictures, questions, o)
+	}
+	asked := o
+	var said, saidByOthers [][][]float64
+	if o.LogProbs != nil {
+		asked.LogProbs = &said
+	}
+	if answers, ok, err = m.leanly(pictures, recorded, asked); !ok || err != nil {
+		return nil, false, err
+	}
+	if o.LogProbs != nil {
+		asked.LogProbs = &saidByOthers
+	}
+	var rest [][][]int
+	torch.Inference(func() { rest, err = m.generate(pictures, others, asked) })
+	if err != nil {
+		return nil, false, err
+	}
+	own := func(q Question) bool { return m.Recorded(q, o.MaxTokens) }
+	if o.LogProbs != nil {
+		*o.LogProbs = merge(questions, own, said, saidByOthers)
+	}
+	return merge(questions, own, answers, rest), true, nil
+}
+
+// merge puts what there is of each question of two kinds in the questions' order.
+func merge[T any](questions [][]Question, first func(Question) bool, a, b [][]T) [][]T {
+	out := make([][]T, len(questions))
+	for i, qs := range questions {
+		out[i] = make([]T, len(qs))
+		for k, q := range qs {
+			from := &b[i]
+			if first(q) {
+				from = &a[i]
+			}
+			out[i][k], *from = (*from)[0], (*from)[1:]
+		}
+	}
+	return out
 }
 
 // leanly answers by the network's program; ok is false where the ordinary way must be taken.

@@ -1,6 +1,10 @@
 package model
 
-import "espalier/torch"
+import (
+	"slices"
+
+	"espalier/torch"
+)
 
 // The parts of a network's program. What reads a picture keeps as much as does not depend on the question: the keys and values
 // of the prefix where a decoder alone reads it; the prefix where it goes into an encoder; the picture's tokens where the
@@ -17,18 +21,37 @@ func (m *Blip2) leanRecord(program *torch.Program, r torch.Recording, pictures *
 	if l.parts[r.Part] { // another goroutine was faster
 		return nil
 	}
-	l.parts[r.Part] = true
-	return torch.Run(func(*torch.Scope) error {
+	var shape []int
+	var keeps [][]int // the sizes of what the part keeps
+	err := torch.Run(func(*torch.Scope) error {
 		switch r.Part.Kind {
 		case torch.PartPicture:
-			m.leanPicture(&r, pictures.Shape()[1:])
+			shape = pictures.Shape()[1:]
+			m.leanPicture(&r, shape)
 		case torch.PartQuestion:
 			m.leanQuestion(&r)
 		case torch.PartStep:
 			m.leanStep(&r)
 		}
+		forward := r.Forward
+		r.Forward = func(in, states []*torch.Tensor) (logits *torch.Tensor, kept []*torch.Tensor) {
+			logits, kept = forward(in, states)
+			keeps = shapesOf(kept)
+			return logits, kept
+		}
 		return program.Record(r)
 	})
+	if err != nil {
+		return err // the part is not there, and whoever asks again tries again
+	}
+	switch r.Part.Kind {
+	case torch.PartPicture:
+		l.read, l.shape = keeps, shape
+	case torch.PartQuestion:
+		l.asked = keeps
+	}
+	l.parts[r.Part] = true
+	return nil
 }
 
 func leanExamples(shapes [][]int) (out []*torch.Tensor) {
@@ -61,7 +84,6 @@ func (m *Blip2) leanPicture(r *torch.Recording, shape []int) {
 		default:
 			_, kept = m.leanExtend(m.Prefix(&Batch{Pictures: in[0]}), 0, nil)
 		}
-		m.lean.read, m.lean.shape = shapesOf(kept), shape
 		return nil, kept
 	}
 }
@@ -86,7 +108,6 @@ func (m *Blip2) leanQuestion(r *torch.Recording) {
 		default:
 			logits, kept = m.leanExtend(m.behind(m.leanPrefix(in, states), in[0]), 0, nil)
 		}
-		m.lean.asked = shapesOf(kept)
 		return logits, kept
 	}
 }
@@ -111,13 +132,15 @@ func (m *Blip2) leanStep(r *torch.Recording) {
 		r.From = len(m.lean.read)
 	}
 	r.To = r.From
-	shapes := m.lean.asked
-	for _, s := range shapes {
+	var shapes [][]int
+	for _, s := range m.lean.asked {
+		s = slices.Clone(s)
 		if len(s) == 3 { // keys or values of the tokens so far
 			s[1] = tokens
 		} else { // of what the encoder has read
 			s[2] = m.queries() + r.Part.Words
 		}
+		shapes = append(shapes, s)
 	}
 	r.States = leanExamples(shapes)
 	r.Forward = func(in, states []*torch.Tensor) (*torch.Tensor, []*torch.Tensor) {

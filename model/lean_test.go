@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,7 +111,7 @@ func TestLeanAnswersEqualOrdinary(t *testing.T) {
 	}
 }
 
-// The rows of several pictures are computed together, and an answer is to the last bit what it is alone.
+// The rows of several pictures are computed together, and an answer is to the last bit what it is alone, also beside one that no program computes.
 func TestLeanAnswersDoNotDependOnTheBatch(t *testing.T) {
 	for _, family := range [][2]string{{"blip-2", leanOPT}, {"blip-2", leanLlama}, {"instructblip", leanT5}} {
 		m := leanNetwork(t, family[0], family[1])
@@ -128,6 +129,10 @@ func TestLeanAnswersDoNotDependOnTheBatch(t *testing.T) {
 						questions[i] = append(questions[i], q)
 					}
 				}
+				long := Question{Prompt: slices.Repeat([]int{5, 17, 8}, 100), Instruction: []int{7}}
+				if family[1] == leanT5 { // the others have no positions for it
+					questions[3] = append(questions[3][:1:1], append([]Question{long}, questions[3][1:]...)...)
+				}
 				o := GenerateOptions{MaxTokens: 6, Ends: []int{1, 9, 20, 33}}
 				together := hear(t, func(o GenerateOptions) ([][][]int, error) { return m.Generate(pictures, questions, o) }, o)
 				lengths := map[int]bool{}
@@ -136,7 +141,14 @@ func TestLeanAnswersDoNotDependOnTheBatch(t *testing.T) {
 						return m.Generate(pictures.Narrow(0, i, 1).Contiguous(), questions[i:i+1], o)
 					}, o)
 					assert.Equal(t, alone.answers[0], together.answers[i])
-					assert.Equal(t, alone.logProbs[0], together.logProbs[i])
+					for j, q := range questions[i] {
+						if len(q.Prompt) == len(long.Prompt) {
+							assert.InDeltaSlice(t, alone.logProbs[0][j], together.logProbs[i][j], 1e-4)
+							assert.False(t, m.Recorded(q, o.MaxTokens))
+							continue
+						}
+						assert.Equal(t, alone.logProbs[0][j], together.logProbs[i][j])
+					}
 					for _, answer := range alone.answers[0] {
 						lengths[len(answer)] = true
 					}
@@ -207,7 +219,20 @@ func TestLeanGoesOnAfterAFault(t *testing.T) {
 		require.NoError(t, ask(pictures, 5, 6))
 		assert.Error(t, ask(pictures, 5, 700), "no such token")
 		assert.Error(t, ask(pictures.Reshape(1, 24, 24, 3), 5, 6), "no such picture")
+		for range 2 { // what cannot be recorded is not taken for recorded
+			assert.ErrorContains(t, ask(pictures, slices.Repeat([]int{5}, 39)...), "40 positions")
+			assert.ErrorContains(t, ask(pictures, slices.Repeat([]int{5}, 34)...), "40 positions", "a step of the answer")
+		}
 		require.NoError(t, ask(pictures, 5, 6, 7), "another length is recorded")
+		other := leanNetwork(t, "blip-2", leanOPT)
+		for range 2 {
+			_, err := other.Generate(torch.Zeros([]int{1, 3, 16, 24}, torch.Float32, torch.CPU), [][]Question{{{Prompt: []int{5}}}}, GenerateOptions{MaxTokens: 3})
+			assert.Error(t, err, "the first picture has the wrong size")
+		}
+		_, err := other.Generate(pictures, [][]Question{{{Prompt: []int{5}}}}, GenerateOptions{MaxTokens: 3})
+		require.NoError(t, err)
+		assert.NotNil(t, other.lean.program, "the next one's is recorded")
+		other.store.Free()
 		m.lean.lock.RLock()
 		require.NoError(t, ask(pictures, 5, 6), "while another goroutine answers")
 		m.lean.lock.RUnlock()
