@@ -18,18 +18,51 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/page"
 	"espalier/pipeline/pagetest"
+	"espalier/pipeline/report"
 )
 
-// pageOf checks the page that a run has left, and that its folder gives the same again.
+// pageOf checks the page and the answers that a run has left, and that its folder gives the same again.
 func pageOf(t *testing.T, folder string) pagetest.Page {
 	t.Helper()
 	p := pagetest.Check(t, filepath.Join(folder, page.Name))
+	answers := checkAnswers(t, folder)
 	path, err := WritePage(folder, func(e event.Event) { t.Errorf("%v", e) })
 	require.NoError(t, err)
 	again, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.True(t, p.HTML == string(again), "the same page from the folder")
+	assert.True(t, answers == checkAnswers(t, folder), "the same answers from the folder")
 	return p
+}
+
+// checkAnswers holds a run's answers.jsonl against its report, and gives its text.
+func checkAnswers(t *testing.T, folder string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, page.AnswersName))
+	require.NoError(t, err)
+	r, err := report.Read(filepath.Join(folder, "report.json"))
+	require.NoError(t, err)
+	questions, teacher, student := 0., 0., 0.
+	for line := range strings.Lines(string(text)) {
+		var a page.Answered
+		require.NoError(t, json.Unmarshal([]byte(line), &a))
+		questions++
+		if a.TeacherRight {
+			teacher++
+		}
+		if a.StudentRight {
+			student++
+		}
+		assert.NotEmpty(t, a.Question)
+		if len(r.Students) > 1 {
+			assert.Len(t, a.Students, len(r.Students))
+			assert.Equal(t, a.Student, a.Students[r.Students[0].Name])
+		}
+	}
+	require.NotZero(t, questions)
+	assert.InDelta(t, r.Teacher.Accuracy[report.Overall], teacher/questions, 1e-9)
+	assert.InDelta(t, r.Student.Accuracy[report.Overall], student/questions, 1e-9)
+	return string(text)
 }
 
 // A finished run's data are opened by the checksums that the run has taken. Here they are forged, so that all pictures are one.

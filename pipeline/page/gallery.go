@@ -89,7 +89,7 @@ func galleryOf(r *report.Report, k kept, set *data.Dataset) (*gallery, error) {
 	if set == nil {
 		return nil, errors.New("the data are not there")
 	}
-	teacher, student, err := k.answersOf(r, set.Test.Name)
+	teacher, student, err := k.answersOf(r, prefixOf(r), set.Test.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -55,13 +55,13 @@ func TestTheTryThatIsShown(t *testing.T) {
 		assert.Equal(t, want.scores, scores)
 
 		r := &report.Report{Stages: []report.Stage{s}, Students: []report.Student{{Name: "small"}, {Name: "large"}}}
-		teacher, student, err := k.answersOf(r, "test")
+		teacher, student, err := k.answersOf(r, prefixOf(r), "test")
 		require.NoError(t, err)
 		assert.Equal(t, answers("teacher"), teacher)
 		assert.Equal(t, answers(want.answer), student)
 	}
 	r := &report.Report{Students: []report.Student{{Name: "small"}, {Name: "large"}}} // no stage was accepted, and the student has dtypes of its own
-	_, student, err := k.answersOf(r, "test")
+	_, student, err := k.answersOf(r, prefixOf(r), "test")
 	require.NoError(t, err)
 	assert.Equal(t, answers("nobody"), student)
 

@@ -1,4 +1,4 @@
-// Package page writes a run's report.html: one file that opens without a network. It is a function of the run's report.json, of what the
+// Package page writes what people read of a run: report.html, one file that opens without a network, and answers.jsonl. Both are a function of the run's report.json, of what the
 // run's chain has kept, and of the pictures of the test split: written when a run ends, and again from its folder at any time.
 package page
 
@@ -25,8 +25,8 @@ var files embed.FS
 
 var layout = template.Must(template.ParseFS(files, "*.html"))
 
-// Write writes the page of a finished run into the run's folder. Without the data set, nil, it has no gallery. What could not be shown is
-// told in notes.
+// Write writes the page of a finished run into the run's folder, and its answers. Without the data set, nil, the page has no gallery, and the
+// answers stay as they are. What could not be shown is told in notes.
 func Write(folder string, set *data.Dataset) (notes []string, err error) {
 	r, err := report.Read(filepath.Join(folder, "report.json"))
 	if err != nil {
@@ -37,7 +37,14 @@ func Write(folder string, set *data.Dataset) (notes []string, err error) {
 	if err != nil {
 		return notes, fmt.Errorf("page: %w", err)
 	}
-	return notes, disk.Write(filepath.Join(folder, Name), text)
+	if err := disk.Write(filepath.Join(folder, Name), text); err != nil {
+		return notes, err
+	}
+	lines, err := answeredOf(r, keptOf(folder), set)
+	if err != nil {
+		return append(notes, fmt.Sprintf("%s is not written: %v", AnswersName, err)), nil
+	}
+	return notes, writeAnswers(folder, lines)
 }
 
 func render(v *view) ([]byte, error) {

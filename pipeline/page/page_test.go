@@ -3,6 +3,7 @@ package page
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ const noStages = "report.html is without how its stages went: the run's chain.js
 
 // said makes the marks of a network's answers, one a question, whose questions stand as they do in a split.
 func said(split *data.Split, answers ...string) measure.Marks {
-	m := measure.Marks{Right: make([]string, split.Len()), Said: make([][]string, split.Len())}
+	m := measure.Marks{Right: make([]string, split.Len()), Said: make([][]string, split.Len()), Confidence: make([][]float64, split.Len())}
 	for i := range split.Len() {
 		for _, q := range split.Questions(i) {
 			mark := "0"
@@ -34,7 +35,7 @@ func said(split *data.Split, answers ...string) measure.Marks {
 				mark = "1"
 			}
 			m.Right[i] += mark
-			m.Said[i] = append(m.Said[i], answers[0])
+			m.Said[i], m.Confidence[i] = append(m.Said[i], answers[0]), append(m.Confidence[i], .25)
 			answers = answers[1:]
 		}
 	}
@@ -93,6 +94,18 @@ func TestHostileTexts(t *testing.T) {
 	assert.Equal(t, 2, p.Cards)
 	assert.Contains(t, p.Text, "2 of 2 pictures, with 3 of 3 questions")
 	assert.Contains(t, p.HTML, `src="data:image/png;base64,`)
+	lines, err := os.ReadFile(filepath.Join(folder, AnswersName))
+	require.NoError(t, err)
+	var all []Answered
+	for line := range strings.Lines(string(lines)) {
+		var a Answered
+		require.NoError(t, json.Unmarshal([]byte(line), &a))
+		all = append(all, a)
+	}
+	require.Len(t, all, 3)
+	assert.Equal(t, Answered{Picture: 1, From: set.Test.Place(0, 0), Question: "is " + hostile, Accepted: []string{hostile}, Task: hostile,
+		Teacher: hostile, Student: "no " + hostile, TeacherRight: true, TeacherConfidence: .25, StudentConfidence: .25}, all[0])
+	assert.Equal(t, []any{2, "two", "three", true, false}, []any{all[2].Picture, all[2].Teacher, all[2].Student, all[2].TeacherRight, all[2].StudentRight})
 }
 
 // A part that a run does not have is left out, and so is what cannot be shown any more, which is told.
@@ -132,6 +145,7 @@ func TestPartsThatAreMissing(t *testing.T) {
 		notes, err := Write(folder, with)
 		require.NoError(t, err)
 		assert.Contains(t, strings.Join(notes, "\n"), want)
+		assert.NoFileExists(t, filepath.Join(folder, AnswersName))
 		p := pagetest.Check(t, filepath.Join(folder, Name))
 		assert.NotContains(t, p.Sections, "gallery")
 		assert.Contains(t, p.Text, want)
