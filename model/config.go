@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"espalier/torch/nn"
@@ -198,8 +199,12 @@ func (c *Config) check() error {
 	}
 	for i, a := range []string{c.Text.Activation, c.Vision.Activation, c.QFormer.Activation} {
 		if activations[a] == nil && (i == 0 || c.Towers()) {
-			fault("activation %q is not one of gelu, gelu_new, gelu_pytorch_tanh, relu, silu", a)
+			fault("%s: activation %q is not one of %s, and this program computes no other",
+				[]string{"text_config", "vision_config.hidden_act", "qformer_config.hidden_act"}[i], a, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
 		}
+	}
+	if text, _ := c.raw["text_config"].(map[string]any); c.Text.ModelType == "opt" && text["layer_norm_elementwise_affine"] == false {
+		fault("text_config.layer_norm_elementwise_affine = false: norms have weights here; set it to true, and give each norm a weight of ones and a bias of zeros")
 	}
 	if c.QFormer.Encoder != c.Vision.Hidden {
 		fault("qformer_config.encoder_hidden_size %d is not vision_config.hidden_size %d", c.QFormer.Encoder, c.Vision.Hidden)

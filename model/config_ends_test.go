@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/model"
+	"espalier/torch"
 )
 
 func withGeneration(t *testing.T, config, generation string) (*model.Config, error) {
@@ -46,5 +47,34 @@ func TestEndsOfGeneration(t *testing.T) {
 		assert.ErrorContains(t, err, "generation_config.json: ")
 		_, err = withGeneration(t, `{"text_config": `+decoder+`}`, wrong)
 		assert.NoError(t, err, "other programs' affair")
+	}
+}
+
+// What transformers' generate would do otherwise with a decoder alone is told when its weights are opened.
+func TestOtherRulesOfGeneration(t *testing.T) {
+	for generation, want := range map[string]string{
+		`{"repetition_penalty": 1.8, "min_new_tokens": 4, "top_k": 50}`:                      "min_new_tokens = 4, repetition_penalty = 1.8",
+		`{"bad_words_ids": [[3]], "do_sample": true}`:                                        "bad_words_ids = [[3]], do_sample = true",
+		`{"repetition_penalty": 1.0, "suppress_tokens": null, "num_beams": 1, "top_p": 0.9}`: "",
+	} {
+		c, err := model.ParseConfig([]byte(`{"model_type": "opt", "vocab_size": 30, "hidden_size": 8, "ffn_dim": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+			"max_position_embeddings": 12, "word_embed_proj_dim": 8}`))
+		require.NoError(t, err)
+		made, err := model.New(c)
+		require.NoError(t, err)
+		require.NoError(t, made.Store().Init(1, torch.CPU))
+		folder := t.TempDir()
+		require.NoError(t, made.Save(folder))
+		made.Store().Free()
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "generation_config.json"), []byte(generation), 0o600))
+		m, err := model.Load(folder, torch.CPU)
+		require.NoError(t, err)
+		if want == "" {
+			assert.Empty(t, m.Notes())
+		} else {
+			require.Len(t, m.Notes(), 1)
+			assert.Contains(t, m.Notes()[0], "generation_config.json asks for "+want+"; answers here are greedy")
+		}
+		m.Store().Free()
 	}
 }

@@ -78,3 +78,17 @@ func TestCheckpointIsAFolder(t *testing.T) {
 		assert.ErrorContains(t, err, "a checkpoint is a folder with config.json and model.safetensors", path)
 	}
 }
+
+// What a config asks for and no forward computes is named by its key, before weights are compared.
+func TestWhatIsNotComputedIsNamed(t *testing.T) {
+	for want, keys := range map[string]string{
+		`vision_config.hidden_act: activation "quick_gelu" is not one of gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish`: `"vision_config": {"hidden_act": "quick_gelu"}, "text_config": {"model_type": "opt"}`,
+		`text_config: activation "tanh"`:                                             `"text_config": {"model_type": "opt", "activation_function": "tanh"}`,
+		"text_config.layer_norm_elementwise_affine = false: norms have weights here": `"text_config": {"model_type": "opt", "layer_norm_elementwise_affine": false}`,
+	} {
+		_, err := model.ParseConfig([]byte(`{"model_type": "blip-2", ` + keys + `}`))
+		assert.ErrorContains(t, err, want)
+	}
+	_, err := model.ParseConfig([]byte(`{"model_type": "blip-2", "vision_config": {"hidden_act": "swish"}, "text_config": {"model_type": "opt"}}`))
+	assert.NoError(t, err)
+}

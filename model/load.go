@@ -94,8 +94,11 @@ func fitted(c *Config, files checkpoint.Source) (*Blip2, checkpoint.Source, erro
 		return nil, nil, err
 	}
 	err = m.Fits(seen)
+	if said := c.generationNote(); said != "" {
+		m.notes = append(m.notes, said)
+	}
 	if note != "" {
-		m.notes = []string{note}
+		m.notes = append(m.notes, note)
 		if err != nil {
 			err = fmt.Errorf("%w\n(%s)", err, note)
 		}

@@ -13,6 +13,7 @@ var activations = map[string]func(*torch.Tensor) *torch.Tensor{
 	"gelu_pytorch_tanh": func(x *torch.Tensor) *torch.Tensor { return x.GELU(true) },
 	"relu":              (*torch.Tensor).ReLU,
 	"silu":              (*torch.Tensor).SiLU,
+	"swish":             (*torch.Tensor).SiLU,
 }
 
 // The first values are those with which the small networks of this program learn (docs/decisions.md); for a loaded

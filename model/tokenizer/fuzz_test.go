@@ -43,7 +43,7 @@ func FuzzSubword(f *testing.F) {
 				t.Errorf("id %d of %q", id, text)
 			}
 		}
-		tok.Text(append(ids, -1, tok.Size()))
+		tok.Decode(append(ids, -1, tok.Size()))
 	})
 }
 

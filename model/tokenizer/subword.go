@@ -30,8 +30,10 @@ var _ Tokenizer = (*Subword)(nil)
 
 // subwordJSON is a tokenizer.json; each part is read by its own type.
 type subwordJSON struct {
-	Version       string          `json:"version"`
-	Truncation    json.RawMessage `json:"truncation"` // not read: transformers sets both anew at each call, by default to none
+	Version string `json:"version"`
+	// Not read: a tokenizer of transformers sets both anew at each call, by default to none. BLIP-2's processor cuts a text to this length less the
+	// queries; here a text that is too long for the network is a fault, and no other is cut.
+	Truncation    json.RawMessage `json:"truncation"`
 	Padding       json.RawMessage `json:"padding"`
 	AddedTokens   []addedToken    `json:"added_tokens"`
 	Normalizer    json.RawMessage `json:"normalizer"`
@@ -119,17 +121,9 @@ func (t *Subword) encode(text string, special bool) ([]int, error) {
 	return ids, nil
 }
 
-// Decode gives the text of the ids up to the first end-of-sequence or padding token, without special tokens.
+// Decode gives the text of the ids without special tokens, as `tokenizers` decodes with skip_special_tokens: it is the network's
+// ends that end an answer. An id that stands for no token is passed over.
 func (t *Subword) Decode(ids []int) string {
-	if end := slices.IndexFunc(ids, func(id int) bool { return id >= 0 && (id == t.eos || id == t.pad) }); end >= 0 {
-		ids = ids[:end]
-	}
-	return t.Text(ids)
-}
-
-// Text gives the text of all the ids without special tokens, as `tokenizers` decodes with
-// skip_special_tokens. An id that stands for no token is passed over.
-func (t *Subword) Text(ids []int) string {
 	var tokens []string
 	for _, id := range ids {
 		token, ok := t.added.texts[id]

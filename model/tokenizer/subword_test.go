@@ -65,7 +65,7 @@ func digest(t *testing.T, tok *Subword, text string) uint32 {
 		}
 		return strings.Join(parts, ",")
 	}
-	return crc32.ChecksumIEEE([]byte(join(ids) + ";" + join(prompt) + ";" + tok.Text(prompt)))
+	return crc32.ChecksumIEEE([]byte(join(ids) + ";" + join(prompt) + ";" + tok.Decode(prompt)))
 }
 
 // all are the tokenizers of the four families, and variants of them with other options.
@@ -136,7 +136,7 @@ func TestSubwordsEqualHuggingFace(t *testing.T) {
 				if i < len(w.Texts) {
 					prompt, err := tok.EncodePrompt(texts[i])
 					require.NoError(t, err)
-					assert.Equal(t, w.Texts[i], tok.Text(prompt), "%q", texts[i])
+					assert.Equal(t, w.Texts[i], tok.Decode(prompt), "%q", texts[i])
 				}
 				if digest(t, tok, texts[i]) != sum {
 					wrong++
