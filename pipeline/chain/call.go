@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"espalier/pipeline/event"
 )
@@ -16,6 +17,7 @@ type call struct {
 	fingerprint         Print  // of step, inputs and environment
 	id                  string // the name of the result's folder
 	compute             func(ctx context.Context, w *Work) (json.RawMessage, error)
+	refused             error // of the places that could not keep its result
 }
 
 func newCall(place Place, step string, own bool, inputs, environment any) *call {
@@ -29,4 +31,9 @@ func (k *call) begin(events event.Events) {
 	if k.phase.Name != "" {
 		events.Emit(k.phase)
 	}
+}
+
+// nowhere is the error of a result that no place could keep.
+func (k *call) nowhere() error {
+	return fmt.Errorf("chain: %s: its result can be kept nowhere: %w; free some space, or name another folder with store or output, and start again to go on from here", k.at, k.refused)
 }

@@ -199,14 +199,14 @@ func (c *Chain) compute(ctx context.Context, k *call) (Result, json.RawMessage, 
 		}
 		return r, value, err
 	}
-	return Result{}, nil, fmt.Errorf("chain: %s: there is no folder to keep its result in, not even a temporary one; free some space", k.at)
+	return Result{}, nil, k.nowhere()
 }
 
 // again computes a result that was found once more, to compare the two.
 func (c *Chain) again(ctx context.Context, k *call, found Result) error {
-	spare := c.places.spare()
-	if spare.root == "" {
-		return errors.New("chain: there is no temporary folder for the recheck")
+	spare := c.places.spare
+	if err := c.places.ready(spare); err != nil {
+		return fmt.Errorf("chain: there is no temporary folder for the recheck: %w", err)
 	}
 	k.begin(c.o.Events)
 	w := &Work{Environment: c.Environment, Events: c.o.Events, Phase: k.phase, folder: spare.work(k.id), pieces: found.pieces}

@@ -94,3 +94,41 @@ func TestEachOperationFailsOnce(t *testing.T) {
 		}
 	}
 }
+
+// The temporary folder is made for a result that no other place takes, so that a run that is killed before that leaves none.
+func TestTheTemporaryFolderIsMadeWhenNeeded(t *testing.T) {
+	f, temporary := newFolders(t), t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	f.with(t, nil, func(c *chain.Chain) {
+		_, err := chain.Do(context.Background(), c, at("a"), (&counted{}).write(), input{Text: "x", Times: 1})
+		require.NoError(t, err)
+		left, err := os.ReadDir(temporary)
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	})
+}
+
+// Where no place can keep a result, the temporary one neither, the error has what each of them said and what to do, and nothing is written where nobody asked for it.
+func TestAResultThatCanBeKeptNowhere(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
+	t.Chdir(t.TempDir())
+	for _, fails := range []disk.Op{disk.OpCreate, disk.OpWrite} { // before it is computed, and after
+		f := newFolders(t)
+		notes := f.with(t, nil, func(c *chain.Chain) {
+			defer disk.Intercept(func(op disk.Op, path string) error {
+				if op == fails && (strings.HasPrefix(path, f.shared) || strings.HasPrefix(path, filepath.Join(f.run, "kept"))) {
+					return errors.New("no space left")
+				}
+				return nil
+			})()
+			_, err := chain.Do(context.Background(), c, at("a"), (&counted{}).write(), input{Text: "x", Times: 1})
+			for _, want := range []string{f.shared, filepath.Join(f.run, "kept"), os.Getenv("TMPDIR"), "free some space"} {
+				assert.ErrorContains(t, err, want)
+			}
+		})
+		assert.Contains(t, notes, "cannot be kept in a temporary folder")
+		left, err := os.ReadDir(".")
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	}
+}

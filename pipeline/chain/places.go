@@ -16,17 +16,17 @@ import (
 
 // places are the folders that results lie in, and the locks on those that the run uses.
 type places struct {
-	own       *store
-	shared    *store // nil: there is none
-	closed    bool   // a result could not be kept in the shared folder: it is read, and not tried again
-	limit     int64  // bytes that the shared folder may take; 0: any
-	temporary string // a folder of results that could not be kept elsewhere; made when it is needed
-	used      map[string]*disk.Held
-	events    event.Events
+	own    *store
+	shared *store // nil: there is none
+	spare  *store // for results that can be kept nowhere else; it goes with the chain. Without a root until it is needed
+	closed bool   // a result could not be kept in the shared folder: it is read, and not tried again
+	limit  int64  // bytes that the shared folder may take; 0: any
+	used   map[string]*disk.Held
+	events event.Events
 }
 
 func newPlaces(o Options) *places {
-	p := &places{own: &store{filepath.Join(o.Folder, "kept")}, limit: o.Limit, used: map[string]*disk.Held{}, events: o.Events}
+	p := &places{own: &store{filepath.Join(o.Folder, "kept")}, spare: &store{}, limit: o.Limit, used: map[string]*disk.Held{}, events: o.Events}
 	if o.Shared != "" {
 		p.shared = &store{o.Shared}
 		if err := disk.Sweep(o.Shared); err != nil { // it may be another's to write
@@ -46,10 +46,10 @@ func (p *places) close() error {
 			p.events.Note("%v", err)
 		}
 	}
-	if p.temporary == "" {
+	if p.spare.root == "" {
 		return nil
 	}
-	return os.RemoveAll(p.temporary)
+	return os.RemoveAll(p.spare.root)
 }
 
 // toRead are the folders to look into, in this order.
@@ -132,17 +132,23 @@ func (p *places) toKeep(own bool) []*store {
 	if p.shared != nil && !p.closed && !own {
 		out = []*store{p.shared, p.own}
 	}
-	return append(out, p.spare())
+	return append(out, p.spare)
 }
 
-// spare is a folder for results that can be kept nowhere else; it goes with the chain.
-func (p *places) spare() *store {
-	if p.temporary == "" {
-		if folder, err := os.MkdirTemp("", "espalier-*"); err == nil {
-			p.temporary = folder
-		}
+// ready makes the temporary folder when its turn comes, and not before: a killed run leaves it behind.
+func (p *places) ready(s *store) (err error) {
+	if s == p.spare && s.root == "" {
+		s.root, err = os.MkdirTemp("", "espalier-*")
 	}
-	return &store{p.temporary}
+	return err
+}
+
+// lock locks a result in a place alone.
+func (p *places) lock(s *store, k *call) (*disk.Held, error) {
+	if err := p.ready(s); err != nil {
+		return nil, err
+	}
+	return disk.Lock(s.lock(k.id), disk.Exclusive, false)
 }
 
 // claimAgain is how long a run waits before it tries again to compute a result that others hold though it is not there.
@@ -151,14 +157,8 @@ const claimAgain = 100 * time.Millisecond
 // claim is the right to compute a result, with the folder for its work, or what another process has computed meanwhile. Whoever computes shares its
 // lock once the result is kept, and holds it until its run ends, which may take hours: so others wait for a share of it.
 func (p *places) claim(ctx context.Context, s *store, k *call) (held *disk.Held, found *kept, err error) {
-	if s.root == "" {
-		return nil, nil, errors.New("there is no temporary folder")
-	}
-	if err := disk.MkdirAll(filepath.Join(s.root, ".locks")); err != nil {
-		return nil, nil, err
-	}
 	for told := false; ; told = true {
-		held, err = disk.Lock(s.lock(k.id), disk.Exclusive, false)
+		held, err = p.lock(s, k)
 		locked := (*disk.ErrLocked)(nil)
 		if !errors.As(err, &locked) {
 			break
@@ -191,13 +191,12 @@ func (p *places) claim(ctx context.Context, s *store, k *call) (held *disk.Held,
 
 // keep writes a result into the first of some places where that is possible. The first one is where it was computed.
 func (p *places) keep(k *call, w *Work, m *manifest, places []*store, held *disk.Held) (Result, error) {
-	var failed error
 	for i, place := range places {
 		if place == p.shared && len(m.Pieces) > 0 { // it was computed in another way than its input says
 			continue
 		}
 		if i > 0 {
-			lock, err := disk.Lock(place.lock(k.id), disk.Exclusive, false)
+			lock, err := p.lock(place, k)
 			if err != nil {
 				p.cannotKeep(place, k, err)
 				continue
@@ -206,7 +205,6 @@ func (p *places) keep(k *call, w *Work, m *manifest, places []*store, held *disk
 		}
 		sums, err := w.write(place, k.id, m)
 		if err != nil {
-			failed = err
 			p.cannotKeep(place, k, err)
 			continue
 		}
@@ -216,20 +214,31 @@ func (p *places) keep(k *call, w *Work, m *manifest, places []*store, held *disk
 		} else {
 			_ = held.Unlock()
 		}
-		if place.root == p.temporary {
+		if place == p.spare {
 			p.events.Note("%s: its result is kept until the run ends, and lost then; free some space", k.at)
 		}
 		for _, place := range places {
-			_ = disk.RemoveAll(place.work(k.id)) // at worst it stays until the result is removed
+			if place.root != "" {
+				_ = disk.RemoveAll(place.work(k.id)) // at worst it stays until the result is removed
+			}
 		}
 		return Result{Folder: place.folder(k.id), Content: content(m.Value, sums), Seconds: m.Seconds, PeakRSS: m.PeakRSS, Live: w.live}, nil
 	}
 	_ = held.Unlock()
-	return Result{}, fmt.Errorf("chain: %s: its result cannot be kept: %w", k.at, failed)
+	return Result{}, k.nowhere()
 }
 
 func (p *places) cannotKeep(s *store, k *call, err error) {
-	p.events.Note("%s: cannot be kept in %s: %v", k.at, s.root, err)
+	where := s.root
+	if where == "" {
+		where = "a temporary folder"
+	}
+	if k.refused != nil {
+		k.refused = fmt.Errorf("%w; %w", k.refused, err)
+	} else {
+		k.refused = err
+	}
+	p.events.Note("%s: cannot be kept in %s: %v", k.at, where, err)
 	if s == p.shared && !p.closed {
 		p.closed = true
 		p.events.Note("this run keeps its results in %s from here on", p.own.root)
