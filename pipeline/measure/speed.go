@@ -62,9 +62,10 @@ func latency(ctx context.Context, n model.Network, in speedInput) (report.Latenc
 		picture = i % c.Split.Len()
 		return picture, (i/c.Split.Len() + i) % len(c.Split.Questions(picture))
 	}
-	first := FirstOf(in.Warmup, in.Runs, func(i int) int {
+	first := FirstOf(in.Warmup, in.Runs, func(i int) [2]int {
 		p, q := asked(i)
-		return len(c.Asked.Questions[p][q].Prompt)
+		question := c.Asked.Questions[p][q]
+		return [2]int{len(question.Prompt), len(question.Instruction)}
 	})
 	return Alone(ctx, Rounds{Warmup: in.Warmup, First: first, Runs: in.Runs, Span: LatencySpan}, func(i int) (time.Duration, error) {
 		p, q := asked(i)

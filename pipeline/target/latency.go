@@ -101,9 +101,9 @@ func latency(ctx context.Context, n model.Network, in profileInput) (float64, er
 		return time.Since(start), err
 	}
 	first := func(from, runs int) []int {
-		return measure.FirstOf(from, runs, func(i int) [2]int {
+		return measure.FirstOf(from, runs, func(i int) [3]int {
 			_, q, tokens := asked(i)
-			return [2]int{len(q.Prompt), tokens}
+			return [3]int{len(q.Prompt), len(q.Instruction), tokens}
 		})
 	}
 	once, err := measure.Alone(ctx, measure.Rounds{Warmup: 2, First: first(2, 1), Runs: 1}, answer) // the first ones allocate
