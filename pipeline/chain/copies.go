@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -19,7 +20,8 @@ type copied struct {
 }
 
 // Copy makes the folder of a name within the run's a copy of something that is known by its print, unless it is one already.
-// fill writes it. What others have put there stays: files that fill did not write, and its file named edited, if it was changed.
+// fill writes it. What others have put there stays: files that fill did not write, and its file named edited, if it was changed. A folder that the
+// record does not know, so that nobody can tell the two apart, is moved aside.
 func (c *Chain) Copy(name string, of Print, edited string, fill func(folder string) error) error {
 	folder := filepath.Join(c.o.Folder, name)
 	if info, err := os.Lstat(folder); err == nil && info.Mode()&fs.ModeSymlink != 0 {
@@ -41,6 +43,9 @@ func (c *Chain) Copy(name string, of Print, edited string, fill func(folder stri
 		}
 		if now.Files, err = sumsOf(tmp); err != nil {
 			return err
+		}
+		if was.Of == "" {
+			return c.moveAside(folder, now)
 		}
 		if err := c.keepEdited(folder, tmp, edited, was, now); err != nil {
 			return err
@@ -75,12 +80,41 @@ func (c *Chain) keepEdited(folder, tmp, edited string, was, now copied) error {
 	return disk.Copy(path, filepath.Join(tmp, edited))
 }
 
+// moveAside gives a folder another name, unless there is nothing in it but what the new one has as well: a run that was killed before it could note its
+// copy leaves such a folder.
+func (c *Chain) moveAside(folder string, now copied) error {
+	names, err := filesIn(folder)
+	other := func(name string) bool {
+		sum, _, err := disk.Sum(filepath.Join(folder, name))
+		return err != nil || sum != now.Files[name]
+	}
+	if err == nil && !slices.ContainsFunc(names, other) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	aside := folder + ".before"
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s.before-%d", folder, n)
+	}
+	if err := disk.Rename(folder, aside); err != nil {
+		return err
+	}
+	c.o.Events.Note("%s was there, and the run's %s does not say of which result: it is now %s, and nothing of it is in the new one", folder, recordName, aside)
+	return nil
+}
+
 // Link makes the name within the run's folder a link to a folder that the user gave. A folder that is there and that the run has
-// not made stays.
+// not made stays, as the one that the user gave may lie in it.
 func (c *Chain) Link(name, to string) error {
 	path := filepath.Join(c.o.Folder, name)
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		if _, made := c.record.Written[name]; !made || same(path, to) {
+		if same(path, to) {
+			return nil
+		}
+		if _, made := c.record.Written[name]; !made {
+			c.o.Events.Note("%s is a folder that this run has not made, and stays; the run itself reads %s", path, to)
 			return nil
 		}
 		if err := disk.RemoveAll(path); err != nil {

@@ -3,6 +3,7 @@ package chain_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +58,21 @@ func TestDamageIsFound(t *testing.T) {
 	assert.True(t, last.Reused)
 }
 
+// texts are those of all files in a folder.
+func texts(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	require.NoError(t, filepath.WalkDir(folder, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		got[strings.TrimPrefix(path, folder+"/")] = string(text)
+		return err
+	}))
+	return got
+}
+
 // A copy is mended where it is not as it was written. What people add to it stays, and so does the card that they edited.
 func TestCopiesAreRepaired(t *testing.T) {
 	f := newFolders(t)
@@ -82,16 +98,7 @@ func TestCopiesAreRepaired(t *testing.T) {
 	check := func(filled int, want map[string]string) {
 		t.Helper()
 		assert.Equal(t, filled, fills)
-		got := map[string]string{}
-		require.NoError(t, filepath.WalkDir(folder, func(path string, e os.DirEntry, err error) error {
-			if err != nil || e.IsDir() {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			got[strings.TrimPrefix(path, folder+"/")] = string(text)
-			return err
-		}))
-		assert.Equal(t, want, got)
+		assert.Equal(t, want, texts(t, folder))
 	}
 	copyOf("1", "card", "weights", "words/list")
 	assert.Empty(t, copyOf("1", "card", "weights", "words/list"))
@@ -129,4 +136,52 @@ func TestCopiesAreRepaired(t *testing.T) {
 	require.NoError(t, os.RemoveAll(folder))
 	assert.Empty(t, copyOf("3", "card 3", "weights"))
 	check(6, map[string]string{"README.md": "card 3", "weights": "of 3"})
+}
+
+// Of a folder that the record does not know nobody can say whose its files are: it is moved aside whole. One that is as it would be written is left, as
+// where a run was killed before it could note its copy.
+func TestAFolderThatTheRecordDoesNotKnow(t *testing.T) {
+	f := newFolders(t)
+	record, folder := filepath.Join(f.run, "chain.json"), filepath.Join(f.run, "student")
+	copyOf := func(of chain.Print, names ...string) (notes string) {
+		return f.with(t, nil, func(c *chain.Chain) {
+			require.NoError(t, c.Copy("student", of, "README.md", func(folder string) (err error) {
+				for _, name := range append(names, "README.md") {
+					err = errors.Join(err, disk.Write(filepath.Join(folder, name), []byte("of "+string(of))))
+				}
+				return err
+			}))
+		})
+	}
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	assert.Empty(t, copyOf("1", "a", "b"), "an empty folder is nobody's")
+	require.NoError(t, os.Remove(record))
+	assert.Empty(t, copyOf("1", "a", "b"))
+	assert.NoDirExists(t, folder+".before")
+
+	for i, aside := range []string{folder + ".before", folder + ".before-2"} {
+		of := chain.Print(fmt.Sprint(i + 2))
+		require.NoError(t, os.Remove(record))
+		before := texts(t, folder)
+		notes := copyOf(of, "whole")
+		assert.Contains(t, notes, "it is now "+aside)
+		assert.Equal(t, before, texts(t, aside))
+		assert.Equal(t, map[string]string{"README.md": "of " + string(of), "whole": "of " + string(of)}, texts(t, folder))
+		assert.Empty(t, copyOf(of, "whole"))
+	}
+}
+
+// A link is not put in the place of a folder that the run has not made; that it leads elsewhere is told.
+func TestALinkLeavesOthersFolders(t *testing.T) {
+	f, given := newFolders(t), t.TempDir()
+	folder := filepath.Join(f.run, "teacher")
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	link := func(to string) string {
+		return f.with(t, nil, func(c *chain.Chain) { require.NoError(t, c.Link("teacher", to)) })
+	}
+	assert.Equal(t, folder+" is a folder that this run has not made, and stays; the run itself reads "+given, link(given))
+	assert.Empty(t, link(folder))
+	require.NoError(t, os.Remove(folder))
+	assert.Empty(t, link(given))
+	assert.Empty(t, link(given))
 }
