@@ -50,7 +50,7 @@ type DataConfig struct {
 	Root       string `toml:"root" default:"" form:"folder" example:"#pictures" doc:"your own pictures and questions: a folder with files of one of the five forms of docs/data.md, or one such file"`
 	Split      string `toml:"split" default:"" form:"shares" example:"#80/10/10" doc:"divides one file, or files that are no splits, into training, validation and test pictures: percent of each; without it the files are the splits"`
 	SplitSeed  int    `toml:"split_seed" default:"1" range:"[0,9007199254740991]" doc:"draws which pictures go where; the run's seed does not, so that no run tests a teacher on what another run trained it on"`
-	Size       int    `toml:"size" default:"48" range:"[8,8192]" doc:"side of the square picture that the model sees, pixels"`
+	Size       int    `toml:"size" default:"48" range:"[8,4096]" doc:"side of the square picture that the model sees, pixels"`
 	Prompt     string `toml:"prompt" default:"" form:"prompt" example:"#Question: {question} Answer:" doc:"what a question becomes for a loaded teacher; without it, what the checkpoint says, or the question alone"`
 	RowTokens  int    `toml:"row_tokens" default:"0" range:"[0,1000000]" doc:"most tokens of one picture in a batch, query tokens included: more questions are divided; 0 chooses for each split"`
 	Train      int    `toml:"train" default:"0" drawn:"12000" range:"[0,1000000000]" doc:"pictures to train on; 0 takes all"`

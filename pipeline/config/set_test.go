@@ -51,7 +51,7 @@ func TestOverrideFaults(t *testing.T) {
 		"data.source.x=4":              `-set data.source.x=4: data.source is the text "ads", not a table`,
 		"stage.hidden.keep={vision=0}": `-set stage.hidden.keep={vision=0}: stage[1] "hidden": keep.vision: 0 is not in [1, 1000000000]`,
 		`data={source="ad",size=4}`: "-set data={source=\"ad\",size=4}: data.source: \"ad\" is not one of \"ads\", \"sequences\" (did you mean \"ads\"?)\n" +
-			"-set data={source=\"ad\",size=4}: data.size: 4 is not in [8, 8192]",
+			"-set data={source=\"ad\",size=4}: data.size: 4 is not in [8, 4096]",
 		"a.b.c.d.e.f.g.h.i=1":          "-set a.b.c.d.e.f.g.h.i=1: the key has more than 8 parts",
 		"output=[[[[[[[[[[1]]]]]]]]]]": "-set output=[[[[[[[[[[1]]]]]]]]]]: it is nested deeper than 8 tables or lists: a configuration is not so large",
 		"stage.hidden.keep.vision=-1":  `-set stage.hidden.keep.vision=-1: stage[1] "hidden": keep.vision: -1 is not in [1, 1000000000]`,
