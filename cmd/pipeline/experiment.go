@@ -46,7 +46,7 @@ func try(t trial, stdout *os.File, stderr io.Writer) int {
 	show := newDisplay(stdout)
 	ctx, stop := interruptible(show)
 	defer stop()
-	err := t.run(ctx, stdout, show.bold)
+	err := t.run(ctx, stdout, show)
 	show.close()
 	shell.Raise(err)
 	err = cause(ctx, err)
@@ -59,7 +59,7 @@ func try(t trial, stdout *os.File, stderr io.Writer) int {
 	return status(err)
 }
 
-func (t trial) run(ctx context.Context, stdout *os.File, bold func(string) string) error {
+func (t trial) run(ctx context.Context, stdout *os.File, show *display) error {
 	f, err := experiment.Read(t.path, t.quick)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (t trial) run(ctx context.Context, stdout *os.File, bold func(string) strin
 		}
 		t.lanes = max(1, runtime.NumCPU()/most)
 	}
-	out := shell.Writer(stdout)
+	out := shell.Writer(show.out)
 	fmt.Fprintf(out, "%s: %d runs, %d at once\n", f.Name, len(cells), t.lanes)
 	reports, failed := make([]*report.Report, len(cells)), make([]string, len(cells))
 	began := time.Now()
@@ -112,7 +112,7 @@ func (t trial) run(ctx context.Context, stdout *os.File, bold func(string) strin
 		return err
 	}
 	fmt.Fprintln(out)
-	if err := drawTable(stdout, results.Table(), tableWidth(stdout), bold); err != nil {
+	if err := drawTable(show.out, results.Table(), tableWidth(stdout), show.bold); err != nil {
 		return err
 	}
 	for _, line := range results.Notes() {

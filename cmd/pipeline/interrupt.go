@@ -20,12 +20,16 @@ func (s stopped) Is(other error) bool { return other == context.Canceled }
 // Status is what shells report of a program that a signal ended.
 func (s stopped) Status() int { return 128 + int(s.signal) }
 
-// interruptible gives a context that the first Ctrl-C or SIGTERM ends, so that the run can save; the second ends
-// the program at once.
-func interruptible(show *display) (context.Context, func()) {
+// interruptible gives a context that the first Ctrl-C, SIGTERM or closed terminal ends, so that the run can save; a second Ctrl-C or SIGTERM ends
+// the program at once. Until stop is called, writing to a pipe that nobody reads is an error like others, and does not end the program.
+func interruptible(show *display) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
+	signals, pipes := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup asks for
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	signal.Notify(pipes, syscall.SIGPIPE) // nobody asks for them; ignored, they would be so in other programs that this one starts, too
 	go func() {
 		var cause stopped
 		select {
@@ -36,8 +40,11 @@ func interruptible(show *display) (context.Context, func()) {
 		}
 		show.event(event.Note{Text: "stopping as soon as the run is saved; Ctrl-C again stops at once"})
 		cancel(cause)
-		<-signals
-		os.Exit(cause.Status())
+		for s := range signals {
+			if s != syscall.SIGHUP { // a terminal that is closed may send several: its own and its shell's
+				os.Exit(cause.Status())
+			}
+		}
 	}()
-	return ctx, func() { signal.Stop(signals); cancel(nil) }
+	return ctx, func() { signal.Stop(signals); signal.Stop(pipes); cancel(nil) }
 }

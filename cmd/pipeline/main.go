@@ -2,7 +2,7 @@
 // goes on where it stopped; in a finished run's folder it prints the tables. The file may also be an experiment's: a grid of such jobs.
 //
 // Exit status: 0 the run is done, 1 it failed (or a conclusion of an experiment does not hold), 2 the configuration, the data or a checkpoint is at fault,
-// 3 a stage was not accepted and the student is the one before it, 130 or 143 SIGINT or SIGTERM stopped it and it has saved what it had.
+// 3 a stage was not accepted and the student is the one before it, 130, 143 or 129 SIGINT, SIGTERM or SIGHUP stopped it and it has saved what it had.
 package main
 
 import (
@@ -84,8 +84,9 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	}
 
 	show, o := newDisplay(stdout), pipeline.Options{Recheck: *recheck}
+	told := &stream{out: shell.Heard(stdout), stderr: stderr}
 	if *lines {
-		show, o.Lines = silent(), stdout
+		show, o.Lines = silent(), told
 	}
 	o.Events = show.event
 	ctx, stop := interruptible(show)
@@ -96,8 +97,8 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 	result, err := run(ctx, config, o)
 	show.close()
 	if result != nil && !*lines {
-		fmt.Fprintln(stdout)
-		if e := drawReport(stdout, result, tableWidth(stdout), show.bold); e != nil && err == nil {
+		fmt.Fprintln(show.out)
+		if e := drawReport(show.out, result, tableWidth(stdout), show.bold); e != nil && err == nil {
 			err = e
 		}
 	}
@@ -108,6 +109,8 @@ func command(args []string, stdout *os.File, stderr io.Writer, run runner) int {
 		fmt.Fprintf(stderr, "stopped; the same command goes on from %s\n", config.Output)
 	case err != nil:
 		fmt.Fprintln(stderr, err)
+	case told.failed:
+		return 1
 	}
 	return status(err)
 }

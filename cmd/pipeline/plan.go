@@ -22,11 +22,11 @@ func foretell(ctx context.Context, cfg *config.Config, span time.Duration, show 
 	switch {
 	case err != nil:
 	case asJSON:
-		e := json.NewEncoder(stdout)
+		e := json.NewEncoder(shell.Heard(stdout))
 		e.SetIndent("", "  ")
 		err = e.Encode(f)
 	default:
-		err = drawForecast(stdout, f, tableWidth(stdout), show.bold)
+		err = drawForecast(show.out, f, tableWidth(stdout), show.bold)
 	}
 	shell.Raise(err)
 	err = cause(ctx, err)

@@ -38,8 +38,12 @@ type display struct {
 }
 
 func newDisplay(out *os.File) *display {
-	terminal := isTerminal(out)
-	return &display{out: out, terminal: terminal, width: tableWidth(out), bold: bold(terminal), now: time.Now, clock: time.Now}
+	d := &display{out: out, terminal: isTerminal(out), width: tableWidth(out), now: time.Now, clock: time.Now}
+	d.bold = bold(d.terminal)
+	if !d.terminal { // whose width bars ask for
+		d.out = shell.Heard(out)
+	}
+	return d
 }
 
 // silent is a display that shows nothing.

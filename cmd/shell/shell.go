@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 
@@ -130,4 +132,25 @@ func (w *writer) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// Heard writes to w as long as somebody reads there: that a reader is gone, as head is behind a pipe, is no fault of the writer. The program must
+// not be ended by SIGPIPE.
+func Heard(w io.Writer) io.Writer { return &heard{w: w} }
+
+type heard struct {
+	w    io.Writer
+	gone atomic.Bool
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	if h.gone.Load() {
+		return len(p), nil
+	}
+	n, err := h.w.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		h.gone.Store(true)
+		return len(p), nil
+	}
+	return n, err
 }

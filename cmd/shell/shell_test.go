@@ -75,3 +75,22 @@ func TestFaultsOfTheProgram(t *testing.T) {
 	assert.Contains(t, string(stack), "its own stack")
 	assert.Equal(t, 3, shell.Main("pipeline", &out, func() int { return 3 }))
 }
+
+// A reader that goes away is no fault; what else goes wrong is one.
+func TestHeard(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer w.Close()
+	out := shell.Heard(w)
+	for range 3 {
+		n, err := out.Write([]byte("text"))
+		require.NoError(t, err)
+		assert.Equal(t, 4, n)
+		r.Close()
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	_, err = shell.Heard(full).Write([]byte("text"))
+	assert.ErrorContains(t, err, "no space left")
+}

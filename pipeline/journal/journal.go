@@ -23,7 +23,7 @@ const (
 // Journal is that of one start of a run. It is used by one goroutine.
 type Journal struct {
 	next     event.Events
-	out      io.Writer // of the lines; nil: nobody wants them
+	out      io.Writer // of the lines; nil: nobody wants them, or it has failed
 	now      func() time.Time
 	began    time.Time
 	phase    event.Phase
@@ -152,7 +152,7 @@ func (j *Journal) write(e event.Event) {
 	line = append(line, '\n')
 	if j.out != nil {
 		if _, err := j.out.Write(line); err != nil {
-			j.out = nil // nobody reads any more
+			j.out = nil // half a line may be there: no other can follow. The writer knows of its fault, and tells it
 		}
 	}
 	if j.begun {
