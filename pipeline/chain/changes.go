@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -22,10 +23,20 @@ func plain(v any) any {
 		return v
 	}
 	var out any
-	if json.Unmarshal(text, &out) != nil {
+	if decode(text, &out) != nil {
 		return v
 	}
 	return out
+}
+
+// decode reads JSON with its numbers as they stand there: a seed of 64 bits is no float64.
+func decode(text []byte, into any) error {
+	if !json.Valid(text) { // a decoder reads no further than the end of the value
+		return json.Unmarshal(text, into)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return d.Decode(into)
 }
 
 func compare(path string, old, now any, out *[]string) {

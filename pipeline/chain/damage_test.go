@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"espalier/pipeline/chain"
 	"espalier/torch/disk"
@@ -184,4 +186,37 @@ func TestALinkLeavesOthersFolders(t *testing.T) {
 	require.NoError(t, os.Remove(folder))
 	assert.Empty(t, link(given))
 	assert.Empty(t, link(given))
+}
+
+// A pipe in the place of a file of the record is damage, and nothing waits for its writer.
+func TestAPipeInAFilesPlace(t *testing.T) {
+	f, k := newFolders(t), &counted{}
+	do := func() (out chain.Kept[int]) {
+		f.with(t, nil, func(c *chain.Chain) {
+			var err error
+			out, err = chain.Do(context.Background(), c, at("a"), k.write(), input{Text: "x", Times: 1})
+			require.NoError(t, err)
+		})
+		return out
+	}
+	kept := do().Folder
+	for i, path := range []string{filepath.Join(kept, "SUMS"), filepath.Join(kept, "result.json"), filepath.Join(f.run, "chain.json")} {
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, unix.Mkfifo(path, 0o600))
+		ended := make(chan bool)
+		go func() {
+			_, _ = chain.List(f.run)
+			chain.RecordOf(f.run)
+			do()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s is waited for", path)
+		}
+		assert.Equal(t, min(i+2, 3), k.calls, path)
+		require.NoError(t, os.RemoveAll(filepath.Join(f.run, "chain.json")))
+		do()
+	}
 }

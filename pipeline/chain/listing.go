@@ -89,7 +89,7 @@ func stepOf(id string) string {
 
 func (s *store) list(id string) (l Listed, err error) {
 	folder := s.folder(id)
-	text, err := os.ReadFile(filepath.Join(folder, ManifestName))
+	text, err := disk.Read(filepath.Join(folder, ManifestName))
 	if err != nil {
 		return l, err
 	}

@@ -3,7 +3,6 @@ package chain
 import (
 	"encoding/json"
 	"maps"
-	"os"
 	"slices"
 
 	"espalier/pipeline/event"
@@ -41,7 +40,7 @@ type entry struct {
 // readRecord gives an empty record where there is none: it only says why a step is computed again.
 func readRecord(path string, events event.Events) *record {
 	r := &record{}
-	if text, err := os.ReadFile(path); err != nil || json.Unmarshal(text, r) != nil || r.Version != recordVersion {
+	if text, err := disk.Read(path); err != nil || decode(text, r) != nil || r.Version != recordVersion {
 		r = &record{Version: recordVersion}
 	}
 	r.path, r.events, r.used = path, events, map[string]bool{}

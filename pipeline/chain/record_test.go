@@ -80,3 +80,18 @@ func TestTheRecordHasEachEnvironmentOnce(t *testing.T) {
 		assert.Equal(t, calls, k.calls, "the results are found all the same")
 	}
 }
+
+// A seed has 64 bits, of which a float64 would show the first 53.
+func TestChangesOfLargeNumbersAreExact(t *testing.T) {
+	f := newFolders(t)
+	type seeded struct{ Seed uint64 }
+	step := chain.Step[seeded, int]{Name: "train", Compute: func(context.Context, *chain.Work, seeded) (int, error) { return 1, nil }}
+	do := func(seed uint64) string {
+		return f.with(t, nil, func(c *chain.Chain) {
+			_, err := chain.Do(context.Background(), c, at("a"), step, seeded{seed})
+			require.NoError(t, err)
+		})
+	}
+	do(12676449392499245001)
+	assert.Equal(t, "a is computed again, and what stands on it: Seed: 12676449392499245001 → 12676449392499245003", do(12676449392499245003))
+}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"espalier/torch/disk"
 )
 
 // Recorded is a step of a run's chain, as the run's folder tells it.
@@ -40,7 +42,7 @@ var ErrRemoved = errors.New("its kept result was removed")
 
 // Value reads the value of the step's result.
 func (r Recorded) Value(into any) error {
-	text, err := os.ReadFile(filepath.Join(r.folder, ManifestName))
+	text, err := disk.Read(filepath.Join(r.folder, ManifestName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrRemoved
 	}

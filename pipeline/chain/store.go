@@ -78,7 +78,7 @@ func (s *store) open(id string) (*manifest, map[string]string, error) {
 			return nil, nil, &damaged{path, "is not what was written: its checksum is another"}
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(folder, ManifestName))
+	text, err := disk.Read(filepath.Join(folder, ManifestName))
 	if err != nil {
 		return nil, nil, &damaged{filepath.Join(folder, ManifestName), fmt.Sprintf("cannot be read (%v)", err)}
 	}
@@ -146,7 +146,7 @@ func filesIn(folder string) (names []string, err error) {
 }
 
 func readSums(path string) (map[string]string, error) {
-	text, err := os.ReadFile(path)
+	text, err := disk.Read(path)
 	if err != nil {
 		return nil, &damaged{path, fmt.Sprintf("cannot be read (%v)", err)}
 	}

@@ -60,7 +60,7 @@ func TestWhatIsNoFileIsNotReplaced(t *testing.T) {
 	assert.ErrorContains(t, disk.Write(folder, nil), "is a folder")
 	assert.ErrorContains(t, disk.WriteNamed("/dev/null", plainly("")), "is a device")
 	assert.ErrorContains(t, disk.ReplaceFolder(file, filled), "it is a file, not a folder")
-	assert.ErrorContains(t, disk.Write(filepath.Join(file, "below"), nil), "mkdir "+file)
+	assert.ErrorContains(t, disk.Write(filepath.Join(file, "below"), nil), "mkdir "+file+": it is there and is a file, not a folder")
 	assert.Equal(t, []string{"file", "pipe"}, listing(t, folder))
 }
 

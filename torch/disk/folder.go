@@ -24,10 +24,16 @@ func MkdirAll(folder string) error {
 	}
 	err := do(OpMkdir, folder, func() error {
 		err := os.Mkdir(folder, 0o755)
-		if info, stat := os.Stat(folder); errors.Is(err, fs.ErrExist) && stat == nil && info.IsDir() {
-			return nil // another process was faster
+		if !errors.Is(err, fs.ErrExist) {
+			return err
 		}
-		return err
+		switch info, err := Stat(folder); {
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return errors.New("it is there and is " + kind(info.Mode()) + ", not a folder")
+		}
+		return nil // another process was faster
 	})
 	if err != nil {
 		return err

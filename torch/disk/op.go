@@ -62,6 +62,8 @@ func failed(step, path string, err error) error {
 		err = e.Err
 	case *os.LinkError:
 		err = e.Err
+	case *Error:
+		err = e.Err
 	}
 	return &Error{&fs.PathError{Op: step, Path: path, Err: err}}
 }

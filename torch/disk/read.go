@@ -37,6 +37,16 @@ func Open(path string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
+// Read reads a regular file whole; as Open it waits for no pipe's writer.
+func Read(path string) ([]byte, error) {
+	f, _, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
 // Stat is os.Stat, but a link that leads nowhere is another error than a path where nothing is: what is optional may be
 // missing, and a link shows that somebody put it there.
 func Stat(path string) (fs.FileInfo, error) {

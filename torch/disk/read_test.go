@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"espalier/torch/disk"
 )
@@ -35,5 +36,21 @@ func TestStatTellsBrokenLinks(t *testing.T) {
 		assert.NotErrorIs(t, err, fs.ErrNotExist)
 		_, _, err = disk.Open(at(name))
 		assert.ErrorContains(t, err, "the link leads to gone")
+		assert.EqualError(t, disk.MkdirAll(at(name)), "mkdir "+at("broken")+": the link leads to gone, which is not there")
 	}
+}
+
+// Reading a pipe would wait for its writer.
+func TestReadTakesFilesAlone(t *testing.T) {
+	folder := t.TempDir()
+	file, pipe := filepath.Join(folder, "file"), filepath.Join(folder, "pipe")
+	require.NoError(t, os.WriteFile(file, []byte("text"), 0o600))
+	require.NoError(t, unix.Mkfifo(pipe, 0o600))
+	text, err := disk.Read(file)
+	require.NoError(t, err)
+	assert.Equal(t, "text", string(text))
+	_, err = disk.Read(pipe)
+	assert.ErrorContains(t, err, pipe+": it is a pipe, not a regular file")
+	_, err = disk.Read(filepath.Join(folder, "none"))
+	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
