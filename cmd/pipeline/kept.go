@@ -50,9 +50,9 @@ func kept(args []string, stdout *os.File, stderr io.Writer) int {
 }
 
 func list(stdout *os.File, folder string) error {
-	all, err := chain.List(folder)
-	if err != nil {
-		return &fault.InputError{Err: err}
+	all, broken := chain.List(folder)
+	if len(all) == 0 && broken != nil {
+		return &fault.InputError{Err: broken}
 	}
 	t := report.Table{Title: "Kept results in " + folder, Columns: []report.Column{{Head: "result", Left: true}, {Head: "place in the chain", Left: true},
 		{Head: "size"}, {Head: "took"}, {Head: "age"}, {Head: "stands on", Left: true}}}
@@ -63,12 +63,18 @@ func list(stdout *os.File, folder string) error {
 			size, took, age = report.Bytes(l.Bytes), report.Duration(l.Seconds), report.Duration(now.Sub(l.Made).Seconds())
 			total += l.Bytes
 		}
+		if l.Damaged {
+			took, age = "damaged", ""
+		}
 		t.Rows = append(t.Rows, []string{l.ID[:min(len(l.ID), len(l.Step)+9)], l.At, size, took, age, l.StandsOn()})
 	}
 	if err := drawTable(stdout, t, tableWidth(stdout), bold(isTerminal(stdout))); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(shell.Writer(stdout), "  %d results, %s; pipeline kept -rm ID %s removes one; %s in each says what it was computed from\n",
+	_, err := fmt.Fprintf(shell.Writer(stdout), "  %d results, %s; pipeline kept -rm ID %s removes one; %s in each says what it was computed from\n",
 		len(all), report.Bytes(total), filepath.Clean(folder), chain.ManifestName)
+	if broken != nil {
+		err = &fault.InputError{Err: broken}
+	}
 	return err
 }

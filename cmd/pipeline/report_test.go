@@ -35,9 +35,12 @@ func TestReportCommand(t *testing.T) {
 	p := pagetest.Check(t, filepath.Join(folder, "report.html"))
 	assert.Contains(t, p.Text, "18.5× smaller")
 
-	for want, args := range map[string][]string{"usage: pipeline report RUN": {}, "has no report.json": {t.TempDir()}, "pipeline report RUN": {folder, folder}} {
+	other := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(other, "report.json"), []byte("{}"), 0o644))
+	for want, args := range map[string][]string{"usage: pipeline report RUN": {}, "has no config": {other}, "has no report.json": {t.TempDir()}, "pipeline report RUN": {folder, folder}} {
 		status, _, faults = run(args...)
 		assert.Equal(t, 2, status)
 		assert.Contains(t, faults, want)
 	}
+	assert.NoFileExists(t, filepath.Join(other, "report.html"))
 }

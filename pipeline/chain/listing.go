@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ type Listed struct {
 	Made    time.Time
 	Used    time.Time // when a run last needed it
 	Seconds float64   // that it took to compute
+	Damaged bool      // its result.json cannot be read: what that says is not known
 	Inputs  any
 }
 
@@ -42,14 +44,31 @@ func (l Listed) StandsOn() string {
 }
 
 // List gives the results in a folder of results, or those of a run's chain, wherever they are kept, in the order of the
-// chain.
+// chain. Of a run whose chain is not known it gives those in the run's own folder, with an error where its record is there and cannot be read.
 func List(folder string) ([]Listed, error) {
-	if _, err := os.Stat(filepath.Join(folder, recordName)); err == nil {
-		return listRun(folder)
+	path := filepath.Join(folder, recordName)
+	r, broken := parseRecord(path)
+	if broken == nil {
+		return r.list(folder), nil
 	}
 	s := &store{folder}
-	return s.each(s.list)
+	if own := filepath.Join(folder, "kept"); isFolder(own) {
+		s = &store{own}
+	}
+	all, err := s.each(s.list)
+	if !errors.Is(broken, fs.ErrNotExist) {
+		err = errors.Join(&damaged{path, fmt.Sprintf("cannot be read (%v): these are the results in %s; the run writes it again when it is started again", broken, s.root)}, err)
+	}
+	return all, err
 }
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// resultName is the form of a result's folder: a step and the beginning of its fingerprint.
+var resultName = regexp.MustCompile(`-[0-9a-f]{32}$`)
 
 // each asks for every result of the store, and gives those with an answer, the last used first.
 func (s *store) each(ask func(id string) (Listed, error)) ([]Listed, error) {
@@ -59,7 +78,7 @@ func (s *store) each(ask func(id string) (Listed, error)) ([]Listed, error) {
 	}
 	var out []Listed
 	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+		if e.IsDir() && resultName.MatchString(e.Name()) {
 			if l, err := ask(e.Name()); err == nil {
 				out = append(out, l)
 			}
@@ -69,9 +88,9 @@ func (s *store) each(ask func(id string) (Listed, error)) ([]Listed, error) {
 	return out, nil
 }
 
-func listRun(folder string) ([]Listed, error) {
-	var out []Listed
-	for _, e := range readRecord(filepath.Join(folder, recordName), nil).Steps {
+// list gives the results of the record of a run's folder.
+func (r *record) list(folder string) (out []Listed) {
+	for _, e := range r.Steps {
 		l, err := e.in(folder).list(e.ID)
 		if err != nil {
 			l = Listed{ID: e.ID, Step: stepOf(e.ID), Inputs: e.Inputs} // it was removed
@@ -79,7 +98,7 @@ func listRun(folder string) ([]Listed, error) {
 		l.At = e.At
 		out = append(out, l)
 	}
-	return out, nil
+	return out
 }
 
 func stepOf(id string) string {
@@ -87,21 +106,22 @@ func stepOf(id string) string {
 	return name
 }
 
-func (s *store) list(id string) (l Listed, err error) {
-	folder := s.folder(id)
-	text, err := disk.Read(filepath.Join(folder, ManifestName))
+func (s *store) list(id string) (Listed, error) {
+	l, err := s.weigh(id)
 	if err != nil {
 		return l, err
 	}
 	var m manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		return l, err
+	text, err := disk.Read(filepath.Join(l.Folder, ManifestName))
+	if err == nil {
+		err = json.Unmarshal(text, &m)
 	}
-	weighed, err := s.weigh(id)
 	if err != nil {
-		return l, err
+		l.Step, l.Damaged = stepOf(id), true
+		return l, nil
 	}
-	return Listed{ID: id, Step: m.Step, Folder: folder, Bytes: weighed.Bytes, Made: m.Made, Used: weighed.Used, Seconds: m.Seconds, Inputs: m.Inputs}, nil
+	l.Step, l.Made, l.Seconds, l.Inputs = m.Step, m.Made, m.Seconds, m.Inputs
+	return l, nil
 }
 
 // weigh gives the size of a result and when it was last used, without reading what it says of itself: a store has many thousands.
@@ -109,7 +129,7 @@ func (s *store) weigh(id string) (l Listed, err error) {
 	l = Listed{ID: id, Folder: s.folder(id)}
 	info, err := os.Stat(s.lock(id))
 	if err != nil {
-		info, err = os.Stat(filepath.Join(l.Folder, ManifestName))
+		info, err = os.Stat(l.Folder)
 	}
 	if err != nil {
 		return l, err
@@ -136,7 +156,7 @@ func sizeOf(folder string) (bytes int64, err error) {
 // Remove takes one result out of a folder of results or out of a run's, if nobody uses it; id may be shortened.
 func Remove(folder, id string) (Listed, error) {
 	all, err := List(folder)
-	if err != nil {
+	if len(all) == 0 && err != nil {
 		return Listed{}, err
 	}
 	var found []Listed

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -39,8 +40,8 @@ type entry struct {
 
 // readRecord gives an empty record where there is none: it only says why a step is computed again.
 func readRecord(path string, events event.Events) *record {
-	r := &record{}
-	if text, err := disk.Read(path); err != nil || decode(text, r) != nil || r.Version != recordVersion {
+	r, err := parseRecord(path)
+	if err != nil {
 		r = &record{Version: recordVersion}
 	}
 	r.path, r.events, r.used = path, events, map[string]bool{}
@@ -51,6 +52,19 @@ func readRecord(path string, events event.Events) *record {
 		r.Environments = map[Print]any{}
 	}
 	return r
+}
+
+// parseRecord gives fs.ErrNotExist where there is none.
+func parseRecord(path string) (*record, error) {
+	r := &record{}
+	text, err := disk.Read(path)
+	if err == nil {
+		err = decode(text, r)
+	}
+	if err == nil && r.Version != recordVersion {
+		err = fmt.Errorf("its version is %d, not %d", r.Version, recordVersion)
+	}
+	return r, err
 }
 
 // entry is what the chain has in a place, or nil.
