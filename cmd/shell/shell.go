@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"unicode"
@@ -111,15 +112,18 @@ func shown(r rune) bool {
 	return r == '\n' || r == '\t' || !unicode.IsControl(r) && !turning(r) && r != 0x2028 && r != 0x2029
 }
 
-// Writer escapes what is written to w. A letter that ends in the next write waits for it, as behind a buffer.
+// Writer escapes what is written to w. A letter that ends in the next write waits for it, as behind a buffer. Goroutines may share it.
 func Writer(w io.Writer) io.Writer { return &writer{w: w} }
 
 type writer struct {
 	w    io.Writer
+	lock sync.Mutex
 	rest []byte // of a letter
 }
 
 func (w *writer) Write(p []byte) (int, error) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
 	text := append(w.rest, p...)
 	end := len(text)
 	for at := max(0, end-utf8.UTFMax+1); at < end; at++ {
