@@ -61,53 +61,52 @@ func (m *Blip2) Recorded(q Question, tokens int) bool {
 // leanlyWhereRecorded answers by the network's program, if it has one, and in the ordinary way the questions that no program computes; ok is
 // false where all take the ordinary way. The ways round differently, and no answer may depend on what else is asked.
 func (m *Blip2) leanlyWhereRecorded(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) (answers [][][]int, ok bool, err error) {
-	recorded, others, mixed := make([][]Question, len(questions)), make([][]Question, len(questions)), [2]bool{}
+	of := [2][][]Question{make([][]Question, len(questions)), make([][]Question, len(questions))} // recorded, and others
+	way := func(q Question) int {
+		if m.Recorded(q, o.MaxTokens) {
+			return 0
+		}
+		return 1
+	}
+	var count [2]int
 	for i, qs := range questions {
 		for _, q := range qs {
-			if m.Recorded(q, o.MaxTokens) {
-				recorded[i], mixed[0] = append(recorded[i], q), true
-			} else {
-				others[i], mixed[1] = append(others[i], q), true
-			}
+			w := way(q)
+			of[w][i] = append(of[w][i], q)
+			count[w]++
 		}
 	}
-	if mixed != [2]bool{true, true} {
+	if count[0] == 0 || count[1] == 0 {
 		return m.leanly(pictures, questions, o)
 	}
-	asked := o
-	var said, saidByOthers [][][]float64
+	var found [2][][][]int
+	var said [2][][][]float64
+	options := [2]GenerateOptions{o, o}
 	if o.LogProbs != nil {
-		asked.LogProbs = &said
+		options[0].LogProbs, options[1].LogProbs = &said[0], &said[1]
 	}
-	if answers, ok, err = m.leanly(pictures, recorded, asked); !ok || err != nil {
+	if found[0], ok, err = m.leanly(pictures, of[0], options[0]); !ok || err != nil {
 		return nil, false, err
 	}
-	if o.LogProbs != nil {
-		asked.LogProbs = &saidByOthers
-	}
-	var rest [][][]int
-	torch.Inference(func() { rest, err = m.generate(pictures, others, asked) })
+	torch.Inference(func() { found[1], err = m.generate(pictures, of[1], options[1]) })
 	if err != nil {
 		return nil, false, err
 	}
-	own := func(q Question) bool { return m.Recorded(q, o.MaxTokens) }
 	if o.LogProbs != nil {
-		*o.LogProbs = merge(questions, own, said, saidByOthers)
+		*o.LogProbs = merge(questions, way, said)
 	}
-	return merge(questions, own, answers, rest), true, nil
+	return merge(questions, way, found), true, nil
 }
 
-// merge puts what there is of each question of two kinds in the questions' order.
-func merge[T any](questions [][]Question, first func(Question) bool, a, b [][]T) [][]T {
+// merge puts what there is of each question, found in two ways, in the questions' order.
+func merge[T any](questions [][]Question, way func(Question) int, of [2][][]T) [][]T {
 	out := make([][]T, len(questions))
 	for i, qs := range questions {
-		out[i] = make([]T, len(qs))
-		for k, q := range qs {
-			from := &b[i]
-			if first(q) {
-				from = &a[i]
-			}
-			out[i][k], *from = (*from)[0], (*from)[1:]
+		out[i] = make([]T, 0, len(qs))
+		for _, q := range qs {
+			from := &of[way(q)][i]
+			out[i] = append(out[i], (*from)[0])
+			*from = (*from)[1:]
 		}
 	}
 	return out
