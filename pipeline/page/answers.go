@@ -46,14 +46,7 @@ func writeAnswers(folder string, lines []Answered) error {
 }
 
 func answeredOf(r *report.Report, k kept, set *data.Dataset) (lines []Answered, err error) {
-	if set == nil {
-		return nil, errors.New("the data are not there")
-	}
-	teacher, student, err := k.answersOf(r, prefixOf(r), set.Test.Name)
-	if err != nil {
-		return nil, err
-	}
-	cards, err := cardsOf(set.Test, teacher, student)
+	cards, teacher, student, err := k.cards(r, set)
 	if err != nil {
 		return nil, err
 	}

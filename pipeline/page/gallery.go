@@ -86,14 +86,7 @@ const (
 
 // galleryOf chooses the pictures; a run without answers to show has no gallery.
 func galleryOf(r *report.Report, k kept, set *data.Dataset) (*gallery, error) {
-	if set == nil {
-		return nil, errors.New("the data are not there")
-	}
-	teacher, student, err := k.answersOf(r, prefixOf(r), set.Test.Name)
-	if err != nil {
-		return nil, err
-	}
-	cards, err := cardsOf(set.Test, teacher, student)
+	cards, _, _, err := k.cards(r, set)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +134,17 @@ func choices(of map[string]bool) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// cards are all questions of the test split, and the answers to them.
+func (k kept) cards(r *report.Report, set *data.Dataset) (cards []card, teacher, student measure.Marks, err error) {
+	if set == nil {
+		return nil, teacher, student, errors.New("the data are not there")
+	}
+	if teacher, student, err = k.answersOf(r, prefixOf(r), set.Test.Name); err == nil {
+		cards, err = cardsOf(set.Test, teacher, student)
+	}
+	return cards, teacher, student, err
 }
 
 // cardsOf joins the questions of a split with the answers that were measured. These may be of a split whose pictures were divided: the questions
