@@ -27,8 +27,16 @@ func hangUp(t *testing.T) {
 	<-came
 }
 
+// heard makes SIGHUP one that is not ignored, as it is where nohup has started the tests. signal.Reset would leave it ignored.
+func heard() {
+	undo := make(chan os.Signal, 1)
+	signal.Notify(undo, syscall.SIGHUP)
+	signal.Stop(undo)
+}
+
 // A closed terminal may be told several times, while the run saves.
 func TestAClosedTerminal(t *testing.T) {
+	heard()
 	status, _, _ := launch(t, func(ctx context.Context, _ *config.Config, _ pipeline.Options) (*report.Report, error) {
 		for range 5 {
 			hangUp(t)
@@ -42,11 +50,7 @@ func TestAClosedTerminal(t *testing.T) {
 // Under nohup the run goes on.
 func TestNohup(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
-	defer func() { // signal.Reset leaves it ignored
-		undo := make(chan os.Signal, 1)
-		signal.Notify(undo, syscall.SIGHUP)
-		signal.Stop(undo)
-	}()
+	defer heard()
 	launch(t, func(context.Context, *config.Config, pipeline.Options) (*report.Report, error) {
 		assert.True(t, signal.Ignored(syscall.SIGHUP))
 		return nil, nil

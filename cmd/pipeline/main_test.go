@@ -118,6 +118,7 @@ func TestSettingsReachTheRun(t *testing.T) {
 
 // The first signal ends the context, and the run may save before it returns. The status says which signal it was.
 func TestInterrupt(t *testing.T) {
+	heard()
 	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		saved := false
 		status, stdout, stderr := launch(t, func(ctx context.Context, _ *config.Config, o pipeline.Options) (*report.Report, error) {
