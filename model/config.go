@@ -197,10 +197,12 @@ func (c *Config) check() error {
 	if c.QFormer.TextInput && !c.Instruct() {
 		fault("qformer_config.use_qformer_text_input = true: BLIP-2's retrieval models are not computed, only those that answer")
 	}
-	for i, a := range []string{c.Text.Activation, c.Vision.Activation, c.QFormer.Activation} {
-		if activations[a] == nil && (i == 0 || c.Towers()) {
-			fault("%s: activation %q is not one of %s, and this program computes no other",
-				[]string{"text_config", "vision_config.hidden_act", "qformer_config.hidden_act"}[i], a, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
+	for _, of := range []struct {
+		key, activation string
+		there           bool
+	}{{"text_config", c.Text.Activation, true}, {"vision_config.hidden_act", c.Vision.Activation, c.Towers()}, {"qformer_config.hidden_act", c.QFormer.Activation, c.Towers()}} {
+		if of.there && activations[of.activation] == nil {
+			fault("%s: activation %q is not one of %s, and this program computes no other", of.key, of.activation, strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
 		}
 	}
 	if text, _ := c.raw["text_config"].(map[string]any); c.Text.ModelType == "opt" && text["layer_norm_elementwise_affine"] == false {

@@ -61,23 +61,27 @@ func (m *Blip2) Recorded(q Question, tokens int) bool {
 // leanlyWhereRecorded answers by the network's program, if it has one, and in the ordinary way the questions that no program computes; ok is
 // false where all take the ordinary way. The ways round differently, and no answer may depend on what else is asked.
 func (m *Blip2) leanlyWhereRecorded(pictures *torch.Tensor, questions [][]Question, o GenerateOptions) (answers [][][]int, ok bool, err error) {
-	of := [2][][]Question{make([][]Question, len(questions)), make([][]Question, len(questions))} // recorded, and others
-	way := func(q Question) int {
+	way := func(q Question) int { // 0 of what is recorded, 1 of others
 		if m.Recorded(q, o.MaxTokens) {
 			return 0
 		}
 		return 1
 	}
-	var count [2]int
+	var asked [2]bool
+	for _, qs := range questions {
+		for _, q := range qs {
+			asked[way(q)] = true
+		}
+	}
+	if !asked[0] || !asked[1] {
+		return m.leanly(pictures, questions, o)
+	}
+	of := [2][][]Question{make([][]Question, len(questions)), make([][]Question, len(questions))}
 	for i, qs := range questions {
 		for _, q := range qs {
 			w := way(q)
 			of[w][i] = append(of[w][i], q)
-			count[w]++
 		}
-	}
-	if count[0] == 0 || count[1] == 0 {
-		return m.leanly(pictures, questions, o)
 	}
 	var found [2][][][]int
 	var said [2][][][]float64

@@ -24,6 +24,9 @@ func WritePage(folder string, events event.Events) (path string, err error) {
 	if err != nil {
 		return "", &fault.InputError{Err: err}
 	}
+	if len(said.Config) == 0 {
+		return "", fault.Inputf("%s has no config, which every run writes; name the folder of a finished run", file)
+	}
 	set, err := OpenAgain(folder, said.Config, 0)
 	if err != nil {
 		events.Note("the data cannot be opened, and the page is without its gallery: %v", err)

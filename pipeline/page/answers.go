@@ -45,21 +45,17 @@ func writeAnswers(folder string, lines []Answered) error {
 	return disk.Write(filepath.Join(folder, AnswersName), text.Bytes())
 }
 
-func answeredOf(r *report.Report, k kept, set *data.Dataset) (lines []Answered, err error) {
-	cards, teacher, student, err := k.cards(r, set)
-	if err != nil {
-		return nil, err
-	}
-	sure, surer := confidences(teacher), confidences(student)
-	if n := set.Test.QuestionCount(); len(sure) != n || len(surer) != n {
+func answeredOf(r *report.Report, k kept, set *data.Dataset, of test) (lines []Answered, err error) {
+	teacher, student := confidences(of.teacher), confidences(of.student)
+	if n := set.Test.QuestionCount(); len(teacher) != n || len(student) != n {
 		return nil, errors.New("an earlier version of the program measured the answers; start the run again")
 	}
-	for i, c := range cards {
+	for i, c := range of.cards {
 		for j, a := range c.Asked {
 			at := len(lines)
 			lines = append(lines, Answered{Picture: c.Number, From: set.Test.Place(i, j), Question: a.Question, Accepted: append([]string{}, a.Accepted...),
 				Task: a.Task, Category: a.Category, Teacher: a.Teacher.Text, Student: a.Student.Text, TeacherRight: a.Teacher.Right, StudentRight: a.Student.Right,
-				TeacherConfidence: sure[at], StudentConfidence: surer[at]})
+				TeacherConfidence: teacher[at], StudentConfidence: student[at]})
 		}
 	}
 	if len(r.Students) < 2 {

@@ -85,11 +85,7 @@ const (
 )
 
 // galleryOf chooses the pictures; a run without answers to show has no gallery.
-func galleryOf(r *report.Report, k kept, set *data.Dataset) (*gallery, error) {
-	cards, _, _, err := k.cards(r, set)
-	if err != nil {
-		return nil, err
-	}
+func galleryOf(r *report.Report, cards []card, set *data.Dataset) (_ *gallery, err error) {
 	g := &gallery{Pictures: len(cards)}
 	var counts [outcomes]outcomeCount
 	for _, c := range cards {
@@ -136,15 +132,20 @@ func choices(of map[string]bool) (out []string) {
 	return out
 }
 
-// cards are all questions of the test split, and the answers to them.
-func (k kept) cards(r *report.Report, set *data.Dataset) (cards []card, teacher, student measure.Marks, err error) {
+// test is the test split's questions with the answers to them.
+type test struct {
+	cards            []card
+	teacher, student measure.Marks
+}
+
+func (k kept) testOf(r *report.Report, set *data.Dataset) (t test, err error) {
 	if set == nil {
-		return nil, teacher, student, errors.New("the data are not there")
+		return t, errors.New("the data are not there")
 	}
-	if teacher, student, err = k.answersOf(r, prefixOf(r), set.Test.Name); err == nil {
-		cards, err = cardsOf(set.Test, teacher, student)
+	if t.teacher, t.student, err = k.answersOf(r, prefixOf(r), set.Test.Name); err == nil {
+		t.cards, err = cardsOf(set.Test, t.teacher, t.student)
 	}
-	return cards, teacher, student, err
+	return t, err
 }
 
 // cardsOf joins the questions of a split with the answers that were measured. These may be of a split whose pictures were divided: the questions

@@ -39,7 +39,8 @@ func prefixOf(r *report.Report) string {
 	return ""
 }
 
-// answersOf are the answers to a split, of the teacher and of the student whose places begin with the prefix. Where no stage was accepted the student is the teacher, in dtypes of its own at most.
+// answersOf are the answers to a split, of the teacher and of the student whose places begin with the prefix. Where no stage was accepted the
+// student is the teacher, in dtypes of its own at most.
 func (k kept) answersOf(r *report.Report, prefix, split string) (teacher, student measure.Marks, err error) {
 	if err = k.value("teacher on "+split, &teacher); err != nil {
 		return teacher, student, err

@@ -1,5 +1,6 @@
-// Package page writes what people read of a run: report.html, one file that opens without a network, and answers.jsonl. Both are a function of the run's report.json, of what the
-// run's chain has kept, and of the pictures of the test split: written when a run ends, and again from its folder at any time.
+// Package page writes what people read of a run: report.html, one file that opens without a network, and answers.jsonl. Both are a function of
+// the run's report.json, of what its chain has kept, and of the pictures of the test split: written when a run ends, and again from its folder at
+// any time.
 package page
 
 import (
@@ -32,7 +33,14 @@ func Write(folder string, set *data.Dataset) (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v, notes := viewOf(folder, r, set)
+	k := keptOf(folder)
+	var lines []Answered
+	test, unknown := k.testOf(r, set)
+	unwritten := unknown
+	if unwritten == nil { // before the gallery shortens the texts that it shows
+		lines, unwritten = answeredOf(r, k, set, test)
+	}
+	v, notes := viewOf(folder, r, k, set, test, unknown)
 	text, err := render(v)
 	if err != nil {
 		return notes, fmt.Errorf("page: %w", err)
@@ -40,9 +48,8 @@ func Write(folder string, set *data.Dataset) (notes []string, err error) {
 	if err := disk.Write(filepath.Join(folder, Name), text); err != nil {
 		return notes, err
 	}
-	lines, err := answeredOf(r, keptOf(folder), set)
-	if err != nil {
-		return append(notes, fmt.Sprintf("%s is not written: %v", AnswersName, err)), nil
+	if unwritten != nil {
+		return append(notes, fmt.Sprintf("%s is not written: %v", AnswersName, unwritten)), nil
 	}
 	return notes, writeAnswers(folder, lines)
 }

@@ -52,11 +52,11 @@ type student struct {
 	Tables   []report.Table
 }
 
-func viewOf(folder string, r *report.Report, set *data.Dataset) (*view, []string) {
+// viewOf takes the answers of the test split, or the reason why they are not known.
+func viewOf(folder string, r *report.Report, kept kept, set *data.Dataset, test test, unknown error) (*view, []string) {
 	v := &view{CSS: template.CSS(file("page.css")), JS: template.JS(file("page.js")), Run: runName(folder), Headline: report.Headline(r), Judged: report.Judge(r)}
 	v.Title = titleOf(r)
 	v.Facts, v.Settings, v.Versions = r.Facts(), settings(r.Config), versions(r.Versions)
-	kept := keptOf(folder)
 	if len(r.Students) < 2 {
 		v.Students = []student{v.student(r, student{})}
 	} else {
@@ -79,8 +79,11 @@ func viewOf(folder string, r *report.Report, set *data.Dataset) (*view, []string
 			v.Energy = append(v.Energy, t)
 		}
 	}
-	var err error
-	if v.Gallery, err = galleryOf(r, kept, set); err != nil {
+	err := unknown
+	if err == nil {
+		v.Gallery, err = galleryOf(r, test.cards, set)
+	}
+	if err != nil {
 		v.Missing.add("the gallery", err)
 	}
 	v.Sections = v.contents()
