@@ -1,7 +1,7 @@
 // Operations of neural networks.
 #include <ATen/autocast_mode.h>
 
-#include "internal.h"
+#include "fused.h"
 
 using namespace espalier;
 
@@ -30,7 +30,9 @@ esp_result esp_tensor_linear(const esp_tensor *x, const esp_tensor *weight, cons
     const at::Tensor &a = unwrap(x), &w = unwrap(weight);
     maybe_tensor b = maybe(bias);
     at::ScalarType d = a.scalar_type();
-    if ((w.scalar_type() == d && is_a(b, d)) || autocasts(a)) return at::linear(a, w, b);
+    if (autocasts(a)) return at::linear(a, w, b);
+    if (can_fuse_linear(a, w, b)) return fused_linear(a, w, b);
+    if (w.scalar_type() == d && is_a(b, d)) return at::linear(a, w, b);
     maybe_tensor weights = w;
     d = widest(a, {&weights, &b});
     return at::linear(as(a, d), as(w, d), as(b, d));
@@ -101,6 +103,7 @@ esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k, const 
     TORCH_CHECK(unwrap(k).dim() > 1 && unwrap(v).dim() > 1 && unwrap(k).size(-2) == unwrap(v).size(-2), "keys ", unwrap(k).sizes(),
                 " and values ", unwrap(v).sizes(), " are not of the same tokens");
     auto attend = [scale](const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask) {
+      if (can_fuse_attention(q, k, v, mask)) return fused_attention(q, k, v, mask, scale);
       return at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, scale);
     };
     std::optional<at::Tensor> seen = maybe(mask);

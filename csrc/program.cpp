@@ -10,15 +10,6 @@ using namespace espalier;
 
 namespace espalier {
 
-const kernels &chosen_kernels() {
-#ifdef ESPALIER_X86
-  static const std::string capability = at::get_cpu_capability();
-  if (capability == "AVX512") return avx512_kernels();
-  if (capability == "AVX2") return avx2_kernels();
-#endif
-  return plain_kernels();
-}
-
 void floats::reserve(int64_t n) {
   if (n <= size_) return;
   n = (n + 15) / 16 * 16;

@@ -8,12 +8,9 @@
 #include <mutex>
 
 #include "internal.h"
-#include "kernels/kernels.h"
+#include "products.h"
 
 namespace espalier {
-
-// The kernels for what libtorch takes the CPU for.
-const kernels &chosen_kernels();
 
 // floats is memory that vectors may be loaded from; it grows and keeps its contents.
 class floats {

@@ -136,28 +136,16 @@ func (w Worker) backward(at At, scale float64, cast func(func())) (loss float64,
 	return loss, err
 }
 
-// gather adds the gradients of the workers to those of the training's own parameters, one worker after another.
-func (c *crew) gather() error {
+// gather adds the gradients of the workers to those of the training's own parameters, one worker after another, and gives the
+// common norm of the sums.
+func (c *crew) gather() (norm float64, err error) {
+	var beside [][]*torch.Tensor
 	for _, w := range c.workers[1:] {
-		err := torch.Run(func(*torch.Scope) error {
-			torch.NoGrad(func() {
-				for i, p := range c.workers[0].Params {
-					sum, more := p.Grad(), w.Params[i].Grad()
-					switch {
-					case more == nil:
-						continue
-					case sum != nil:
-						more = sum.Add(more)
-					}
-					p.SetGrad(more)
-					w.Params[i].SetGrad(nil)
-				}
-			})
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+		beside = append(beside, w.Params)
 	}
-	return nil
+	err = torch.Run(func(*torch.Scope) error {
+		norm = torch.GatherGrads(c.workers[0].Params, beside...)
+		return nil
+	})
+	return norm, err
 }

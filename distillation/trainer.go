@@ -3,7 +3,6 @@ package distillation
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"espalier/torch"
 	"espalier/torch/disk"
@@ -154,10 +153,6 @@ func (t *training) told() Trained { return Trained{t.skipped, t.course} }
 // take takes one step; point tells whether the course has a new point. Where memory is short, batches are computed in more pieces
 // from then on.
 func (t *training) take() (total float64, point bool, err error) {
-	limit := t.o.Clip
-	if limit == 0 {
-		limit = math.Inf(1) // for the norm alone
-	}
 	var bad string
 	var norm float64
 	err = t.o.Pieces.Do(t.step, func(pieces int) error {
@@ -165,7 +160,7 @@ func (t *training) take() (total float64, point bool, err error) {
 		if total, bad, err = t.gradients(pieces); err != nil {
 			return err
 		}
-		norm, err = torch.ClipGradNorm(t.adam.Params(), limit)
+		norm, err = t.crew.gather()
 		return err
 	})
 	if err != nil {
@@ -178,7 +173,11 @@ func (t *training) take() (total float64, point bool, err error) {
 		return total, point, t.skip(total, norm, rate, bad)
 	}
 	t.row = 0
-	if err := t.adam.Step(rate); err != nil {
+	scale := 1.
+	if t.o.Clip != 0 {
+		scale = optim.ClipScale(norm, t.o.Clip)
+	}
+	if err := t.adam.Step(rate, scale); err != nil {
 		return 0, false, err
 	}
 	t.crew.zeroGrad()
@@ -200,9 +199,6 @@ func (t *training) gradients(pieces int) (total float64, bad string, err error) 
 		if bad == "" && !finite(total) {
 			bad = fmt.Sprintf("batch %d", first+part)
 		}
-	}
-	if err := t.crew.gather(); err != nil {
-		return 0, "", err
 	}
 	switch {
 	case bad != "":

@@ -232,11 +232,12 @@ ESP_API void esp_recompute_callbacks(esp_recompute_call call, esp_hook_release r
 ESP_API esp_result esp_tensor_recomputed(const esp_tensor *value, esp_tensors inputs, uintptr_t handle);
 
 /* --- optimizers -------------------------------------------------------------------------------------------------- */
-/* One step of AdamW over params that all have gradients; steps are float32 scalars, counted up here. */
+/* Adds the gradients of workers, which have as many parameters each, one worker behind another, to those of params and takes them away;
+ * the 2-norm of all gradients of params is written. What has no gradient is left out. */
+ESP_API esp_status esp_grads_gather(esp_tensors params, esp_tensors beside, double *norm);
+/* One step of AdamW over params that all have gradients, which are taken times scale; steps are float32 scalars, counted up here. */
 ESP_API esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_tensors m, esp_tensors v, esp_tensors steps,
-                                  double lr, double beta1, double beta2, double eps, double weight_decay);
-/* Scales all gradients so that their common 2-norm is at most limit; the norm before is written. */
-ESP_API esp_status esp_grads_clip(esp_tensors grads, double limit, double *norm);
+                                  double scale, double lr, double beta1, double beta2, double eps, double weight_decay);
 
 /* --- TorchScript ------------------------------------------------------------------------------------------------- */
 /* What a method takes and gives: layout has an entry for each value, -1 for a tensor and n >= 0 for a list of n tensors;

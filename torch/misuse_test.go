@@ -201,12 +201,9 @@ var misuses = map[string]misuse{
 	"esp_adamw_step": does(func(o operands) {
 		l := func(t *torch.Tensor) []*torch.Tensor { return []*torch.Tensor{t} }
 		small, age := torch.Zeros([]int{2}, torch.Float32, torch.CPU), torch.Zeros(nil, torch.Float32, torch.CPU)
-		torch.AdamWStep(l(o.leaf), l(small), l(o.x), l(o.x), l(age), 1, .9, .99, 1e-8, 0)
+		torch.AdamWStep(l(o.leaf), l(small), l(o.x), l(o.x), l(age), 1, 1, .9, .99, 1e-8, 0)
 	}),
-	"esp_grads_clip": {call: func(o operands) error {
-		_, err := torch.ClipGradNorm([]*torch.Tensor{o.freed}, 1)
-		return err
-	}},
+	"esp_grads_gather": does(func(o operands) { torch.GatherGrads([]*torch.Tensor{o.freed}) }),
 
 	// TorchScript.
 	"esp_module_new": {call: func(operands) error {

@@ -1,6 +1,7 @@
 package torch_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,45 +17,69 @@ func TestAdamWStep(t *testing.T) {
 		w, m, v := one(10), one(0), one(0)
 		// The first step of Adam is lr·sign(g), after the decay by lr·0.5·w: 10·(1 - .1·.5) - .1. The betas are numbers
 		// that float32 holds: to those the kernel for GPUs rounds them.
-		torch.AdamWStep(w, one(4), m, v, age, .1, .75, .875, 0, .5)
+		torch.AdamWStep(w, one(4), m, v, age, 1, .1, .75, .875, 0, .5)
 		torchtest.Values(t, w[0], []int{1}, 9.4)
 		torchtest.Values(t, m[0], []int{1}, 1)
 		torchtest.Values(t, v[0], []int{1}, 2)
 		torchtest.Values(t, age[0], nil, 1)
-		torch.AdamWStep(nil, nil, nil, nil, nil, .1, .9, .999, 0, .5)
-		requireError(t, torch.KindRuntime, "lists of 0 and of 1 tensors", func() { torch.AdamWStep(w, nil, m, v, age, .1, .9, .999, 0, .5) })
+		torch.AdamWStep(nil, nil, nil, nil, nil, 1, .1, .9, .999, 0, .5)
+		requireError(t, torch.KindRuntime, "lists of 0 and of 1 tensors", func() { torch.AdamWStep(w, nil, m, v, age, 1, .1, .9, .999, 0, .5) })
 	})
 }
 
-func TestClipGradNorm(t *testing.T) {
+func TestGatherGrads(t *testing.T) {
 	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
-		a, b, without := leaf(on, []int{1}, 1), leaf(on, []int{2}, 1, 1), leaf(on, []int{2}, 1, 1)
-		params := []*torch.Tensor{a, without, b}
-		set := func() {
-			a.SetGrad(floats(on, []int{1}, 3))
-			b.SetGrad(floats(on, []int{2}, 0, -4))
+		for _, d := range []torch.DType{torch.Float32, torch.Float64} {
+			worker := func(values ...float32) (params []*torch.Tensor) {
+				for _, v := range values {
+					p := torch.Zeros([]int{2}, d, on).SetRequiresGrad(true)
+					if v != 0 {
+						p.SetGrad(floats(on, []int{2}, v, -v).To(d))
+					}
+					params = append(params, p)
+				}
+				return params
+			}
+			own, second, third := worker(1, 2, 0, 0), worker(3, 0, 4, 0), worker(5, 0, 6, 0)
+			norm := torch.GatherGrads(own, second, third)
+			require.InDelta(t, math.Sqrt(2*(9*9+2*2+10*10)), norm, 1e-5)
+			for i, want := range []float64{9, 2, 10} {
+				torchtest.Values(t, own[i].Grad(), []int{2}, want, -want)
+			}
+			require.Nil(t, own[3].Grad())
+			for _, p := range append(second, third...) {
+				require.Nil(t, p.Grad())
+			}
+			require.InDelta(t, norm, torch.GatherGrads(own), 1e-5, "one alone")
+			require.Zero(t, torch.GatherGrads(worker(0, 0), worker(0, 0)))
+			require.Zero(t, torch.GatherGrads(nil))
+			requireError(t, torch.KindRuntime, "each worker has as many", func() { torch.GatherGrads(own, second[:3]) })
 		}
-		set()
-		norm, err := torch.ClipGradNorm(params, 10)
-		require.NoError(t, err)
-		require.InDelta(t, 5, norm, 1e-5)
-		torchtest.Values(t, b.Grad(), []int{2}, 0, -4) // short enough already
-		norm, err = torch.ClipGradNorm(params, 1)
-		require.NoError(t, err)
-		require.InDelta(t, 5, norm, 1e-5)
-		torchtest.Values(t, a.Grad(), []int{1}, .6)
-		torchtest.Values(t, b.Grad(), []int{2}, 0, -.8)
-		require.Nil(t, without.Grad())
+	})
+}
 
-		a.SetGrad(floats(on, []int{1}, 0))
-		b.SetGrad(nil)
-		norm, err = torch.ClipGradNorm(params, 1)
-		require.NoError(t, err)
-		require.Zero(t, norm)
-		torchtest.Values(t, a.Grad(), []int{1}, 0)
-		norm, err = torch.ClipGradNorm([]*torch.Tensor{without}, 1)
-		require.NoError(t, err)
-		require.Zero(t, norm)
+func TestGatherGradsOfEverySize(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		g := torch.NewGenerator(8)
+		var own, beside, sums []*torch.Tensor
+		for _, shape := range [][]int{{}, {3}, {17}, {64}, {100, 7}, {200, 300}} {
+			worker := func() *torch.Tensor {
+				p := torch.Zeros(shape, torch.Float32, torch.CPU).SetRequiresGrad(true)
+				p.SetGrad(g.Randn(shape...))
+				return p
+			}
+			a, b := worker(), worker()
+			own, beside = append(own, a), append(beside, b)
+			sums = append(sums, a.Grad().To(torch.Float64).Add(b.Grad().To(torch.Float64)))
+		}
+		var squares float64
+		for _, s := range sums {
+			squares += s.Mul(s).Sum().Item()
+		}
+		require.InEpsilon(t, math.Sqrt(squares), torch.GatherGrads(own, beside), 1e-5)
+		for i, s := range sums {
+			torchtest.Within(t, s, own[i].Grad(), 1e-6, 0)
+		}
 	})
 }
 
@@ -67,7 +92,7 @@ func TestAdamWStepHoldsItsListsAgainstTheParameters(t *testing.T) {
 		}
 		step := func(l [5]*torch.Tensor) {
 			one := func(i int) []*torch.Tensor { return []*torch.Tensor{l[i]} }
-			torch.AdamWStep(one(0), one(1), one(2), one(3), one(4), .1, .9, .999, 1e-8, 0)
+			torch.AdamWStep(one(0), one(1), one(2), one(3), one(4), 1, .1, .9, .999, 1e-8, 0)
 		}
 		step(right())
 		for i, wrong := range map[int][]*torch.Tensor{

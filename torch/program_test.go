@@ -62,7 +62,7 @@ func TestProgramIsStaleAfterEachWrite(t *testing.T) {
 		"step of AdamW": func(x *torch.Tensor) {
 			l := func(t *torch.Tensor) []*torch.Tensor { return []*torch.Tensor{t} }
 			zeros := func() *torch.Tensor { return torch.Zeros(x.Shape(), torch.Float32, torch.CPU) }
-			torch.AdamWStep(l(x), l(zeros().AddScalar(1)), l(zeros()), l(zeros()), l(torch.Zeros(nil, torch.Float32, torch.CPU)), 1, .9, .99, 1e-8, 0)
+			torch.AdamWStep(l(x), l(zeros().AddScalar(1)), l(zeros()), l(zeros()), l(torch.Zeros(nil, torch.Float32, torch.CPU)), 1, 1, .9, .99, 1e-8, 0)
 		},
 	}
 	for name, write := range writes {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"espalier/torch"
+	"espalier/torch/optim"
 	"espalier/torch/torchtest"
 )
 
@@ -34,9 +35,7 @@ func (s *soak) step() error {
 				y.To(torch.Float32).Mul(y).Mean().Backward()
 			})
 		})
-		if _, err := torch.ClipGradNorm(s.layers, 1); err != nil {
-			return err
-		}
+		norm := torch.GatherGrads(s.layers)
 		failed := torch.Run(func(*torch.Scope) error {
 			s.x.MatMul(s.norm.Slice(0, 0, 3))
 			return nil
@@ -50,7 +49,7 @@ func (s *soak) step() error {
 		for i, w := range s.layers {
 			grads[i] = w.Grad()
 		}
-		torch.AdamWStep(s.layers, grads, s.first, s.second, s.counters, 1e-4, .9, .999, 1e-8, 0)
+		torch.AdamWStep(s.layers, grads, s.first, s.second, s.counters, optim.ClipScale(norm, 1), 1e-4, .9, .999, 1e-8, 0)
 		return nil
 	})
 	for _, leaf := range append(s.layers, s.x) {

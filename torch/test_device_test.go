@@ -66,7 +66,7 @@ func TestTestDeviceRefusesOthersTensors(t *testing.T) {
 			"matmul":     func() { test.MatMul(cpu) },
 			"AdamW": func() {
 				l := func(t *torch.Tensor) []*torch.Tensor { return []*torch.Tensor{t} }
-				torch.AdamWStep(l(test), l(cpu), l(test), l(test), l(torch.Zeros(nil, torch.Float32, torch.Test)), 1, .9, .99, 1e-8, 0)
+				torch.AdamWStep(l(test), l(cpu), l(test), l(test), l(torch.Zeros(nil, torch.Float32, torch.Test)), 1, 1, .9, .99, 1e-8, 0)
 			},
 			"linear":      func() { test.Linear(cpu, nil) },
 			"layer norm":  func() { test.LayerNorm(floats(torch.CPU, []int{2}, 1, 1), floats(torch.CPU, []int{2}, 0, 0), 1e-5) },

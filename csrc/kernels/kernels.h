@@ -1,4 +1,4 @@
-// The small matrix kernels of recorded programs. kernels.inc is compiled once for each set of instructions; which of them runs
+// The small matrix kernels of recorded programs and of training (../fused.h). kernels.inc is compiled once for each set of instructions; which of them runs
 // is asked of libtorch, so that ATEN_CPU_CAPABILITY holds for both.
 #pragma once
 
@@ -9,7 +9,8 @@ namespace espalier {
 enum class activation { none, relu, gelu, gelu_tanh, silu };
 
 // product is out = activation(a · b + bias) + residual for a [rows, depth] and b [depth, columns], all float32. Rows lie
-// apart by the *_step; b is packed; bias and residual may be NULL, and a residual goes with no other activation than relu.
+// apart by the *_step, the columns of a by a_depth_step, so that a may be transposed; b is packed; bias and residual may be
+// NULL, and a residual goes with no other activation than relu. The residual may be out itself.
 struct product {
   int64_t rows, columns, depth;
   const float *a;
@@ -21,9 +22,11 @@ struct product {
   int64_t residual_step;
   float *out;
   int64_t out_step;
+  int64_t a_depth_step = 1;
 };
 
-// attention is one head: out = softmax(scale · q · kᵀ + mask) · v; mask may be NULL, its steps may be 0.
+// attention is one head: out = softmax(scale · q · kᵀ + mask) · v; mask may be NULL, its steps may be 0. A query that
+// may see no key gives zeros, as libtorch's does.
 struct attention {
   int64_t queries, keys, size, value_size;
   const float *q, *k, *v, *mask;
@@ -32,6 +35,22 @@ struct attention {
   float *out;
   int64_t out_step;
   float *scratch;
+};
+
+// attention_gradients are those of q, k and v for the gradient d_out of out. a's own out is not read. Those of k and v are added to,
+// so that a caller may divide the queries.
+struct attention_gradients {
+  const float *d_out;
+  int64_t d_out_step;
+  float *dq, *dk, *dv;
+  int64_t dq_step, dk_step, dv_step;
+};
+
+// adamw is a step of AdamW (Loshchilov and Hutter, 2019) with the corrections of the moments worked in: the weights shrink by decay, and
+// move by rate · m / (√v · correction + eps).
+struct adamw {
+  float scale;  // of the gradients
+  float beta1, beta2, decay, rate, correction, eps;
 };
 
 struct kernels {
@@ -44,10 +63,21 @@ struct kernels {
   void (*norm)(int64_t rows, int64_t columns, const float *x, int64_t x_step, const float *weight, const float *bias, float eps,
                bool centre, float *out);
   void (*activate)(int64_t n, const float *x, activation act, float *out);
+  void (*attend_back)(const attention &, const attention_gradients &);
+  // sum_columns adds the rows of x up.
+  void (*sum_columns)(int64_t rows, int64_t columns, const float *x, int64_t x_step, float *out);
+  // add adds x, which may be NULL, to out and gives the sum of its squares.
+  float (*add)(int64_t n, const float *x, float *out);
+  void (*step)(const adamw &, int64_t n, const float *gradient, float *weights, float *first, float *second);
 
-  int64_t packed(int64_t depth, int64_t columns) const { return (columns + width - 1) / width * width * depth; }
+  int64_t whole(int64_t columns) const { return (columns + width - 1) / width * width; }
+  int64_t packed(int64_t depth, int64_t columns) const { return whole(columns) * depth; }
   int64_t attention_scratch(int64_t queries, int64_t keys, int64_t size, int64_t value_size) const {
-    return packed(size, keys) + queries * ((keys + width - 1) / width * width) + packed(keys, value_size);
+    return packed(size, keys) + queries * whole(keys) + packed(keys, value_size);
+  }
+  int64_t attention_back_scratch(int64_t queries, int64_t keys, int64_t size, int64_t value_size) const {
+    return packed(size, keys) + packed(value_size, keys) + packed(keys, size) + packed(queries, size) + packed(queries, value_size) +
+           2 * queries * whole(keys);
   }
 };
 

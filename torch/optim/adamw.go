@@ -7,7 +7,7 @@ import (
 	"espalier/torch"
 )
 
-// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in libtorch's fused form.
+// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 type AdamW struct {
 	Beta1, Beta2, Eps float64
 	groups            []group
@@ -76,8 +76,8 @@ func (o *AdamW) Params() []*torch.Tensor {
 	return out
 }
 
-// Step updates every parameter that has a gradient.
-func (o *AdamW) Step(lr float64) error {
+// Step updates every parameter that has a gradient, which is taken times scale.
+func (o *AdamW) Step(lr, scale float64) error {
 	return torch.Run(func(*torch.Scope) error {
 		for _, g := range o.groups {
 			var live group
@@ -91,7 +91,7 @@ func (o *AdamW) Step(lr float64) error {
 					live.age = append(live.age, g.age[i])
 				}
 			}
-			torch.AdamWStep(live.params, grads, live.first, live.second, live.age, lr, o.Beta1, o.Beta2, o.Eps, g.decay)
+			torch.AdamWStep(live.params, grads, live.first, live.second, live.age, scale, lr, o.Beta1, o.Beta2, o.Eps, g.decay)
 		}
 		return nil
 	})

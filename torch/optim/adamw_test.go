@@ -59,7 +59,7 @@ func TestAdamW(t *testing.T) {
 				w.SetGrad(grad.ToDevice(on))
 				plain[i].step(grad.Floats(), lr)
 			}
-			require.NoError(t, o.Step(lr))
+			require.NoError(t, o.Step(lr, 1))
 			for i, w := range params {
 				torchtest.Values(t, w, w.Shape(), plain[i].w...)
 			}
@@ -82,7 +82,7 @@ func TestAdamWDecaysAll(t *testing.T) {
 			o := optim.NewAdamW([]*torch.Tensor{bias}, .5, all)
 			bias.SetGrad(torch.Full([]int{2}, 3, torch.Float32, on))
 			plain.step([]float64{3, 3}, .1)
-			require.NoError(t, o.Step(.1))
+			require.NoError(t, o.Step(.1, 1))
 			torchtest.Values(t, bias, []int{2}, plain.w...)
 			o.Close()
 		}
@@ -102,7 +102,7 @@ func TestAdamWStateOutlivesScopes(t *testing.T) {
 			}
 			o.ZeroGrad()
 			w.Mul(w).Sum().Backward()
-			return o.Step(.1)
+			return o.Step(.1, 1)
 		}))
 	}
 	step()
@@ -115,7 +115,7 @@ func TestAdamWStateOutlivesScopes(t *testing.T) {
 	o.Close()
 	require.Equal(t, before+1, torch.LiveTensors())
 	require.Empty(t, o.Params())
-	require.NoError(t, o.Step(.1))
+	require.NoError(t, o.Step(.1, 1))
 }
 
 func TestAdamWErrors(t *testing.T) {
@@ -124,5 +124,5 @@ func TestAdamWErrors(t *testing.T) {
 	o := optim.NewAdamW([]*torch.Tensor{w}, 0, false)
 	defer o.Close()
 	w.Free()
-	require.ErrorContains(t, o.Step(.1), "was freed")
+	require.ErrorContains(t, o.Step(.1, 1), "was freed")
 }

@@ -33,7 +33,7 @@ func ExampleAdamW() {
 			d := x.AddScalar(-3)
 			d.Mul(d).Sum().Backward()
 			defer adam.ZeroGrad()
-			return adam.Step(.1)
+			return adam.Step(.1, 1)
 		})
 		if err != nil {
 			fmt.Println(err)

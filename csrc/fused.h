@@ -1,0 +1,22 @@
+// Operations on the CPU whose forward and backward are ours: fewer passes over memory than libtorch's, by the kernels of recorded programs.
+// Each says whether it can do what is asked; libtorch's does the rest.
+#pragma once
+
+#include "internal.h"
+
+namespace espalier {
+
+// is_plain_float tells whether the kernels can read a tensor: float32 numbers in the host's memory.
+bool is_plain_float(const at::Tensor &t);
+// is_recorded tells whether a trace of libtorch's operations is being recorded.
+bool is_recorded();
+
+// fused_linear is x · weightᵀ + bias of float32.
+bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias);
+at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias);
+
+// fused_attention is softmax(scale · q · kᵀ + mask) · v of float32 [batch, heads, tokens, size].
+bool can_fuse_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask);
+at::Tensor fused_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask, double scale);
+
+}  // namespace espalier
