@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <torch/version.h>
 
+#include "heap.h"
 #include "internal.h"
 
 using namespace espalier;
@@ -170,5 +171,8 @@ esp_number esp_threads_get(void) {
 }
 
 esp_status esp_memory_trim(void) {
-  return guard([] { malloc_trim(0); });
+  return guard([] {
+    trim_tensors();
+    malloc_trim(0);
+  });
 }
