@@ -1,6 +1,6 @@
 // The host's memory of tensors. glibc puts it among the small objects of a graph, which live longer and keep what is freed between them apart:
-// the memory of a training step was a fifth larger so, with recomputed blocks a third. Here large tensors have a heap of their own
-// (docs/decisions.md, "A heap for tensors").
+// the memory of a training step was a sixth larger so, with recomputed blocks a half. Here large tensors have a heap of their own, of huge
+// pages where the system has them: looking addresses up took a tenth of a step (docs/decisions.md, "A heap for tensors").
 #include "heap.h"
 
 #include <c10/core/CPUAllocator.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <set>
@@ -17,7 +18,7 @@ namespace espalier {
 
 namespace {
 
-constexpr size_t page = 4096, head = 64;
+constexpr size_t page = 4096, huge_page = 2 << 20, head = 64;
 constexpr size_t least = 16 << 10, most = 1 << 30;  // bytes of a tensor here; larger ones are few, and go back to the system at once
 constexpr size_t least_left = 64 << 10;             // of a block that is divided
 constexpr size_t idle = size_t(2) << 30;            // bytes behind the last tensor that the system gets back
@@ -38,8 +39,9 @@ class heap {
     size_t size = size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE));
     void *range = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) return;
-    begin_ = top_ = touched_ = static_cast<char *>(range);
-    end_ = begin_ + size;
+    end_ = static_cast<char *>(range) + size;
+    begin_ = top_ = touched_ = reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(range) + huge_page - 1) / huge_page * huge_page);
+    madvise(begin_, end_ - begin_, MADV_HUGEPAGE);  // where the system has none, all works without
 #endif
   }
 
