@@ -11,9 +11,16 @@ bool is_plain_float(const at::Tensor &t);
 // is_recorded tells whether a trace of libtorch's operations is being recorded.
 bool is_recorded();
 
+// rows is a tensor [..., size] as [rows, size], whose rows lie in one piece each.
+at::Tensor rows(const at::Tensor &t);
+
 // fused_linear is x · weightᵀ + bias of float32.
 bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias);
 at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias);
+
+// fused_norm is the layer norm of float32 over the last dimension.
+bool can_fuse_norm(const at::Tensor &x, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias);
+at::Tensor fused_norm(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias, double eps);
 
 // fused_attention is softmax(scale · q · kᵀ + mask) · v of float32 [batch, heads, tokens, size].
 bool can_fuse_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask);

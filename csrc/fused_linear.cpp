@@ -19,12 +19,6 @@ constexpr int64_t least_rows = 64, least_size = 16;
 operand of(const at::Tensor &t) { return {t.const_data_ptr<float>(), t.stride(0), t.stride(1)}; }
 operand across(operand m) { return {m.data, m.column, m.row}; }
 
-// rows is a tensor [..., size] as [rows, size], whose rows lie in one piece each.
-at::Tensor rows(const at::Tensor &t) {
-  at::Tensor flat = t.reshape({-1, t.size(-1)});
-  return flat.stride(1) == 1 && flat.stride(0) >= flat.size(1) ? flat : flat.contiguous();
-}
-
 at::Tensor multiplied(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
   at::Tensor flat = rows(x), out = at::empty({flat.size(0), weight.size(0)}, x.options());
   multiply(flat.size(0), weight.size(0), weight.size(1), of(flat), across(of(weight)), bias ? bias->const_data_ptr<float>() : nullptr,
@@ -66,6 +60,11 @@ struct linear_node : torch::autograd::Function<linear_node> {
 bool wants_grad(const at::Tensor &t) { return t.requires_grad(); }
 
 }  // namespace
+
+at::Tensor rows(const at::Tensor &t) {
+  at::Tensor flat = t.reshape({-1, t.size(-1)});
+  return flat.stride(1) == 1 && flat.stride(0) >= flat.size(1) ? flat : flat.contiguous();
+}
 
 bool is_plain_float(const at::Tensor &t) { return t.scalar_type() == at::kFloat && t.is_cpu() && t.layout() == at::kStrided && !t.is_neg(); }
 

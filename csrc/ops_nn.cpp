@@ -43,6 +43,7 @@ esp_result esp_tensor_layer_norm(const esp_tensor *x, const esp_tensor *weight, 
   return guard([&] {
     const at::Tensor &a = unwrap(x);
     maybe_tensor w = maybe(weight), b = maybe(bias);
+    if (can_fuse_norm(a, w, b)) return fused_norm(a, *w, b, eps);
     at::ScalarType d = a.scalar_type(), wide = widest(a, {&w, &b});
     // On the CPU, libtorch's kernel takes float32 weights for halves.
     bool mixed = a.is_cpu() && at::isReducedFloatingType(d) && is_a(w, at::kFloat) && is_a(b, at::kFloat);

@@ -109,6 +109,24 @@ func TestLinearOfThreads(t *testing.T) {
 	})
 }
 
+func TestLayerNormBackward(t *testing.T) {
+	g := torch.NewGenerator(7)
+	for _, c := range []struct{ rows, width int }{{1, 8}, {3, 5}, {64, 16}, {65, 33}, {300, 160}, {7, 3000}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			torchtest.Run(t, func(*torch.Scope) {
+				x, w, b := g.Randn(c.rows, c.width).AddScalar(2), g.Randn(c.width), g.Randn(c.width)
+				asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return in[0].LayerNorm(in[1], in[2], 1e-5) }, []*torch.Tensor{x, w, b})
+				asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return in[0].LayerNorm(in[1], nil, 1e-5) }, []*torch.Tensor{x, w})
+				asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return in[0].LayerNorm(in[1], in[2], .5) }, []*torch.Tensor{x}, w, b)
+				asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return in[1].LayerNorm(in[0], in[2], 1e-5) }, []*torch.Tensor{w}, x, b)
+				asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { // rows that lie apart, and a gradient with strides of 0
+					return in[0].Unflatten(0, 1, c.rows).Slice(-1, 0, (c.width+1)/2).LayerNorm(in[1].Slice(0, 0, (c.width+1)/2), nil, 1e-5).Sum()
+				}, []*torch.Tensor{x, w})
+			})
+		})
+	}
+}
+
 func TestAttentionBackward(t *testing.T) {
 	g := torch.NewGenerator(4)
 	attend := func(in []*torch.Tensor) *torch.Tensor {

@@ -46,6 +46,14 @@ struct attention_gradients {
   int64_t dq_step, dk_step, dv_step;
 };
 
+// norm_gradients are those of a layer norm's x, for the gradient d_out of what it gives. Those of its weight and bias are added to;
+// bias may be NULL.
+struct norm_gradients {
+  const float *d_out;
+  int64_t d_out_step;
+  float *dx, *d_weight, *d_bias;
+};
+
 // adamw is a step of AdamW (Loshchilov and Hutter, 2019) with the corrections of the moments worked in: the weights shrink by decay, and
 // move by rate · m / (√v · correction + eps).
 struct adamw {
@@ -64,6 +72,7 @@ struct kernels {
                bool centre, float *out);
   void (*activate)(int64_t n, const float *x, activation act, float *out);
   void (*attend_back)(const attention &, const attention_gradients &);
+  void (*norm_back)(int64_t rows, int64_t columns, const float *x, int64_t x_step, const float *weight, float eps, const norm_gradients &);
   // sum_columns adds the rows of x up.
   void (*sum_columns)(int64_t rows, int64_t columns, const float *x, int64_t x_step, float *out);
   // add adds x, which may be NULL, to out and gives the sum of its squares.
