@@ -26,4 +26,8 @@ at::Tensor fused_norm(const at::Tensor &x, const at::Tensor &weight, const std::
 bool can_fuse_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask);
 at::Tensor fused_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask, double scale);
 
+// fused_self_attention is the same of a projection [batch, tokens, query, key and value]; it gives [batch, tokens, heads · size].
+bool can_fuse_self_attention(const at::Tensor &x);
+at::Tensor fused_self_attention(const at::Tensor &x, int64_t heads, double scale);
+
 }  // namespace espalier

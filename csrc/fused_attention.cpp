@@ -21,10 +21,8 @@ constexpr int64_t queries_at_once = 128;
 at::Tensor plain(const at::Tensor &t) { return t.stride(3) == 1 || t.size(3) == 1 ? t : t.contiguous(); }
 
 // like_heads is a new tensor [batch, heads, tokens, size] in the order [batch, tokens, heads, size], as projections give and take it.
-at::Tensor like_heads(const at::Tensor &like, int64_t tokens, int64_t size, bool zeros = false) {
-  at::IntArrayRef s = like.sizes();
-  auto make = [&](at::IntArrayRef sizes) { return zeros ? at::zeros(sizes, like.options()) : at::empty(sizes, like.options()); };
-  return make({s[0], tokens, s[1], size}).transpose(1, 2);
+at::Tensor like_heads(const at::Tensor &like, int64_t tokens, int64_t size) {
+  return at::empty({like.size(0), tokens, like.size(1), size}, like.options()).transpose(1, 2);
 }
 
 // heads are the tensors of an attention, read head by head.
@@ -82,6 +80,20 @@ at::Tensor attended(const heads &all) {
   return out;
 }
 
+// gradients writes those of q, k and v for that of the output.
+void gradients(const heads &all, const at::Tensor &d_out, const at::Tensor &dq, const at::Tensor &dk, const at::Tensor &dv) {
+  const at::Tensor given = plain(d_out);
+  const kernels &k = chosen_kernels();
+  all.each(k.attention_back_scratch(all.most(), all.k.size(2), all.q.size(3), all.v.size(3)), [&](const attention &a, int64_t b, int64_t h, int64_t from) {
+    attention_gradients g{heads::at(given, b, h) + from * given.stride(2), given.stride(2)};
+    g.dq = heads::at(dq, b, h) + from * dq.stride(2), g.dq_step = dq.stride(2);
+    g.dk = heads::at(dk, b, h), g.dk_step = dk.stride(2);
+    g.dv = heads::at(dv, b, h), g.dv_step = dv.stride(2);
+    g.adds = from > 0;
+    k.attend_back(a, g);
+  });
+}
+
 struct attention_node : torch::autograd::Function<attention_node> {
   static at::Tensor forward(AutogradContext *c, const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const maybe_tensor &mask, double scale) {
     const heads all(q, k, v, mask, scale);
@@ -95,18 +107,39 @@ struct attention_node : torch::autograd::Function<attention_node> {
     if (!grads[0].defined()) return result;
     auto saved = c->get_saved_variables();
     const heads all(saved[0], saved[1], saved[2], saved[3].defined() ? maybe_tensor(saved[3]) : std::nullopt, c->saved_data["scale"].toDouble());
-    const at::Tensor given = plain(grads[0]);
-    const kernels &k = chosen_kernels();
-    at::Tensor dq = like_heads(all.q, all.q.size(2), all.q.size(3)), dk = like_heads(all.k, all.k.size(2), all.k.size(3), true),
-               dv = like_heads(all.v, all.v.size(2), all.v.size(3), true);
-    all.each(k.attention_back_scratch(all.most(), all.k.size(2), all.q.size(3), all.v.size(3)), [&](const attention &a, int64_t b, int64_t h, int64_t from) {
-      attention_gradients g{heads::at(given, b, h) + from * given.stride(2), given.stride(2)};
-      g.dq = heads::at(dq, b, h) + from * dq.stride(2), g.dq_step = dq.stride(2);
-      g.dk = heads::at(dk, b, h), g.dk_step = dk.stride(2);
-      g.dv = heads::at(dv, b, h), g.dv_step = dv.stride(2);
-      k.attend_back(a, g);
-    });
-    result[0] = dq, result[1] = dk, result[2] = dv;
+    result[0] = like_heads(all.q, all.q.size(2), all.q.size(3));
+    result[1] = like_heads(all.k, all.k.size(2), all.k.size(3));
+    result[2] = like_heads(all.v, all.v.size(2), all.v.size(3));
+    gradients(all, grads[0], result[0], result[1], result[2]);
+    return result;
+  }
+};
+
+// fused are the queries, keys and values in a projection [batch, tokens, query, key and value].
+heads fused(const at::Tensor &x, int64_t count, double scale) {
+  at::Tensor parts = x.unflatten(-1, {3, count, -1}).permute({2, 0, 3, 1, 4});
+  return {parts[0], parts[1], parts[2], std::nullopt, scale};
+}
+
+at::Tensor joined(const at::Tensor &x) { return x.transpose(1, 2).flatten(2, 3); }
+
+struct self_attention_node : torch::autograd::Function<self_attention_node> {
+  static at::Tensor forward(AutogradContext *c, const at::Tensor &x, int64_t count, double scale) {
+    c->save_for_backward({x});
+    c->saved_data["heads"] = count;
+    c->saved_data["scale"] = scale;
+    return joined(attended(fused(x, count, scale)));
+  }
+
+  static variable_list backward(AutogradContext *c, const variable_list &grads) {
+    variable_list result(3);
+    if (!grads[0].defined()) return result;
+    const at::Tensor x = c->get_saved_variables()[0];
+    const int64_t count = c->saved_data["heads"].toInt();
+    const double scale = c->saved_data["scale"].toDouble();
+    result[0] = at::empty(x.sizes(), x.options());
+    const heads to = fused(result[0], count, scale);
+    gradients(fused(x, count, scale), grads[0].unflatten(-1, {count, -1}).transpose(1, 2), to.q, to.k, to.v);
     return result;
   }
 };
@@ -125,6 +158,15 @@ bool can_fuse_attention(const at::Tensor &q, const at::Tensor &k, const at::Tens
 at::Tensor fused_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const maybe_tensor &mask, double scale) {
   if (c10::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad())) return attention_node::apply(q, k, v, mask, scale);
   return attended({q, k, v, mask, scale});
+}
+
+bool can_fuse_self_attention(const at::Tensor &x) {
+  return &chosen_kernels() != &plain_kernels() && is_plain_float(x) && x.stride(2) == 1 && x.numel() > 0 && !is_recorded();
+}
+
+at::Tensor fused_self_attention(const at::Tensor &x, int64_t count, double scale) {
+  if (c10::GradMode::is_enabled() && x.requires_grad()) return self_attention_node::apply(x, count, scale);
+  return joined(attended(fused(x, count, scale)));
 }
 
 }  // namespace espalier

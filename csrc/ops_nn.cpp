@@ -97,27 +97,45 @@ esp_result esp_tensor_cross_entropy(const esp_tensor *logits, const esp_tensor *
   return guard([&] { return at::cross_entropy_loss(unwrap(logits), unwrap(targets)); });
 }
 
+static at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, maybe_tensor mask, double scale) {
+  auto attend = [&](const at::Tensor &q, const at::Tensor &k, const at::Tensor &v) {
+    if (can_fuse_attention(q, k, v, mask)) return fused_attention(q, k, v, mask, scale);
+    return at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, scale);
+  };
+  if (!autocasts(q)) {
+    maybe_tensor keys = k, values = v;
+    at::ScalarType d = widest(q, {&keys, &values, &mask});
+    if (mask && mask->is_floating_point()) mask = as(mask, d);
+    return attend(as(q, d), as(k, d), as(v, d));
+  }
+  if (!q.is_cpu()) return attend(q, k, v);
+  // In bfloat16, libtorch's CPU kernel takes ten times as long backwards as in float32: half of a training step.
+  c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  if (mask && mask->is_floating_point()) mask = mask->to(at::kFloat);
+  return attend(q.to(at::kFloat), k.to(at::kFloat), v.to(at::kFloat));
+}
+
 esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k, const esp_tensor *v, const esp_tensor *mask,
                                 double scale) {
   return guard([&] {
     // libtorch's CPU kernel takes the number of values from the keys, and reads what is missing from other memory.
     TORCH_CHECK(unwrap(k).dim() > 1 && unwrap(v).dim() > 1 && unwrap(k).size(-2) == unwrap(v).size(-2), "keys ", unwrap(k).sizes(),
                 " and values ", unwrap(v).sizes(), " are not of the same tokens");
-    auto attend = [scale](const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask) {
-      if (can_fuse_attention(q, k, v, mask)) return fused_attention(q, k, v, mask, scale);
-      return at::scaled_dot_product_attention(q, k, v, mask, /*dropout_p=*/0.0, /*is_causal=*/false, scale);
-    };
-    std::optional<at::Tensor> seen = maybe(mask);
-    if (!autocasts(unwrap(q))) {
-      maybe_tensor keys = unwrap(k), values = unwrap(v);
-      at::ScalarType d = widest(unwrap(q), {&keys, &values, &seen});
-      if (seen && seen->is_floating_point()) seen = as(seen, d);
-      return attend(as(unwrap(q), d), as(*keys, d), as(*values, d), seen);
+    return attention(unwrap(q), unwrap(k), unwrap(v), maybe(mask), scale);
+  });
+}
+
+esp_result esp_tensor_self_attention(const esp_tensor *x, int64_t heads, double scale) {
+  return guard([&] {
+    at::Tensor a = unwrap(x);
+    TORCH_CHECK(a.dim() == 3 && heads > 0 && a.size(2) % (3 * heads) == 0, "a projection ", a.sizes(), " does not hold ", heads,
+                " heads of queries, keys and values");
+    if (autocasts(a) && a.is_cpu()) {  // as above
+      c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+      if (at::Tensor wide = a.to(at::kFloat); can_fuse_self_attention(wide)) return fused_self_attention(wide, heads, scale);
     }
-    if (!unwrap(q).is_cpu()) return attend(unwrap(q), unwrap(k), unwrap(v), seen);
-    // In bfloat16, libtorch's CPU kernel takes ten times as long backwards as in float32: half of a training step.
-    c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-    if (seen && seen->is_floating_point()) seen = seen->to(at::kFloat);
-    return attend(unwrap(q).to(at::kFloat), unwrap(k).to(at::kFloat), unwrap(v).to(at::kFloat), seen);
+    if (can_fuse_self_attention(a)) return fused_self_attention(a, heads, scale);
+    at::Tensor parts = a.unflatten(-1, {3, heads, a.size(2) / (3 * heads)}).permute({2, 0, 3, 1, 4});
+    return attention(parts.select(0, 0), parts.select(0, 1), parts.select(0, 2), std::nullopt, scale).transpose(1, 2).flatten(2, 3);
   });
 }

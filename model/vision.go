@@ -69,8 +69,7 @@ func (v *Vision) Forward(pictures *torch.Tensor) *torch.Tensor {
 }
 
 func (l *visionLayer) forward(hidden *nn.Axis, x *torch.Tensor) *torch.Tensor {
-	q, k, v := l.attention.SplitFused(l.qkv.Forward(l.norm1.Forward(x)))
-	attended := l.attention.Attend(q, k, v, nil, l.scale)
+	attended := l.attention.AttendFused(l.qkv.Forward(l.norm1.Forward(x)), l.scale)
 	x = x.Add(hidden.Gated(l.projection.Forward(attended)))
 	return x.Add(hidden.Gated(l.mlp.Forward(l.norm2.Forward(x))))
 }

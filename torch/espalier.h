@@ -183,6 +183,8 @@ ESP_API esp_result esp_tensor_cross_entropy(const esp_tensor *logits, const esp_
 /* q, k, v [batch, heads, tokens, head size]; mask broadcast to [batch, heads, queries, keys]: bool (true is seen) or added */
 ESP_API esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k, const esp_tensor *v, const esp_tensor *mask,
                                         double scale);
+/* the same without a mask for x [batch, tokens, queries, keys and values of the heads]; gives [batch, tokens, heads · size] */
+ESP_API esp_result esp_tensor_self_attention(const esp_tensor *x, int64_t heads, double scale);
 
 /* --- autograd ---------------------------------------------------------------------------------------------------- */
 ESP_API int32_t esp_grad_mode_set(int32_t enabled); /* of the calling thread; returns the previous one */

@@ -147,6 +147,24 @@ func TestAttentionBackward(t *testing.T) {
 	}
 }
 
+func TestSelfAttention(t *testing.T) {
+	g := torch.NewGenerator(10)
+	for _, tokens := range []int{1, 2, 37, 200} {
+		torchtest.Run(t, func(*torch.Scope) {
+			x := g.Randn(2, tokens, 3*4*8)
+			asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return torch.SelfAttention(in[0], 4, .3) }, []*torch.Tensor{x})
+			asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return torch.SelfAttention(in[0].Slice(-1, 9, 9+72), 3, .3).Sum() }, []*torch.Tensor{x})
+			parts := x.Unflatten(-1, 3, 4, 8).Permute(2, 0, 3, 1, 4)
+			apart := torch.ScaledDotProductAttention(parts.Select(0, 0), parts.Select(0, 1), parts.Select(0, 2), nil, .3).Transpose(1, 2).Flatten(2, 3)
+			torchtest.Close(t, apart, torch.SelfAttention(x, 4, .3))
+			torch.Autocast(torch.CPU, torch.BFloat16, func() {
+				halves := x.To(torch.BFloat16)
+				torchtest.Close(t, torch.SelfAttention(halves.To(torch.Float32), 4, .3), torch.SelfAttention(halves, 4, .3))
+			})
+		})
+	}
+}
+
 // Projections give heads that lie between each other.
 func TestAttentionOfViews(t *testing.T) {
 	g := torch.NewGenerator(5)

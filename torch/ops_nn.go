@@ -67,3 +67,9 @@ func Embedding(table, ids *Tensor) *Tensor {
 func ScaledDotProductAttention(q, k, v, mask *Tensor, scale float64) *Tensor {
 	return finish("attention", C.esp_tensor_attention(q.ptr(), k.ptr(), v.ptr(), mask.optional(), C.double(scale)), q, k, v, mask)
 }
+
+// SelfAttention is [ScaledDotProductAttention] without a mask for queries, keys and values of the same size that lie one behind the
+// other in x [batch, tokens, 3·heads·size]; it gives [batch, tokens, heads·size].
+func SelfAttention(x *Tensor, heads int, scale float64) *Tensor {
+	return finish("self_attention", C.esp_tensor_self_attention(x.ptr(), C.int64_t(heads), C.double(scale)), x)
+}

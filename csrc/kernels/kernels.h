@@ -37,13 +37,14 @@ struct attention {
   float *scratch;
 };
 
-// attention_gradients are those of q, k and v for the gradient d_out of out. a's own out is not read. Those of k and v are added to,
-// so that a caller may divide the queries.
+// attention_gradients are those of q, k and v for the gradient d_out of out; that itself is not read. Where adds is set, those of k and v
+// are added to what is there: a caller may divide the queries.
 struct attention_gradients {
   const float *d_out;
   int64_t d_out_step;
   float *dq, *dk, *dv;
   int64_t dq_step, dk_step, dv_step;
+  bool adds;
 };
 
 // norm_gradients are those of a layer norm's x, for the gradient d_out of what it gives. Those of its weight and bias are added to;

@@ -133,6 +133,15 @@ func (a *Attention) Attend(q, k, v, mask *torch.Tensor, scale float64) *torch.Te
 	return gated(x, a.Heads.Gate, a.Values.Each())
 }
 
+// AttendFused is Attend over the fused projection of tokens that all see each other.
+func (a *Attention) AttendFused(x *torch.Tensor, scale float64) *torch.Tensor {
+	if key, value := a.Sizes(); key == value && !a.Watched() {
+		return torch.SelfAttention(x, a.Heads.units, scale)
+	}
+	q, k, v := a.SplitFused(x)
+	return a.Attend(q, k, v, nil, scale)
+}
+
 // measureInside shows an axis inside the heads the activations [batch, tokens, heads·size] of its units.
 func measureInside(inside *Axis, heads int, x *torch.Tensor) {
 	if inside.Measure == nil {
