@@ -9,8 +9,9 @@ namespace espalier {
 enum class activation { none, relu, gelu, gelu_tanh, silu };
 
 // product is out = activation(a · b + bias) + residual for a [rows, depth] and b [depth, columns], all float32. Rows lie
-// apart by the *_step, the columns of a by a_depth_step, so that a may be transposed; b is packed; bias and residual may be
-// NULL, and a residual goes with no other activation than relu. The residual may be out itself.
+// apart by the *_step, the columns of a by a_depth_step, so that a may be transposed; bias and residual may be
+// NULL, and a residual goes with no other activation than relu. The residual may be out itself. b is packed, or, with a b_step, rows of
+// whole panels as they lie in memory.
 struct product {
   int64_t rows, columns, depth;
   const float *a;
@@ -23,6 +24,7 @@ struct product {
   float *out;
   int64_t out_step;
   int64_t a_depth_step = 1;
+  int64_t b_step = 0;
 };
 
 // attention is one head: out = softmax(scale · q · kᵀ + mask) · v; mask may be NULL, its steps may be 0. A query that
