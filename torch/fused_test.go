@@ -153,7 +153,9 @@ func TestSelfAttention(t *testing.T) {
 		torchtest.Run(t, func(*torch.Scope) {
 			x := g.Randn(2, tokens, 3*4*8)
 			asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return torch.SelfAttention(in[0], 4, .3) }, []*torch.Tensor{x})
-			asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return torch.SelfAttention(in[0].Slice(-1, 9, 9+72), 3, .3).Sum() }, []*torch.Tensor{x})
+			asInDouble(t, func(in []*torch.Tensor) *torch.Tensor {
+				return torch.SelfAttention(in[0].Slice(-1, 9, 9+72), 3, .3).Sum()
+			}, []*torch.Tensor{x})
 			parts := x.Unflatten(-1, 3, 4, 8).Permute(2, 0, 3, 1, 4)
 			apart := torch.ScaledDotProductAttention(parts.Select(0, 0), parts.Select(0, 1), parts.Select(0, 2), nil, .3).Transpose(1, 2).Flatten(2, 3)
 			torchtest.Close(t, apart, torch.SelfAttention(x, 4, .3))
