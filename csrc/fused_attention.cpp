@@ -70,13 +70,18 @@ struct heads {
   }
 };
 
-at::Tensor attended(const heads &all) {
+// attend writes the output [batch, heads, tokens, size].
+void attend(const heads &all, const at::Tensor &out) {
   const kernels &k = chosen_kernels();
-  at::Tensor out = like_heads(all.q, all.q.size(2), all.v.size(3));
   all.each(k.attention_scratch(all.most(), all.k.size(2), all.q.size(3), all.v.size(3)), [&](attention a, int64_t b, int64_t h, int64_t from) {
     a.out = heads::at(out, b, h) + from * out.stride(2), a.out_step = out.stride(2);
     k.attend(a);
   });
+}
+
+at::Tensor attended(const heads &all) {
+  at::Tensor out = like_heads(all.q, all.q.size(2), all.v.size(3));
+  attend(all, out);
   return out;
 }
 
@@ -121,14 +126,19 @@ heads fused(const at::Tensor &x, int64_t count, double scale) {
   return {parts[0], parts[1], parts[2], std::nullopt, scale};
 }
 
-at::Tensor joined(const at::Tensor &x) { return x.transpose(1, 2).flatten(2, 3); }
+
+at::Tensor attended_together(const at::Tensor &x, int64_t count, double scale) {
+  at::Tensor out = at::empty({x.size(0), x.size(1), x.size(2) / 3}, x.options());
+  attend(fused(x, count, scale), out.unflatten(-1, {count, -1}).transpose(1, 2));
+  return out;
+}
 
 struct self_attention_node : torch::autograd::Function<self_attention_node> {
   static at::Tensor forward(AutogradContext *c, const at::Tensor &x, int64_t count, double scale) {
     c->save_for_backward({x});
     c->saved_data["heads"] = count;
     c->saved_data["scale"] = scale;
-    return joined(attended(fused(x, count, scale)));
+    return attended_together(x, count, scale);
   }
 
   static variable_list backward(AutogradContext *c, const variable_list &grads) {
@@ -166,7 +176,7 @@ bool can_fuse_self_attention(const at::Tensor &x) {
 
 at::Tensor fused_self_attention(const at::Tensor &x, int64_t count, double scale) {
   if (c10::GradMode::is_enabled() && x.requires_grad()) return self_attention_node::apply(x, count, scale);
-  return joined(attended(fused(x, count, scale)));
+  return attended_together(x, count, scale);
 }
 
 }  // namespace espalier

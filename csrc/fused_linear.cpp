@@ -20,17 +20,20 @@ operand of(const at::Tensor &t) { return {t.const_data_ptr<float>(), t.stride(0)
 operand across(operand m) { return {m.data, m.column, m.row}; }
 
 at::Tensor multiplied(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-  at::Tensor flat = rows(x), out = at::empty({flat.size(0), weight.size(0)}, x.options());
-  multiply(flat.size(0), weight.size(0), weight.size(1), of(flat), across(of(weight)), bias ? bias->const_data_ptr<float>() : nullptr,
-           out.data_ptr<float>(), out.stride(0));
+  const at::Tensor flat = rows(x);
   auto sizes = x.sizes().vec();
   sizes.back() = weight.size(0);
-  return out.view(sizes);
+  at::Tensor out = at::empty(sizes, x.options());
+  multiply(flat.size(0), weight.size(0), weight.size(1), of(flat), across(of(weight)), bias ? bias->const_data_ptr<float>() : nullptr,
+           out.data_ptr<float>(), weight.size(0));
+  return out;
 }
 
 struct linear_node : torch::autograd::Function<linear_node> {
   static at::Tensor forward(AutogradContext *c, const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-    c->save_for_backward({x, weight, bias ? *bias : at::Tensor()});
+    // What no gradient asks for is not kept: x where the weight is frozen.
+    c->save_for_backward({weight.requires_grad() ? x : at::Tensor(), x.requires_grad() ? weight : at::Tensor()});
+    c->saved_data["biased"] = bias.has_value();
     return multiplied(x, weight, bias);
   }
 
@@ -38,18 +41,21 @@ struct linear_node : torch::autograd::Function<linear_node> {
     variable_list result(3);
     if (!grads[0].defined()) return result;
     auto saved = c->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1];
-    const at::Tensor given = rows(grads[0]);
-    const int64_t n = given.size(0), out = weight.size(0), in = weight.size(1);
-    if (c->needs_input_grad(0)) {
-      result[0] = at::empty(x.sizes(), given.options());
+    const at::Tensor &x = saved[0], &weight = saved[1], given = rows(grads[0]);
+    const int64_t n = given.size(0), out = given.size(1);
+    if (weight.defined() && c->needs_input_grad(0)) {
+      const int64_t in = weight.size(1);
+      auto sizes = grads[0].sizes().vec();
+      sizes.back() = in;
+      result[0] = at::empty(sizes, given.options());
       multiply(n, in, out, of(given), of(weight), nullptr, result[0].data_ptr<float>(), in);
     }
-    if (c->needs_input_grad(1)) {
+    if (x.defined() && c->needs_input_grad(1)) {
+      const int64_t in = x.size(-1);
       result[1] = at::empty({out, in}, given.options());
       multiply(out, in, n, across(of(given)), of(rows(x)), nullptr, result[1].data_ptr<float>(), in);
     }
-    if (saved[2].defined() && c->needs_input_grad(2)) {
+    if (c->saved_data["biased"].toBool() && c->needs_input_grad(2)) {
       result[2] = at::empty({out}, given.options());
       chosen_kernels().sum_columns(n, out, given.const_data_ptr<float>(), given.stride(0), result[2].data_ptr<float>());
     }

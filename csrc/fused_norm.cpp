@@ -38,7 +38,8 @@ at::Tensor normed(const at::Tensor &x, const at::Tensor &weight, const maybe_ten
 
 struct norm_node : torch::autograd::Function<norm_node> {
   static at::Tensor forward(AutogradContext *c, const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias, double eps) {
-    c->save_for_backward({x, weight, bias ? *bias : at::Tensor()});
+    c->save_for_backward({x, weight});
+    c->saved_data["biased"] = bias.has_value();
     c->saved_data["eps"] = eps;
     return normed(x, weight, bias, eps);
   }
@@ -49,7 +50,7 @@ struct norm_node : torch::autograd::Function<norm_node> {
     auto saved = c->get_saved_variables();
     const at::Tensor x = rows(saved[0]), &weight = saved[1], given = rows(grads[0]);
     const int64_t n = x.size(0), columns = x.size(1);
-    const bool biased = saved[2].defined();
+    const bool biased = c->saved_data["biased"].toBool();
     at::Tensor dx = at::empty(saved[0].sizes(), x.options());
     at::Tensor sums = at::zeros({(n + rows_at_once - 1) / rows_at_once, 1 + biased, columns}, x.options());
     const float *from = x.const_data_ptr<float>(), *by = weight.const_data_ptr<float>(), *change = given.const_data_ptr<float>();

@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
 #include <mutex>
 #include <new>
 #include <set>
+#include <utility>
 
 namespace espalier {
 
@@ -25,7 +27,17 @@ constexpr size_t idle = size_t(2) << 30;            // bytes behind the last ten
 
 bool is_limited() {
   rlimit limit;
-  return getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur != RLIM_INFINITY;
+  for (auto what : {RLIMIT_AS, RLIMIT_DATA})
+    if (getrlimit(what, &limit) || limit.rlim_cur != RLIM_INFINITY) return true;
+  return false;
+}
+
+// counts_addresses tells whether the system charges addresses that are not in use (vm.overcommit_memory = 2).
+bool counts_addresses() {
+  std::ifstream file("/proc/sys/vm/overcommit_memory");
+  int mode = 2;
+  file >> mode;
+  return mode == 2;
 }
 
 // heap is a range of addresses that is filled from its beginning. A tensor takes the smallest free block that is large enough, and
@@ -34,9 +46,9 @@ class heap {
  public:
   heap() {
 #ifndef __SANITIZE_ADDRESS__
-    // Of a limited process it would take all addresses.
-    if (is_limited()) return;
-    size_t size = size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE));
+    // Of a limited process it would take all addresses; parts of larger pages cannot be given back.
+    if (is_limited() || counts_addresses() || sysconf(_SC_PAGESIZE) != page) return;
+    size_t size = size_t(sysconf(_SC_PHYS_PAGES)) * page;
     void *range = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) return;
     end_ = static_cast<char *>(range) + size;
@@ -52,12 +64,10 @@ class heap {
   void *take(size_t size) {
     std::lock_guard<std::mutex> one(lock_);
     size = (size + head + page - 1) / page * page;
-    block wanted{size};
-    auto found = free_.lower_bound(&wanted);
-    block *b = found != free_.end() ? *found : grown(size);
+    auto found = free_.lower_bound({size, nullptr});
+    block *b = found != free_.end() ? found->second : grown(size);
     if (!b) return nullptr;
-    if (b->is_free) free_.erase(b);
-    b->is_free = false;
+    claim(b);
     if (b->size - size >= least_left) {
       auto *rest = new (reinterpret_cast<char *>(b) + size) block{b->size - size, b, b->after};
       (rest->after ? rest->after->before : last_) = rest;
@@ -84,7 +94,7 @@ class heap {
   void trim() {
     std::lock_guard<std::mutex> one(lock_);
     if (!is_there()) return;
-    for (block *b : free_) madvise(reinterpret_cast<char *>(b) + page, b->size - page, MADV_DONTNEED);
+    for (auto [size, b] : free_) madvise(reinterpret_cast<char *>(b) + page, size - page, MADV_DONTNEED);
     return_from(top_);
   }
 
@@ -96,9 +106,6 @@ class heap {
     bool is_free = false;
   };
   static_assert(sizeof(block) <= head);
-  struct smaller {
-    bool operator()(const block *a, const block *b) const { return a->size != b->size ? a->size < b->size : a < b; }
-  };
 
   block *grown(size_t size) {
     if (size > size_t(end_ - top_)) return nullptr;
@@ -112,16 +119,24 @@ class heap {
     return b;
   }
 
+  // keep notes a free block. Where there is no memory for the note, it is found again when a neighbour becomes free.
   void keep(block *b) {
     b->is_free = true;
-    free_.insert(b);
+    try {
+      free_.insert({b->size, b});
+    } catch (const std::bad_alloc &) {
+    }
+  }
+
+  void claim(block *b) {
+    if (b->is_free) free_.erase({b->size, b});
+    b->is_free = false;
   }
 
   // unite joins b with the free block behind it; b itself may be free.
   void unite(block *b, block *behind) {
-    if (b->is_free) free_.erase(b);
-    b->is_free = false;
-    if (behind->is_free) free_.erase(behind);
+    claim(b);
+    claim(behind);
     b->size += behind->size;
     b->after = behind->after;
     (b->after ? b->after->before : last_) = b;
@@ -141,7 +156,7 @@ class heap {
   }
 
   std::mutex lock_;
-  std::set<block *, smaller> free_;
+  std::set<std::pair<size_t, block *>> free_;  // by size
   block *last_ = nullptr;
   char *begin_ = nullptr, *top_ = nullptr, *touched_ = nullptr, *end_ = nullptr;  // what lies behind touched_ was never used or given back
 };

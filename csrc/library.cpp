@@ -80,7 +80,8 @@ esp_error *current_exception_error() {
 namespace {
 
 // glibc maps and unmaps fresh pages for every larger block by default; with intermediates that live to the end of a
-// scope this made inference a third slower than Python's. Large blocks stay in the heap instead.
+// scope this made inference a third slower than Python's. Where tensors have no heap of their own (heap.cpp), and for all that is no
+// tensor, large blocks stay in glibc's heap instead.
 __attribute__((constructor)) void keep_large_blocks() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 2047 << 20);

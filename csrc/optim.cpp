@@ -66,7 +66,7 @@ esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_tensors m, 
       std::vector<adamw> by;
       for (const at::Tensor &count : counts) {
         double n = count.item<float>();
-        by.push_back({float(scale), float(beta1), float(beta2), float(1 - lr * weight_decay), float(lr / (1 - std::pow(beta1, n))),
+        by.push_back({float(scale), float(beta2), float(1 - beta1), float(1 - beta2), float(1 - lr * weight_decay), float(lr / (1 - std::pow(beta1, n))),
                       float(1 / std::sqrt(1 - std::pow(beta2, n))), float(eps)});
       }
       auto all = pieces(p);
@@ -98,6 +98,7 @@ esp_status esp_grads_gather(esp_tensors params, esp_tensors beside, double *norm
         if (sum.defined() && one.defined()) {
           check_like(sum, one, "a worker's gradient");
         } else if (one.defined()) {
+          check_like(p[i], one, "a worker's gradient");
           sum = std::exchange(one, at::Tensor());
         }
         if (sum.defined()) sums.push_back(sum), more.push_back(one);

@@ -167,6 +167,41 @@ func TestSelfAttention(t *testing.T) {
 	}
 }
 
+// Tensors that are one row for all tokens have steps of 0. Where all keys or all values are one, no query has a gradient but for rounding.
+func TestAttentionOfExpandedTensors(t *testing.T) {
+	g := torch.NewGenerator(11)
+	attend := func(in []*torch.Tensor) *torch.Tensor {
+		return torch.ScaledDotProductAttention(in[0], in[1], in[2], nil, .3)
+	}
+	torchtest.Run(t, func(*torch.Scope) {
+		x, w := g.Randn(2, 37, 3*4*16), g.Randn(64)
+		asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return torch.SelfAttention(in[0], 4, .3).Sum(1).Mul(in[1]) }, []*torch.Tensor{x, w})
+		one := g.Randn(2, 4, 1, 16)
+		each := func() *torch.Tensor { return g.Randn(2, 4, 20, 16) }
+		wide := func(x *torch.Tensor) *torch.Tensor { return x.Expand(2, 4, 20, 16) }
+		asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return attend([]*torch.Tensor{wide(in[0]), in[1], in[2]}) }, []*torch.Tensor{one, each(), each()})
+		asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return attend([]*torch.Tensor{in[1], in[2], wide(in[0])}) }, []*torch.Tensor{one}, each(), each())
+		asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return attend([]*torch.Tensor{in[1], wide(in[2]), in[0]}) }, []*torch.Tensor{each()}, each(), one)
+	})
+}
+
+// Results may be written to, as those of libtorch's operations.
+func TestFusedResultsCanBeWritten(t *testing.T) {
+	g := torch.NewGenerator(12)
+	torchtest.Run(t, func(*torch.Scope) {
+		x, w := g.Randn(2, 40, 48).SetRequiresGrad(true), g.Randn(48, 48)
+		for _, y := range []*torch.Tensor{x.Linear(w, nil), x.LayerNorm(w.Select(0, 0), nil, 1e-5), torch.SelfAttention(x, 2, 1)} {
+			y.Fill(1)
+			require.Equal(t, 1., y.Mean().Item())
+		}
+		b := g.Randn(48).SetRequiresGrad(true)
+		y := x.Linear(w, b).Sum()
+		torch.NoGrad(func() { b.Fill(0) })
+		y.Backward()
+		require.Equal(t, 80., b.Grad().Select(0, 0).Item())
+	})
+}
+
 // Projections give heads that lie between each other.
 func TestAttentionOfViews(t *testing.T) {
 	g := torch.NewGenerator(5)

@@ -60,8 +60,9 @@ struct norm_gradients {
 // adamw is a step of AdamW (Loshchilov and Hutter, 2019) with the corrections of the moments worked in: the weights shrink by decay, and
 // move by rate · m / (√v · correction + eps).
 struct adamw {
-  float scale;  // of the gradients
-  float beta1, beta2, decay, rate, correction, eps;
+  float scale;                           // of the gradients
+  float beta2, one_less1, one_less2;     // 1 − the betas, which lose digits when they are taken from floats
+  float decay, rate, correction, eps;
 };
 
 struct kernels {
