@@ -62,7 +62,7 @@ func TestTensorsKeepTheirMemory(t *testing.T) {
 	wait.Wait()
 }
 
-// 400 MiB of tensors leave next to nothing behind.
+// 400 MiB of tensors leave little behind; the address sanitizer keeps some of its own.
 func TestTrimMemoryGivesBack(t *testing.T) {
 	torchtest.Run(t, func(*torch.Scope) {
 		resident := func() int {
@@ -79,7 +79,7 @@ func TestTrimMemoryGivesBack(t *testing.T) {
 			require.Greater(t, resident()-before, 390<<20)
 			return nil
 		}))
-		require.Less(t, resident()-before, 20<<20)
+		require.Less(t, resident()-before, 64<<20)
 		// What is left lies behind freed memory: that is given back too.
 		var last *torch.Tensor
 		require.NoError(t, torch.Run(func(s *torch.Scope) error {
@@ -89,7 +89,7 @@ func TestTrimMemoryGivesBack(t *testing.T) {
 			s.Keep(last)
 			return nil
 		}))
-		require.Less(t, resident()-before, 20<<20)
+		require.Less(t, resident()-before, 64<<20)
 		require.Equal(t, 1., last.Mean().Item())
 	})
 }
