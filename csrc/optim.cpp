@@ -62,23 +62,9 @@ esp_status esp_adamw_step(esp_tensors params, esp_tensors grads, esp_tensors m, 
                   counts[i].device());
     }
     at::_foreach_add_(counts, 1);
-    if (plain(p) && plain(g) && plain(first) && plain(second)) {
-      std::vector<adamw> by;
-      for (const at::Tensor &count : counts) {
-        double n = count.item<float>();
-        by.push_back({float(scale), float(beta2), float(1 - beta1), float(1 - beta2), float(1 - lr * weight_decay), float(lr / (1 - std::pow(beta1, n))),
-                      float(1 / std::sqrt(1 - std::pow(beta2, n))), float(eps)});
-      }
-      auto all = pieces(p);
-      each(all, [&](int64_t i) {
-        auto [t, from, size] = all[i];
-        chosen_kernels().step(by[t], size, numbers(g[t]) + from, numbers(p[t]) + from, numbers(first[t]) + from, numbers(second[t]) + from);
-      });
-    } else {
-      if (scale != 1) at::_foreach_mul_(g, scale);
-      at::_fused_adamw_(p, g, first, second, {}, counts, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
-    }
-    // Neither counts as a write, and recorded programs would go on with the old values.
+    if (scale != 1) at::_foreach_mul_(g, scale);
+    at::_fused_adamw_(p, g, first, second, {}, counts, lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+    // The fused kernel does not count as a write, and recorded programs would go on with the old values.
     for (const at::Tensor &t : p)
       if (!t.is_inference()) t.unsafeGetTensorImpl()->bump_version();
   });
