@@ -8,23 +8,23 @@ namespace espalier {
 
 // is_plain_float tells whether the kernels can read a tensor: float32 numbers in the host's memory.
 bool is_plain_float(const at::Tensor &t);
-// is_recorded tells whether a trace of libtorch's operations is being recorded.
-bool is_recorded();
+// can_fuse tells whether there are kernels of ours for this CPU, and no trace of libtorch's operations is being recorded.
+bool can_fuse();
 
 // rows is a tensor [..., size] as [rows, size], whose rows lie in one piece each.
 at::Tensor rows(const at::Tensor &t);
 
 // fused_linear is x · weightᵀ + bias of float32.
-bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias);
-at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias);
+bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias);
+at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias);
 
 // fused_norm is the layer norm of float32 over the last dimension.
-bool can_fuse_norm(const at::Tensor &x, const std::optional<at::Tensor> &weight, const std::optional<at::Tensor> &bias);
-at::Tensor fused_norm(const at::Tensor &x, const at::Tensor &weight, const std::optional<at::Tensor> &bias, double eps);
+bool can_fuse_norm(const at::Tensor &x, const maybe_tensor &weight, const maybe_tensor &bias);
+at::Tensor fused_norm(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias, double eps);
 
 // fused_attention is softmax(scale · q · kᵀ + mask) · v of float32 [batch, heads, tokens, size].
-bool can_fuse_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask);
-at::Tensor fused_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const std::optional<at::Tensor> &mask, double scale);
+bool can_fuse_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const maybe_tensor &mask);
+at::Tensor fused_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const maybe_tensor &mask, double scale);
 
 // fused_self_attention is the same of a projection [batch, tokens, query, key and value]; it gives [batch, tokens, heads · size].
 bool can_fuse_self_attention(const at::Tensor &x);

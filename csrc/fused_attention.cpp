@@ -2,6 +2,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/CPUAllocator.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/functions/utils.h>
 
 #include "fused.h"
 #include "products.h"
@@ -12,7 +13,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-using maybe_tensor = std::optional<at::Tensor>;
 
 // So many queries of a head are computed at once: the weights of more would leave the cache.
 constexpr int64_t queries_at_once = 128;
@@ -126,7 +126,6 @@ heads fused(const at::Tensor &x, int64_t count, double scale) {
   return {parts[0], parts[1], parts[2], std::nullopt, scale};
 }
 
-
 at::Tensor attended_together(const at::Tensor &x, int64_t count, double scale) {
   at::Tensor out = at::empty({x.size(0), x.size(1), x.size(2) / 3}, x.options());
   attend(fused(x, count, scale), out.unflatten(-1, {count, -1}).transpose(1, 2));
@@ -162,20 +161,20 @@ bool can_fuse_attention(const at::Tensor &q, const at::Tensor &k, const at::Tens
   if (mask && (mask->requires_grad() || !mask->is_cpu() || !(mask->scalar_type() == at::kFloat || mask->scalar_type() == at::kBool) ||
                !at::is_expandable_to(mask->sizes(), {q.size(0), q.size(1), q.size(2), k.size(2)})))
     return false;
-  return &chosen_kernels() != &plain_kernels() && !is_recorded();
+  return can_fuse();
 }
 
 at::Tensor fused_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const maybe_tensor &mask, double scale) {
-  if (c10::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad())) return attention_node::apply(q, k, v, mask, scale);
+  if (torch::autograd::compute_requires_grad(q, k, v)) return attention_node::apply(q, k, v, mask, scale);
   return attended({q, k, v, mask, scale});
 }
 
 bool can_fuse_self_attention(const at::Tensor &x) {
-  return &chosen_kernels() != &plain_kernels() && is_plain_float(x) && x.stride(2) == 1 && x.numel() > 0 && !is_recorded();
+  return can_fuse() && is_plain_float(x) && x.stride(2) == 1 && x.numel() > 0;
 }
 
 at::Tensor fused_self_attention(const at::Tensor &x, int64_t count, double scale) {
-  if (c10::GradMode::is_enabled() && x.requires_grad()) return self_attention_node::apply(x, count, scale);
+  if (torch::autograd::compute_requires_grad(x)) return self_attention_node::apply(x, count, scale);
   return attended_together(x, count, scale);
 }
 

@@ -1,6 +1,7 @@
 // The linear layer with a backward of its own.
 #include <ATen/TracerMode.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/functions/utils.h>
 
 #include "fused.h"
 #include "products.h"
@@ -11,7 +12,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-using maybe_tensor = std::optional<at::Tensor>;
 
 // With fewer rows, packing the weight costs more than the faster product saves.
 constexpr int64_t least_rows = 64, least_size = 16;
@@ -63,8 +63,6 @@ struct linear_node : torch::autograd::Function<linear_node> {
   }
 };
 
-bool wants_grad(const at::Tensor &t) { return t.requires_grad(); }
-
 }  // namespace
 
 at::Tensor rows(const at::Tensor &t) {
@@ -74,16 +72,16 @@ at::Tensor rows(const at::Tensor &t) {
 
 bool is_plain_float(const at::Tensor &t) { return t.scalar_type() == at::kFloat && t.is_cpu() && t.layout() == at::kStrided && !t.is_neg(); }
 
-bool is_recorded() { return at::tracer::impl::is_dispatch_enabled(); }
+bool can_fuse() { return &chosen_kernels() != &plain_kernels() && !at::tracer::impl::is_dispatch_enabled(); }
 
 bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-  return own_products() && is_plain_float(x) && is_plain_float(weight) && (!bias || (is_plain_float(*bias) && bias->is_contiguous())) &&
+  return can_fuse() && own_products() && is_plain_float(x) && is_plain_float(weight) && (!bias || (is_plain_float(*bias) && bias->is_contiguous())) &&
          x.dim() > 1 && weight.dim() == 2 && x.size(-1) == weight.size(1) && (!bias || bias->sizes() == weight.sizes().slice(0, 1)) &&
-         weight.size(0) >= least_size && weight.size(1) >= least_size && x.numel() / weight.size(1) >= least_rows && !is_recorded();
+         weight.size(0) >= least_size && weight.size(1) >= least_size && x.numel() / weight.size(1) >= least_rows;
 }
 
 at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-  if (c10::GradMode::is_enabled() && (wants_grad(x) || wants_grad(weight) || (bias && wants_grad(*bias)))) return linear_node::apply(x, weight, bias);
+  if (torch::autograd::compute_requires_grad(x, weight, bias)) return linear_node::apply(x, weight, bias);
   return multiplied(x, weight, bias);
 }
 

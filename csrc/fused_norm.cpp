@@ -1,6 +1,7 @@
 // The layer norm with a backward of its own.
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/functions/utils.h>
 
 #include "fused.h"
 #include "products.h"
@@ -11,7 +12,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-using maybe_tensor = std::optional<at::Tensor>;
 
 // The gradients of weight and bias are sums over so many rows, and sums of these: the same for any number of threads.
 constexpr int64_t rows_at_once = 64;
@@ -69,17 +69,15 @@ struct norm_node : torch::autograd::Function<norm_node> {
   }
 };
 
-bool wants_grad(const maybe_tensor &t) { return t && t->requires_grad(); }
-
 }  // namespace
 
 bool can_fuse_norm(const at::Tensor &x, const maybe_tensor &weight, const maybe_tensor &bias) {
   auto fits = [&](const at::Tensor &t) { return is_plain_float(t) && t.is_contiguous() && t.dim() == 1 && t.size(0) == x.size(-1); };
-  return &chosen_kernels() != &plain_kernels() && is_plain_float(x) && x.dim() > 0 && x.numel() > 0 && weight && fits(*weight) && (!bias || fits(*bias)) && !is_recorded();
+  return can_fuse() && is_plain_float(x) && x.dim() > 0 && x.numel() > 0 && weight && fits(*weight) && (!bias || fits(*bias));
 }
 
 at::Tensor fused_norm(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias, double eps) {
-  if (c10::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() || wants_grad(bias))) return norm_node::apply(x, weight, bias, eps);
+  if (torch::autograd::compute_requires_grad(x, weight, bias)) return norm_node::apply(x, weight, bias, eps);
   return normed(x, weight, bias, eps);
 }
 

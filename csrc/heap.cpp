@@ -88,14 +88,13 @@ class heap {
     }
     if (b->after) return keep(b);
     drop(b);
-    if (touched_ - top_ > ptrdiff_t(idle)) return_from(top_);
+    if (touched_ - top_ > ptrdiff_t(idle)) return_idle();
   }
 
   void trim() {
     std::lock_guard<std::mutex> one(lock_);
-    if (!is_there()) return;
     for (auto [size, b] : free_) madvise(reinterpret_cast<char *>(b) + page, size - page, MADV_DONTNEED);
-    return_from(top_);
+    return_idle();
   }
 
  private:
@@ -149,10 +148,10 @@ class heap {
     if (last_) last_->after = nullptr;
   }
 
-  void return_from(char *from) {
-    from = begin_ + (from - begin_ + page - 1) / page * page;
-    if (from < touched_) madvise(from, touched_ - from, MADV_DONTNEED);
-    touched_ = std::min(touched_, from);
+  // return_idle gives back what lies behind the last block.
+  void return_idle() {
+    if (top_ < touched_) madvise(top_, touched_ - top_, MADV_DONTNEED);
+    touched_ = top_;
   }
 
   std::mutex lock_;

@@ -20,10 +20,10 @@ extern thread_local int32_t current_scope;
 inline const at::Tensor &unwrap(const esp_tensor *t) { return *reinterpret_cast<const at::Tensor *>(t); }
 inline at::Tensor &unwrap(esp_tensor *t) { return *reinterpret_cast<at::Tensor *>(t); }
 
+using maybe_tensor = std::optional<at::Tensor>;
+
 // maybe turns an absent tensor (NULL) into nullopt.
-inline std::optional<at::Tensor> maybe(const esp_tensor *t) {
-  return t ? std::optional<at::Tensor>(unwrap(t)) : std::nullopt;
-}
+inline maybe_tensor maybe(const esp_tensor *t) { return t ? maybe_tensor(unwrap(t)) : std::nullopt; }
 
 // wrap gives a tensor to the caller; an undefined one is NULL.
 inline esp_tensor *wrap(at::Tensor t) {

@@ -7,8 +7,6 @@ using namespace espalier;
 
 // The floats that meet in one operation may be of several dtypes: a frozen half-precision table in a network that is trained
 // in float32, or a checkpoint that keeps some matrices or vectors in float32. They are brought to the widest.
-using maybe_tensor = std::optional<at::Tensor>;
-
 // A conversion that changes nothing would still cost a dispatch, and a line in a trace.
 static at::Tensor as(const at::Tensor &t, at::ScalarType d) { return t.scalar_type() == d ? t : t.to(d); }
 
@@ -130,10 +128,7 @@ esp_result esp_tensor_self_attention(const esp_tensor *x, int64_t heads, double 
     at::Tensor a = unwrap(x);
     TORCH_CHECK(a.dim() == 3 && heads > 0 && a.size(2) % (3 * heads) == 0, "a projection ", a.sizes(), " does not hold ", heads,
                 " heads of queries, keys and values");
-    if (autocasts(a) && a.is_cpu()) {  // as above
-      c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-      if (at::Tensor wide = a.to(at::kFloat); can_fuse_self_attention(wide)) return fused_self_attention(wide, heads, scale);
-    }
+    if (autocasts(a) && a.is_cpu()) a = a.to(at::kFloat);  // as above
     if (can_fuse_self_attention(a)) return fused_self_attention(a, heads, scale);
     at::Tensor parts = a.unflatten(-1, {3, heads, a.size(2) / (3 * heads)}).permute({2, 0, 3, 1, 4});
     return attention(parts.select(0, 0), parts.select(0, 1), parts.select(0, 2), std::nullopt, scale).transpose(1, 2).flatten(2, 3);

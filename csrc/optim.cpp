@@ -1,45 +1,44 @@
 // Optimizer steps over lists of tensors.
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
-#include "internal.h"
+#include "fused.h"
 #include "products.h"
 
 using namespace espalier;
 
 namespace {
 
-// piece is a part of the numbers of one tensor of a list.
-struct piece {
-  size_t tensor;
-  int64_t from, size;
-};
-
-// pieces divides lists like this one, so that threads take equal parts of small tensors and of large ones.
-std::vector<piece> pieces(const std::vector<at::Tensor> &ts) {
-  constexpr int64_t most = 16 << 10;
-  std::vector<piece> all;
-  for (size_t i = 0; i < ts.size(); i++)
-    for (int64_t from = 0; from < ts[i].numel(); from += most) all.push_back({i, from, std::min(most, ts[i].numel() - from)});
-  return all;
-}
-
-template <class F>
-void each(const std::vector<piece> &all, F f) {
-  at::parallel_for(0, all.size(), 8, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; i++) f(i);
-  });
-}
-
-// plain tells whether our kernels can walk through the tensors as rows of numbers.
-bool plain(const std::vector<at::Tensor> &ts) {
-  for (const at::Tensor &t : ts)
-    if (t.defined() && !(t.is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous() && !t.is_neg())) return false;
-  return true;
+// are_plain tells whether our kernels can walk through all of the tensors as rows of numbers.
+bool are_plain(const std::vector<at::Tensor> &ts) {
+  return std::all_of(ts.begin(), ts.end(), [](const at::Tensor &t) { return !t.defined() || (is_plain_float(t) && t.is_contiguous()); });
 }
 
 float *numbers(const at::Tensor &t) { return static_cast<float *>(t.mutable_data_ptr()); }
+
+// add adds more, whose tensors may be undefined, to sums, and gives the 2-norm of these: piece by piece, so that threads take equal parts of small
+// tensors and of large ones.
+double add(const std::vector<at::Tensor> &sums, const std::vector<at::Tensor> &more) {
+  constexpr int64_t most = 16 << 10;
+  struct piece {
+    size_t tensor;
+    int64_t from, size;
+  };
+  std::vector<piece> pieces;
+  for (size_t i = 0; i < sums.size(); i++)
+    for (int64_t from = 0; from < sums[i].numel(); from += most) pieces.push_back({i, from, std::min(most, sums[i].numel() - from)});
+  std::vector<float> squares(pieces.size());
+  at::parallel_for(0, pieces.size(), 8, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; i++) {
+      auto [t, from, size] = pieces[i];
+      squares[i] = chosen_kernels().add(size, more[t].defined() ? numbers(more[t]) + from : nullptr, numbers(sums[t]) + from);
+    }
+  });
+  return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
+}
 
 }  // namespace
 
@@ -75,39 +74,25 @@ esp_status esp_grads_gather(esp_tensors params, esp_tensors beside, double *norm
     c10::NoGradGuard no_grad;
     auto p = list(params), others = list(beside);
     TORCH_CHECK(p.empty() ? others.empty() : others.size() % p.size() == 0, others.size(), " parameters beside ", p.size(), ": each worker has as many");
-    std::vector<at::Tensor> sums, more;
-    for (size_t first = 0; first == 0 || first < others.size(); first += p.size()) {
-      sums.clear(), more.clear();
+    *norm = 0;
+    const size_t workers = p.empty() ? 0 : std::max<size_t>(1, others.size() / p.size());
+    for (size_t worker = 0; worker < workers; worker++) {
+      std::vector<at::Tensor> sums, more;
       for (size_t i = 0; i < p.size(); i++) {
         at::Tensor &sum = p[i].mutable_grad(), one;
-        if (!others.empty()) one = std::exchange(others[first + i].mutable_grad(), at::Tensor());
-        if (sum.defined() && one.defined()) {
-          check_like(sum, one, "a worker's gradient");
-        } else if (one.defined()) {
-          check_like(p[i], one, "a worker's gradient");
-          sum = std::exchange(one, at::Tensor());
-        }
+        if (!others.empty()) one = std::exchange(others[worker * p.size() + i].mutable_grad(), at::Tensor());
+        if (one.defined()) check_like(p[i], one, "a worker's gradient");
+        if (!sum.defined()) sum = std::exchange(one, at::Tensor());
         if (sum.defined()) sums.push_back(sum), more.push_back(one);
       }
-      if (sums.empty()) {
-        *norm = 0;
+      if (sums.empty()) continue;
+      if (are_plain(sums) && are_plain(more)) {
+        *norm = add(sums, more);
         continue;
       }
-      if (!plain(sums) || !plain(more)) {
-        for (size_t i = 0; i < sums.size(); i++)
-          if (more[i].defined()) sums[i].add_(more[i]);
-        *norm = at::stack(at::_foreach_norm(sums, 2)).norm().item().toDouble();
-        continue;
-      }
-      auto all = pieces(sums);
-      std::vector<float> squares(all.size());
-      each(all, [&](int64_t i) {
-        auto [t, from, size] = all[i];
-        squares[i] = chosen_kernels().add(size, more[t].defined() ? numbers(more[t]) + from : nullptr, numbers(sums[t]) + from);
-      });
-      double total = 0;
-      for (float s : squares) total += s;
-      *norm = std::sqrt(total);
+      for (size_t i = 0; i < sums.size(); i++)
+        if (more[i].defined()) sums[i].add_(more[i]);
+      *norm = at::stack(at::_foreach_norm(sums, 2)).norm().item().toDouble();
     }
   });
 }

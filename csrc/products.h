@@ -8,8 +8,8 @@ namespace espalier {
 // The kernels for what libtorch takes the CPU for.
 const kernels &chosen_kernels();
 
-// own_products tells whether they multiply matrices of float32 faster than libtorch's MKL, which has no kernels for the CPUs of other makers
-// than Intel but old ones.
+// own_products tells whether those for vectors multiply matrices of float32 faster than libtorch's MKL, which has no kernels for the CPUs of other
+// makers than Intel but old ones.
 bool own_products();
 
 // operand is a matrix of float32 numbers, whose rows and columns lie apart by the steps.

@@ -5,8 +5,8 @@ import "C"
 
 import "runtime"
 
-// AdamWStep multiplies the gradients by scale and updates params in place by libtorch's fused AdamW. The moments have the shapes of params; steps are float32
-// scalars that are counted up. All lists have the same length. torch/optim keeps these lists for a user.
+// AdamWStep multiplies grads by scale and updates params in place, by libtorch's fused AdamW. The moments have the shapes of params;
+// steps are float32 scalars that are counted up. All lists have the same length. torch/optim keeps these lists for a user.
 func AdamWStep(params, grads, first, second, steps []*Tensor, scale, lr, beta1, beta2, eps, weightDecay float64) {
 	if len(params) == 0 {
 		return
