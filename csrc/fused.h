@@ -2,6 +2,8 @@
 // Each says whether it can do what is asked; libtorch's does the rest.
 #pragma once
 
+#include <array>
+
 #include "internal.h"
 
 namespace espalier {
@@ -18,16 +20,29 @@ at::Tensor rows(const at::Tensor &t);
 bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias);
 at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias);
 
+// projections are the linear layers of an attention's queries, keys and values.
+struct projections {
+  std::array<at::Tensor, 3> weights;
+  std::array<maybe_tensor, 3> biases;
+};
+
+// fused_projections gives what the three make of x, one behind the other.
+bool can_fuse_projections(const at::Tensor &x, const projections &p);
+at::Tensor fused_projections(const at::Tensor &x, const projections &p);
+
 // fused_norm is the layer norm of float32 over the last dimension.
 bool can_fuse_norm(const at::Tensor &x, const maybe_tensor &weight, const maybe_tensor &bias);
 at::Tensor fused_norm(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias, double eps);
+
+// can_read tells whether the kernels can read an attention's mask, for weights of some sizes.
+bool can_read(const maybe_tensor &mask, at::IntArrayRef weights);
 
 // fused_attention is softmax(scale · q · kᵀ + mask) · v of float32 [batch, heads, tokens, size].
 bool can_fuse_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const maybe_tensor &mask);
 at::Tensor fused_attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const maybe_tensor &mask, double scale);
 
 // fused_self_attention is the same of a projection [batch, tokens, query, key and value]; it gives [batch, tokens, heads · size].
-bool can_fuse_self_attention(const at::Tensor &x);
-at::Tensor fused_self_attention(const at::Tensor &x, int64_t heads, double scale);
+bool can_fuse_self_attention(const at::Tensor &x, int64_t heads, const maybe_tensor &mask);
+at::Tensor fused_self_attention(const at::Tensor &x, int64_t heads, const maybe_tensor &mask, double scale);
 
 }  // namespace espalier

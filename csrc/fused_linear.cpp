@@ -63,6 +63,81 @@ struct linear_node : torch::autograd::Function<linear_node> {
   }
 };
 
+// projected writes each projection beside the others.
+at::Tensor projected(const at::Tensor &x, const projections &p) {
+  const at::Tensor flat = rows(x);
+  auto sizes = x.sizes().vec();
+  sizes.back() = 0;
+  for (const at::Tensor &w : p.weights) sizes.back() += w.size(0);
+  at::Tensor out = at::empty(sizes, x.options());
+  float *to = out.data_ptr<float>();
+  for (size_t i = 0; i < p.weights.size(); i++) {
+    const at::Tensor &w = p.weights[i];
+    multiply(flat.size(0), w.size(0), w.size(1), of(flat), across(of(w)), p.biases[i] ? p.biases[i]->const_data_ptr<float>() : nullptr, to, sizes.back());
+    to += w.size(0);
+  }
+  return out;
+}
+
+struct projections_node : torch::autograd::Function<projections_node> {
+  static at::Tensor forward(AutogradContext *c, const at::Tensor &x, const at::Tensor &q, const at::Tensor &k, const at::Tensor &v,
+                            const maybe_tensor &q_bias, const maybe_tensor &k_bias, const maybe_tensor &v_bias) {
+    const projections p{{q, k, v}, {q_bias, k_bias, v_bias}};
+    const bool learns = q.requires_grad() || k.requires_grad() || v.requires_grad(), passes = x.requires_grad();
+    auto kept = [&](const at::Tensor &w) { return passes ? w : at::Tensor(); };
+    c->save_for_backward({learns ? x : at::Tensor(), kept(q), kept(k), kept(v)});
+    c->saved_data["biased"] = q_bias.has_value();
+    c->saved_data["sizes"] = std::vector<int64_t>{q.size(0), k.size(0), v.size(0)};
+    return projected(x, p);
+  }
+
+  static variable_list backward(AutogradContext *c, const variable_list &grads) {
+    variable_list result(7);
+    if (!grads[0].defined()) return result;
+    auto saved = c->get_saved_variables();
+    const at::Tensor &x = saved[0], given = rows(grads[0]);
+    const int64_t n = given.size(0), all = given.size(1);
+    const auto sizes = c->saved_data["sizes"].toIntVector();
+    if (saved[1].defined() && c->needs_input_grad(0)) {
+      const int64_t in = saved[1].size(1);
+      auto shape = grads[0].sizes().vec();
+      shape.back() = in;
+      result[0] = at::empty(shape, given.options());
+      operand part = of(given);
+      for (size_t i = 0; i < sizes.size(); i++) {
+        multiply(n, in, sizes[i], part, of(saved[1 + i]), nullptr, result[0].data_ptr<float>(), in, i > 0);
+        part.data += sizes[i];
+      }
+    }
+    at::Tensor biases;  // of all three, one behind the other
+    if (x.defined()) {
+      const int64_t in = x.size(-1);
+      const at::Tensor read = rows(x);
+      auto product = [&](int64_t from, int64_t size) {
+        operand part = of(given);
+        part.data += from;
+        at::Tensor out = at::empty({size, in}, given.options());
+        multiply(size, in, n, across(part), of(read), nullptr, out.data_ptr<float>(), in);
+        return out;
+      };
+      if (c->needs_input_grad(1) && c->needs_input_grad(2) && c->needs_input_grad(3)) {
+        const at::Tensor weights = product(0, all);
+        for (int64_t i = 0, from = 0; i < 3; from += sizes[i++]) result[1 + i] = weights.narrow(0, from, sizes[i]);
+      } else {
+        for (int64_t i = 0, from = 0; i < 3; from += sizes[i++])
+          if (c->needs_input_grad(1 + i)) result[1 + i] = product(from, sizes[i]);
+      }
+    }
+    if (c->saved_data["biased"].toBool() && (c->needs_input_grad(4) || c->needs_input_grad(5) || c->needs_input_grad(6))) {
+      biases = at::empty({all}, given.options());
+      chosen_kernels().sum_columns(n, all, given.const_data_ptr<float>(), given.stride(0), biases.data_ptr<float>());
+    }
+    for (int64_t i = 0, from = 0; i < 3; from += sizes[i++])
+      if (biases.defined() && c->needs_input_grad(4 + i)) result[4 + i] = biases.narrow(0, from, sizes[i]);
+    return result;
+  }
+};
+
 }  // namespace
 
 at::Tensor rows(const at::Tensor &t) {
@@ -78,6 +153,21 @@ bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_
   return can_fuse() && own_products() && is_plain_float(x) && is_plain_float(weight) && (!bias || (is_plain_float(*bias) && bias->is_contiguous())) &&
          x.dim() > 1 && weight.dim() == 2 && x.size(-1) == weight.size(1) && (!bias || bias->sizes() == weight.sizes().slice(0, 1)) &&
          weight.size(0) >= least_size && weight.size(1) >= least_size && x.numel() / weight.size(1) >= least_rows;
+}
+
+bool can_fuse_projections(const at::Tensor &x, const projections &p) {
+  const auto &[q_bias, k_bias, v_bias] = p.biases;
+  if (q_bias.has_value() != k_bias.has_value() || q_bias.has_value() != v_bias.has_value()) return false;  // needs_input_grad counts the tensors that are there
+  for (size_t i = 0; i < p.weights.size(); i++)
+    if (!can_fuse_linear(x, p.weights[i], p.biases[i])) return false;
+  return true;
+}
+
+at::Tensor fused_projections(const at::Tensor &x, const projections &p) {
+  const auto &[q, k, v] = p.weights;
+  const auto &[q_bias, k_bias, v_bias] = p.biases;
+  if (torch::autograd::compute_requires_grad(x, q, k, v, q_bias, k_bias, v_bias)) return projections_node::apply(x, q, k, v, q_bias, k_bias, v_bias);
+  return projected(x, p);
 }
 
 at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {

@@ -23,18 +23,18 @@ static at::ScalarType widest(const at::Tensor &a, std::initializer_list<const ma
 
 static bool autocasts(const at::Tensor &t) { return at::autocast::is_autocast_enabled(t.device().type()); }
 
+static at::Tensor linear_layer(const at::Tensor &x, const at::Tensor &w, const maybe_tensor &b) {
+  at::ScalarType d = x.scalar_type();
+  if (autocasts(x)) return at::linear(x, w, b);
+  if (can_fuse_linear(x, w, b)) return fused_linear(x, w, b);
+  if (w.scalar_type() == d && is_a(b, d)) return at::linear(x, w, b);
+  maybe_tensor weights = w;
+  d = widest(x, {&weights, &b});
+  return at::linear(as(x, d), as(w, d), as(b, d));
+}
+
 esp_result esp_tensor_linear(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias) {
-  return guard([&] {
-    const at::Tensor &a = unwrap(x), &w = unwrap(weight);
-    maybe_tensor b = maybe(bias);
-    at::ScalarType d = a.scalar_type();
-    if (autocasts(a)) return at::linear(a, w, b);
-    if (can_fuse_linear(a, w, b)) return fused_linear(a, w, b);
-    if (w.scalar_type() == d && is_a(b, d)) return at::linear(a, w, b);
-    maybe_tensor weights = w;
-    d = widest(a, {&weights, &b});
-    return at::linear(as(a, d), as(w, d), as(b, d));
-  });
+  return guard([&] { return linear_layer(unwrap(x), unwrap(weight), maybe(bias)); });
 }
 
 esp_result esp_tensor_layer_norm(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias, double eps) {
@@ -129,8 +129,49 @@ esp_result esp_tensor_self_attention(const esp_tensor *x, int64_t heads, double 
     TORCH_CHECK(a.dim() == 3 && heads > 0 && a.size(2) % (3 * heads) == 0, "a projection ", a.sizes(), " does not hold ", heads,
                 " heads of queries, keys and values");
     if (autocasts(a) && a.is_cpu()) a = a.to(at::kFloat);  // as above
-    if (can_fuse_self_attention(a)) return fused_self_attention(a, heads, scale);
+    if (can_fuse_self_attention(a, heads, std::nullopt)) return fused_self_attention(a, heads, std::nullopt, scale);
     at::Tensor parts = a.unflatten(-1, {3, heads, a.size(2) / (3 * heads)}).permute({2, 0, 3, 1, 4});
     return attention(parts.select(0, 0), parts.select(0, 1), parts.select(0, 2), std::nullopt, scale).transpose(1, 2).flatten(2, 3);
+  });
+}
+
+// together computes the projections as one and attends to them, where kernels of ours can; the result is undefined otherwise.
+static at::Tensor together(const at::Tensor &x, const projections &p, maybe_tensor mask, int64_t heads, double scale) {
+  const auto &[q, k, v] = p.weights;
+  if (q.sizes() != k.sizes() || q.sizes() != v.sizes() || !x.is_cpu() || !can_fuse()) return {};
+  if (mask && at::isReducedFloatingType(mask->scalar_type())) mask = mask->to(at::kFloat);
+  if (!can_read(mask, {x.size(0), heads, x.size(1), x.size(1)})) return {};
+  at::Tensor all;
+  if (autocasts(x)) {
+    const auto &[q_bias, k_bias, v_bias] = p.biases;  // all or none
+    for (const maybe_tensor &t : {maybe_tensor(q), maybe_tensor(k), maybe_tensor(v), q_bias, k_bias, v_bias})
+      if (!is_a(t, at::kFloat)) return {};  // halves need no conversion, and a copy of all three would be kept for backward
+    auto half = [](const at::Tensor &t) { return at::autocast::cached_cast(at::autocast::get_autocast_dtype(at::kCPU), t, at::kCPU); };
+    const maybe_tensor bias = q_bias ? maybe_tensor(at::cat({half(*q_bias), half(*k_bias), half(*v_bias)})) : std::nullopt;
+    all = at::linear(x, at::cat({half(q), half(k), half(v)}), bias).to(at::kFloat);
+  } else if (can_fuse_projections(x, p)) {
+    all = fused_projections(x, p);
+  }
+  return all.defined() && can_fuse_self_attention(all, heads, mask) ? fused_self_attention(all, heads, mask, scale) : at::Tensor();
+}
+
+esp_result esp_tensor_projected_attention(const esp_tensor *x, esp_tensors weights, esp_tensors biases, const esp_tensor *mask, int64_t heads,
+                                          double scale) {
+  return guard([&] {
+    const at::Tensor &a = unwrap(x);
+    const maybe_tensor m = maybe(mask);
+    projections p;
+    TORCH_CHECK(weights.count == 3 && (biases.count == 0 || biases.count == 3), weights.count, " weights and ", biases.count,
+                " biases: queries, keys and values have one each");
+    for (int i = 0; i < 3; i++) {
+      p.weights[i] = unwrap(weights.data[i]);
+      if (biases.count) p.biases[i] = unwrap(biases.data[i]);
+      TORCH_CHECK(a.dim() == 3 && heads > 0 && p.weights[i].dim() == 2 && p.weights[i].size(0) % heads == 0, "a weight ", p.weights[i].sizes(),
+                  " does not project ", a.sizes(), " to ", heads, " heads");
+    }
+    if (at::Tensor out = together(a, p, m, heads, scale); out.defined()) return out;
+    auto part = [&](int i) { return linear_layer(a, p.weights[i], p.biases[i]).unflatten(-1, {heads, -1}).transpose(1, 2); };
+    const at::Tensor q = part(0), k = part(1), v = part(2);
+    return attention(q, k, v, m, scale).transpose(1, 2).flatten(2, 3);
   });
 }

@@ -44,7 +44,7 @@ struct stretch {
 
 }  // namespace
 
-void multiply(int64_t rows, int64_t columns, int64_t depth, operand a, operand b, const float *bias, float *out, int64_t out_step) {
+void multiply(int64_t rows, int64_t columns, int64_t depth, operand a, operand b, const float *bias, float *out, int64_t out_step, bool adds) {
   const kernels &k = chosen_kernels();
   // Of a transposed a, a tile reads part of a cache line from each row: few rows at a time stay in the cache until their next tile.
   const int64_t depths = parts(depth, a.column == 1 ? 4096 : 512), deepest = parts(depth, depths);
@@ -61,7 +61,7 @@ void multiply(int64_t rows, int64_t columns, int64_t depth, operand a, operand b
       for (int64_t i = 0; i < depths; i++) {
         const stretch d(depth, depths, i);
         k.pack(d.size, c.size, b.data + d.begin * b.row + c.begin * b.column, b.row, b.column, panel);
-        const float *so_far = i ? to : nullptr;
+        const float *so_far = i || adds ? to : nullptr;
         k.multiply({r.size, c.size, d.size, a.data + r.begin * a.row + d.begin * a.column, a.row, panel, bias && !i ? bias + c.begin : nullptr,
                     activation::none, so_far, out_step, to, out_step, a.column});
       }

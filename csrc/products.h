@@ -18,8 +18,8 @@ struct operand {
   int64_t row, column;
 };
 
-// multiply gives out = a · b + bias for a [rows, depth] and b [depth, columns]; bias may be NULL. The result does not depend on the number of
-// threads.
-void multiply(int64_t rows, int64_t columns, int64_t depth, operand a, operand b, const float *bias, float *out, int64_t out_step);
+// multiply gives out = a · b + bias for a [rows, depth] and b [depth, columns], and where adds is set what there was in out; bias may be NULL.
+// The result does not depend on the number of threads.
+void multiply(int64_t rows, int64_t columns, int64_t depth, operand a, operand b, const float *bias, float *out, int64_t out_step, bool adds = false);
 
 }  // namespace espalier

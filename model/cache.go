@@ -28,13 +28,13 @@ type memory struct {
 
 type readMemory struct{ keys, values *torch.Tensor } // [rows, heads, tokens, size]
 
-// keeps tells whether tokens may follow.
-func (c *Cache) keeps() bool { return c.joins || c.room > 0 }
+// keeps tells whether there is a cache, and tokens may follow.
+func (c *Cache) keeps() bool { return c != nil && (c.joins || c.room > 0) }
 
 // extend takes up the keys and values of new tokens and returns those of all; without a cache they are all.
 func (c *Cache) extend(s *torch.Scope, layer int, k, v *torch.Tensor) (keys, values *torch.Tensor) {
 	switch {
-	case c == nil || !c.keeps():
+	case !c.keeps():
 		return k, v
 	case c.joins:
 		return c.join(s, layer, k, v)

@@ -134,6 +134,9 @@ func (l *optLayer) attend(x, mask *torch.Tensor, s *torch.Scope, cache *Cache, i
 	if !l.normAfter {
 		n = l.norm1.Forward(x)
 	}
+	if !cache.keeps() {
+		return l.attention.AttendProjected(n, l.query, l.key, l.value, mask, l.scale)
+	}
 	q := l.attention.SplitQueries(l.query.Forward(n))
 	k, v := cache.extend(s, i, l.key.Forward(n), l.value.Forward(n))
 	return l.attention.Attend(q, l.attention.SplitKeys(k), l.attention.SplitKeys(v), mask, l.scale)

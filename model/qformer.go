@@ -104,7 +104,10 @@ func newQFormerAttention(b *nn.Builder, name string, hidden, source *nn.Axis, c 
 func (f *QFormer) Forward(picture, ids, mask *torch.Tensor) *torch.Tensor {
 	var x *torch.Tensor
 	if ids == nil {
-		x = f.norm.Forward(f.tokens.T()).ExpandFirst(picture)
+		x = f.norm.Forward(f.tokens.T())
+		if !f.alike() {
+			x = x.ExpandFirst(picture)
+		}
 	} else {
 		x = f.norm.Forward(torch.Cat(1, f.tokens.T().ExpandFirst(picture), f.question(ids)))
 	}
@@ -115,6 +118,13 @@ func (f *QFormer) Forward(picture, ids, mask *torch.Tensor) *torch.Tensor {
 		}, x, picture)
 	}
 	return x
+}
+
+// alike tells whether the queries are the same for all pictures until they look at one: then they are computed once. Gates and observers work on
+// all rows.
+func (f *QFormer) alike() bool {
+	l := f.layers[0]
+	return l.cross != nil && !f.hidden.Watched() && !f.stack.Watched() && !l.self.dims.Watched() && !l.cross.dims.Watched()
 }
 
 // question embeds its words, [rows, words, hidden].
@@ -162,7 +172,7 @@ func (f *QFormer) faded(x *torch.Tensor) *torch.Tensor {
 }
 
 func (l *qformerLayer) forward(x, picture, mask *torch.Tensor, queries int) *torch.Tensor {
-	x = l.self.forward(x, x, mask)
+	x = l.self.forward(x, nil, mask)
 	if l.text.norm == nil {
 		return l.query.forward(l.look(x, picture))
 	}
@@ -182,9 +192,19 @@ func (o qformerOutput) forward(x *torch.Tensor) *torch.Tensor {
 	return o.norm.Forward(x.Add(o.mlp.Forward(x)))
 }
 
+// forward attends from x to a source, nil for x itself. One row of x may stand for all of the source's.
 func (a *qformerAttention) forward(x, source, mask *torch.Tensor) *torch.Tensor {
-	q := a.dims.SplitQueries(a.query.Forward(x))
-	k := a.dims.SplitKeys(a.key.Forward(source))
-	v := a.dims.SplitKeys(a.value.Forward(source))
-	return a.norm.Forward(x.Add(a.output.Forward(a.dims.Attend(q, k, v, mask, a.scale))))
+	var attended *torch.Tensor
+	if source == nil {
+		attended = a.dims.AttendProjected(x, a.query, a.key, a.value, mask, a.scale)
+	} else {
+		q := a.dims.SplitQueries(a.query.Forward(x))
+		if x.Size(0) == 1 {
+			q = q.ExpandFirst(source)
+		}
+		k := a.dims.SplitKeys(a.key.Forward(source))
+		v := a.dims.SplitKeys(a.value.Forward(source))
+		attended = a.dims.Attend(q, k, v, mask, a.scale)
+	}
+	return a.norm.Forward(x.Add(a.output.Forward(attended)))
 }

@@ -185,6 +185,9 @@ ESP_API esp_result esp_tensor_attention(const esp_tensor *q, const esp_tensor *k
                                         double scale);
 /* the same without a mask for x [batch, tokens, queries, keys and values of the heads]; gives [batch, tokens, heads · size] */
 ESP_API esp_result esp_tensor_self_attention(const esp_tensor *x, int64_t heads, double scale);
+/* attention of x [batch, tokens, width] to itself: weights [heads · size, width] of queries, keys and values, and as many biases or none */
+ESP_API esp_result esp_tensor_projected_attention(const esp_tensor *x, esp_tensors weights, esp_tensors biases, const esp_tensor *mask,
+                                                  int64_t heads, double scale);
 
 /* --- autograd ---------------------------------------------------------------------------------------------------- */
 ESP_API int32_t esp_grad_mode_set(int32_t enabled); /* of the calling thread; returns the previous one */

@@ -3,7 +3,9 @@ package torch_test
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -147,6 +149,105 @@ func TestAttentionBackward(t *testing.T) {
 	}
 }
 
+// Keys that no query of a part sees are left out: of questions behind a prefix, of causal masks, of windows, and where each head hides others.
+func TestAttentionOfHiddenKeys(t *testing.T) {
+	g := torch.NewGenerator(13)
+	attend := func(in []*torch.Tensor) *torch.Tensor {
+		return torch.ScaledDotProductAttention(in[0], in[1], in[2], in[3], .3)
+	}
+	segment := func(i int) int { return max(0, i-16+9) / 9 } // 0 of the prefix
+	for _, c := range []struct {
+		name   string
+		tokens int
+		sees   func(query, key int) bool
+	}{
+		{"questions", 61, func(q, k int) bool { return k <= q && (segment(k) == 0 || segment(k) == segment(q)) }},
+		{"one question", 21, func(q, k int) bool { return k <= q }},
+		{"causal", 300, func(q, k int) bool { return k <= q }},
+		{"window", 150, func(q, k int) bool { return k <= q && k > q-20 }},
+		{"ragged", 70, func(q, k int) bool { return k == q || (q*7+k*13)%11 == 0 }},
+		{"padding", 40, func(_, k int) bool { return k < 23 }},
+		{"the other half", 64, func(q, k int) bool { return (q < 30) == (k >= 30) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			torchtest.Run(t, func(*torch.Scope) {
+				const batch, heads = 2, 3
+				mask := func(sees func(q, k int) bool) *torch.Tensor {
+					hidden := make([]int64, c.tokens*c.tokens)
+					for i := range hidden {
+						if !sees(i/c.tokens, i%c.tokens) {
+							hidden[i] = 1
+						}
+					}
+					return torch.From(hidden, torch.CPU, 1, 1, c.tokens, c.tokens).GtScalar(0)
+				}
+				hide := func(hidden *torch.Tensor) *torch.Tensor {
+					return g.Randn(hidden.Shape()...).MaskedFill(hidden, math.Inf(-1))
+				}
+				one := mask(c.sees)
+				other := mask(func(q, k int) bool { return c.sees(c.tokens-1-q, c.tokens-1-k) })
+				each := func(size int) *torch.Tensor { return g.Randn(batch, heads, c.tokens, size) }
+				in := []*torch.Tensor{each(20), each(20), each(12)}
+				asInDouble(t, attend, in, hide(one))
+				asInDouble(t, attend, in, one.Not())
+				asInDouble(t, attend, in, hide(torch.Cat(0, one, other)))
+				asInDouble(t, attend, in, hide(torch.Cat(1, one, other, one)))
+				asInDouble(t, attend, in, hide(one.Transpose(2, 3).Contiguous()).Transpose(2, 3))
+			})
+		})
+	}
+}
+
+// What a mask hides is remembered from one call to the next, and looked at again once the mask was written to or is another one.
+func TestAttentionOfAChangedMask(t *testing.T) {
+	g := torch.NewGenerator(15)
+	torchtest.Run(t, func(*torch.Scope) {
+		q, k, v := g.Randn(1, 2, 40, 8), g.Randn(1, 2, 40, 8), g.Randn(1, 2, 40, 8)
+		attend := func(mask *torch.Tensor) *torch.Tensor { return torch.ScaledDotProductAttention(q, k, v, mask, .3) }
+		mask := torch.Zeros([]int{40, 40}, torch.Float32, torch.CPU)
+		rows := torch.Arange(0, 40, torch.CPU)
+		far := rows.Unsqueeze(0).AddScalar(20).Le(rows.Unsqueeze(1))
+		mask.CopyFrom(mask.MaskedFill(far, math.Inf(-1)))
+		hidden := attend(mask)
+		mask.Fill(0)
+		torchtest.Close(t, attend(nil), attend(mask))
+		mask.CopyFrom(mask.MaskedFill(far, math.Inf(-1)))
+		torchtest.Close(t, hidden, attend(mask))
+		require.NotEqual(t, hidden.Floats(), attend(mask.Transpose(0, 1)).Floats())
+		own := mask.Floats() // written to by somebody else
+		memory := make([]float32, len(own))
+		for i, x := range own {
+			memory[i] = float32(x)
+		}
+		borrowed := torch.Borrow(unsafe.Pointer(&memory[0]), torch.Float32, 40, 40)
+		torchtest.Close(t, hidden, attend(borrowed))
+		clear(memory)
+		torchtest.Close(t, attend(nil), attend(borrowed))
+		runtime.KeepAlive(memory)
+		torch.Inference(func() { torchtest.Close(t, hidden, attend(mask.Clone())) })
+	})
+}
+
+// A mask with one row for all queries, and masks in other dtypes than the tensors.
+func TestAttentionOfOtherMasks(t *testing.T) {
+	g := torch.NewGenerator(16)
+	torchtest.Run(t, func(*torch.Scope) {
+		in := []*torch.Tensor{g.Randn(3, 2, 70, 8), g.Randn(3, 2, 50, 8), g.Randn(3, 2, 50, 8)}
+		padding := torch.Arange(0, 50, torch.CPU).Unsqueeze(0).GtScalar(30).Unsqueeze(0).Unsqueeze(0)
+		attend := func(in []*torch.Tensor) *torch.Tensor {
+			return torch.ScaledDotProductAttention(in[0], in[1], in[2], in[3], .3)
+		}
+		asInDouble(t, attend, in, g.Randn(3, 1, 1, 50).MaskedFill(padding, math.Inf(-1)))
+		asInDouble(t, attend, in, padding.Not())
+		x, weights := g.Randn(3, 50, 32), [3]*torch.Tensor{g.Randn(16, 32), g.Randn(16, 32), g.Randn(16, 32)}
+		mask := torch.Zeros([]int{1, 1, 1, 50}, torch.Float32, torch.CPU).MaskedFill(padding, math.Inf(-1))
+		want := torch.ProjectedAttention(x, weights, nil, mask, 2, .3)
+		for _, d := range []torch.DType{torch.BFloat16, torch.Float16} {
+			torchtest.Close(t, want, torch.ProjectedAttention(x, weights, nil, mask.To(d), 2, .3))
+		}
+	})
+}
+
 func TestSelfAttention(t *testing.T) {
 	g := torch.NewGenerator(10)
 	for _, tokens := range []int{1, 2, 37, 200} {
@@ -243,5 +344,61 @@ func TestAttentionToNothing(t *testing.T) {
 			out = torch.ScaledDotProductAttention(broken, in[1], in[2], nil, 1)
 			require.True(t, math.IsNaN(out.Slice(2, 2, 3).Sum().Item()))
 		}
+	})
+}
+
+// Projections as one are those of three layers with attention between them, in every dtype that they may meet in.
+func TestProjectedAttention(t *testing.T) {
+	g := torch.NewGenerator(14)
+	const batch, tokens, width, heads = 3, 30, 40, 2
+	apart := func(in []*torch.Tensor, biases []*torch.Tensor, mask *torch.Tensor) *torch.Tensor {
+		part := func(i int) *torch.Tensor {
+			var bias *torch.Tensor
+			if biases != nil {
+				bias = biases[i]
+			}
+			return in[0].Linear(in[1+i], bias).Unflatten(-1, heads, -1).Transpose(1, 2)
+		}
+		return torch.ScaledDotProductAttention(part(0), part(1), part(2), mask, .3).Transpose(1, 2).Flatten(2, 3)
+	}
+	torchtest.Run(t, func(*torch.Scope) {
+		in := []*torch.Tensor{g.Randn(batch, tokens, width)}
+		var biases []*torch.Tensor
+		for range 3 {
+			in, biases = append(in, g.Randn(heads*12, width).MulScalar(.2)), append(biases, g.Randn(heads*12))
+		}
+		causal := torch.Arange(0, tokens, torch.CPU)
+		mask := causal.Unsqueeze(0).Le(causal.Unsqueeze(1))
+		one := func(in []*torch.Tensor) *torch.Tensor { // a key's bias moves all scores of a query alike: its gradient is rounding alone
+			return torch.ProjectedAttention(in[0], [3]*torch.Tensor{in[1], in[2], in[3]}, []*torch.Tensor{in[4], in[6], in[5]}, in[7], heads, .3)
+		}
+		bare := func(in []*torch.Tensor) *torch.Tensor {
+			return torch.ProjectedAttention(in[0], [3]*torch.Tensor{in[1], in[2], in[3]}, nil, in[4], heads, .3)
+		}
+		all := append(append([]*torch.Tensor{}, in...), biases[0], biases[2], biases[1])
+		asInDouble(t, one, all[:6], biases[1], mask)
+		asInDouble(t, one, all[:6], biases[1], nil)
+		asInDouble(t, bare, in, mask)
+		asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { // frozen layers
+			return one([]*torch.Tensor{in[0], in[2], in[3], in[1], in[4], in[5], in[6], in[7]})
+		}, []*torch.Tensor{all[0], all[3]}, all[1], all[2], all[4], all[5], all[6], mask)
+		asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { // only one layer learns
+			return one([]*torch.Tensor{in[2], in[3], in[0], in[4], in[1], in[5], in[6], in[7]})
+		}, []*torch.Tensor{all[2], all[4]}, all[0], all[1], all[3], all[5], all[6], mask)
+		few := append([]*torch.Tensor{all[0].Slice(1, 0, 9)}, all[1:6]...) // too few rows for products of ours
+		asInDouble(t, one, few, biases[1], nil)
+		for _, d := range []torch.DType{torch.BFloat16, torch.Float16, torch.Float64} {
+			torch.NoGrad(func() {
+				var halves []*torch.Tensor
+				for _, x := range all {
+					halves = append(halves, x.To(d))
+				}
+				torchtest.Close(t, apart(halves[:4], []*torch.Tensor{halves[4], halves[6], halves[5]}, mask), one(append(halves, mask)))
+			})
+		}
+		torch.Autocast(torch.CPU, torch.BFloat16, func() {
+			want, got := apart(in, biases, mask), one(append(append([]*torch.Tensor{}, all...), mask))
+			torchtest.Within(t, want, got, torchtest.Tolerance(torch.BFloat16), 0, "output under autocast")
+		})
 	})
 }

@@ -180,7 +180,10 @@ var misuses = map[string]misuse{
 	"esp_tensor_log_softmax":    dim(func(x *torch.Tensor, d int) { x.LogSoftmax(d) }),
 	"esp_tensor_cross_entropy":  does(func(o operands) { o.x.CrossEntropy(o.i) }),
 	"esp_tensor_self_attention": does(func(o operands) { torch.SelfAttention(o.x, 5, 1) }),
-	"esp_tensor_attention":      does(func(o operands) { torch.ScaledDotProductAttention(o.x, o.x, o.i, nil, 1) }),
+	"esp_tensor_projected_attention": does(func(o operands) {
+		torch.ProjectedAttention(o.x, [3]*torch.Tensor{o.x, o.x, o.x}, nil, nil, 2, 1)
+	}),
+	"esp_tensor_attention": does(func(o operands) { torch.ScaledDotProductAttention(o.x, o.x, o.i, nil, 1) }),
 
 	// Autograd.
 	"esp_inference_begin":          {never: "takes nothing"},

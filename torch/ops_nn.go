@@ -3,6 +3,8 @@ package torch
 // #include "espalier.h"
 import "C"
 
+import "runtime"
+
 // Linear is t·weightᵀ + bias: [..., in] with weight [out, in] and bias [out] or nil gives [..., out].
 func (t *Tensor) Linear(weight, bias *Tensor) *Tensor {
 	return finish("linear", C.esp_tensor_linear(t.ptr(), weight.ptr(), bias.optional()), t, weight, bias)
@@ -72,4 +74,13 @@ func ScaledDotProductAttention(q, k, v, mask *Tensor, scale float64) *Tensor {
 // other in x [batch, tokens, 3·heads·size]; it gives [batch, tokens, heads·size].
 func SelfAttention(x *Tensor, heads int, scale float64) *Tensor {
 	return finish("self_attention", C.esp_tensor_self_attention(x.ptr(), C.int64_t(heads), C.double(scale)), x)
+}
+
+// ProjectedAttention is [ScaledDotProductAttention] of x [batch, tokens, width] to itself: weights [heads·size, width] and biases, or none,
+// make queries, keys and values of it. It gives [batch, tokens, heads·size of the values].
+func ProjectedAttention(x *Tensor, weights [3]*Tensor, biases []*Tensor, mask *Tensor, heads int, scale float64) *Tensor {
+	out := finish("projected_attention", C.esp_tensor_projected_attention(x.ptr(), list(handles(weights[:])), list(handles(biases)), mask.optional(),
+		C.int64_t(heads), C.double(scale)), x, weights[0], weights[1], weights[2], mask)
+	runtime.KeepAlive(biases)
+	return out
 }

@@ -5,7 +5,7 @@ import "C"
 
 import "runtime"
 
-// AdamWStep multiplies grads by scale and updates params in place, by libtorch's fused AdamW. The moments have the shapes of params;
+// AdamWStep updates params in place by AdamW, for gradients times scale; grads themselves have no use afterwards. The moments have the shapes of params;
 // steps are float32 scalars that are counted up. All lists have the same length. torch/optim keeps these lists for a user.
 func AdamWStep(params, grads, first, second, steps []*Tensor, scale, lr, beta1, beta2, eps, weightDecay float64) {
 	if len(params) == 0 {

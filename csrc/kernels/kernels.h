@@ -57,6 +57,15 @@ struct norm_gradients {
   float *dx, *d_weight, *d_bias;
 };
 
+// adamw is a step of AdamW (Loshchilov and Hutter, 2019) with the corrections of the moments worked in: of the weights go
+// shrink · weights + rate · m / (√v · correction + eps).
+struct adamw {
+  float scale;                        // of the gradients
+  float beta2, one_less1, one_less2;  // 1 − the betas, which lose digits when they are taken from floats
+  float shrink;                       // 1 − shrink would round all weights in the same direction
+  float rate, correction, eps;
+};
+
 struct kernels {
   int64_t width;  // columns of a panel of a packed matrix
   // pack lays b, whose rows and columns lie apart by the steps, out in panels: [panel][depth][width], filled up with zeros.
@@ -71,8 +80,12 @@ struct kernels {
   void (*norm_back)(int64_t rows, int64_t columns, const float *x, int64_t x_step, const float *weight, float eps, const norm_gradients &);
   // sum_columns adds the rows of x up.
   void (*sum_columns)(int64_t rows, int64_t columns, const float *x, int64_t x_step, float *out);
+  // gather copies n of x's rows, one behind the other; scatter adds such rows to those of out. Rows are so many columns wide.
+  void (*gather)(int64_t n, const int64_t *rows, int64_t columns, const float *x, int64_t x_step, float *out);
+  void (*scatter)(int64_t n, const int64_t *rows, int64_t columns, const float *x, float *out, int64_t out_step);
   // add adds x, which may be NULL, to out and gives the sum of its squares.
   float (*add)(int64_t n, const float *x, float *out);
+  void (*step)(const adamw &, int64_t n, const float *gradient, float *weights, float *first, float *second);
 
   int64_t whole(int64_t columns) const { return (columns + width - 1) / width * width; }
   int64_t packed(int64_t depth, int64_t columns) const { return whole(columns) * depth; }

@@ -142,6 +142,22 @@ func (a *Attention) AttendFused(x *torch.Tensor, scale float64) *torch.Tensor {
 	return a.Attend(q, k, v, nil, scale)
 }
 
+// AttendProjected is Attend of x [batch, tokens, width] to itself by the projections of its queries, keys and values.
+func (a *Attention) AttendProjected(x *torch.Tensor, query, key, value *Linear, mask *torch.Tensor, scale float64) *torch.Tensor {
+	var weights [3]*torch.Tensor
+	var biases []*torch.Tensor
+	for i, l := range []*Linear{query, key, value} {
+		weights[i] = l.W.T()
+		if l.B != nil {
+			biases = append(biases, l.B.T())
+		}
+	}
+	if k, v := a.Sizes(); k == v && a.Heads.units == a.Keys.sets && len(biases)%3 == 0 && !a.Watched() {
+		return torch.ProjectedAttention(x, weights, biases, mask, a.Heads.units, scale)
+	}
+	return a.Attend(a.SplitQueries(query.Forward(x)), a.SplitKeys(key.Forward(x)), a.SplitKeys(value.Forward(x)), mask, scale)
+}
+
 // measureInside shows an axis inside the heads the activations [batch, tokens, heads·size] of its units.
 func measureInside(inside *Axis, heads int, x *torch.Tensor) {
 	if inside.Measure == nil {

@@ -7,7 +7,7 @@ import (
 	"espalier/torch"
 )
 
-// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in libtorch's fused form.
+// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 type AdamW struct {
 	Beta1, Beta2, Eps float64
 	groups            []group

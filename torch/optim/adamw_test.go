@@ -71,6 +71,26 @@ func TestAdamW(t *testing.T) {
 	})
 }
 
+// Rounding moves weights up as often as down: a factor of 1 − lr · decay as a float would move all in one direction.
+func TestAdamWRoundsEvenly(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		const lr, decay, steps = 1.1e-3, .05, 200
+		w := torch.NewGenerator(8).Randn(100, 100).SetRequiresGrad(true)
+		before := w.Floats()
+		o := optim.NewAdamW([]*torch.Tensor{w}, decay, false)
+		defer o.Close()
+		for range steps {
+			w.SetGrad(torch.Zeros(w.Shape(), torch.Float32, torch.CPU))
+			require.NoError(t, o.Step(lr, 1))
+		}
+		off := 0.
+		for i, now := range w.Floats() {
+			off += (now/(before[i]*math.Pow(1-lr*decay, steps)) - 1) / float64(len(before))
+		}
+		require.InDelta(t, 0, off, 1e-7)
+	})
+}
+
 func TestAdamWDecaysAll(t *testing.T) {
 	torchtest.Devices(t, func(t *testing.T, on torch.Device) {
 		for _, all := range []bool{false, true} {
