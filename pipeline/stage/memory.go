@@ -233,7 +233,7 @@ func (p *planned) distilling(what string, n model.Network, d config.DistilConfig
 // training has all weights in float32, and throw-away heads beside them.
 func (p *planned) training(what string, n model.Network, train *corpus.Corpus) estimate {
 	t := p.cfg.Teacher.Train
-	bytes := 4 * (int64(n.Store().Count()) + teacher.HeadElements(n, train, tasksOf(train)))
+	bytes := 4 * (int64(n.Store().Count()) + teacher.HeadElements(n, train))
 	e := estimate{What: what, Weights: bytes, Gradients: p.workers() * bytes, Optimizer: 2 * bytes}
 	element := 4
 	if t.Precision == "bf16" {
@@ -245,16 +245,6 @@ func (p *planned) training(what string, n model.Network, train *corpus.Corpus) e
 
 // workers have gradients of their own.
 func (p *planned) workers() int64 { return int64(p.cfg.WorkersOn(p.on)) }
-
-func tasksOf(c *corpus.Corpus) int {
-	tasks := map[string]bool{}
-	for p := range c.Asked.Questions {
-		for _, q := range c.Split.Questions(p) {
-			tasks[q.Task] = true
-		}
-	}
-	return len(tasks)
-}
 
 // answering is a network with what it needs to answer a batch of pictures; stored is a copy in other dtypes.
 func (p *planned) answering(what string, n model.Network, stored int64) estimate {

@@ -28,41 +28,32 @@ const (
 	qformerShrink = 3  // steps far too long
 	pretrainGain  = 3  // weight of the heads' losses while the language model rests
 	pretrainEnd   = .7 // share of the steps after which the heads have faded out, if the language model no longer rests
-
-	// A head has an output for each token of a vocabulary up to this size. Of a larger one, which comes with tokenizer files, it
-	// has those of answers alone.
-	mostHeadWords = 1000
 )
 
-// headWords are the tokens that a head has outputs for.
+// headWords are what the heads have outputs for: at each place of a task's answers the tokens that stand there in some answer. The whole vocabulary at each
+// place would be ten times the default job's network.
 type headWords struct {
-	count int
-	place map[int]int // of each; nil where they are the whole vocabulary
+	count int           // outputs of a place, as many as the one with most tokens needs
+	at    []map[int]int // by task · pretrainWords + place: the output of each token
 }
 
-func headWordsOf(train *corpus.Corpus, vocabulary int) headWords {
-	if vocabulary <= mostHeadWords {
-		return headWords{count: vocabulary}
+func headWordsOf(train *corpus.Corpus, tasks map[string]int) headWords {
+	w := headWords{count: 1}
+	for range max(1, len(tasks)) * pretrainWords {
+		w.at = append(w.at, map[int]int{})
 	}
-	w := headWords{place: map[int]int{}}
-	for _, questions := range train.Asked.Questions {
-		for _, q := range questions {
-			for _, id := range q.Answer[:min(pretrainWords, len(q.Answer))] {
-				if _, known := w.place[id]; !known {
-					w.place[id] = len(w.place)
+	for p, asked := range train.Asked.Questions {
+		for j, q := range train.Split.Questions(p) {
+			for k := range min(pretrainWords, len(asked[j].Answer)) {
+				id, at := asked[j].Answer[k], w.at[tasks[q.Task]*pretrainWords+k]
+				if _, known := at[id]; !known {
+					at[id] = len(at)
 				}
+				w.count = max(w.count, len(at))
 			}
 		}
 	}
-	w.count = max(1, len(w.place))
 	return w
-}
-
-func (w headWords) of(token int) int {
-	if w.place == nil {
-		return token
-	}
-	return w.place[token]
 }
 
 func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pretraining, error) {
@@ -73,7 +64,7 @@ func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pret
 	if len(p.tasks) > 0 && train.Split.Count(func(q data.Question) bool { return q.Task == "" }) > 0 { // else they would be taken for the first task's
 		p.tasks[""] = len(tasks)
 	}
-	p.words = headWordsOf(train, m.Config().Text.Vocabulary)
+	p.words = headWordsOf(train, p.tasks)
 	if err := p.declare(); err != nil {
 		return nil, err
 	}
@@ -81,7 +72,7 @@ func newPretraining(m *model.Blip2, train *corpus.Corpus, tasks []string) (*pret
 }
 
 func (p *pretraining) declare() (err error) {
-	slots, vision, qformer := headSizes(p.m, len(p.tasks), p.words)
+	slots, vision, qformer := headSizes(p.m, p.words)
 	p.store, err = nn.Declare(nil, func(b *nn.Builder) {
 		p.vision = b.Linear("vision", nn.Fixed(slots), nn.Fixed(vision), nn.Zeros)
 		p.qformer = b.Linear("qformer", nn.Fixed(slots), nn.Fixed(qformer), nn.Zeros)
@@ -101,7 +92,7 @@ func (p *pretraining) share(m *model.Blip2) (*pretraining, error) {
 
 // headSizes are the outputs of both heads, and the inputs of each: of a network with the structure of a student, not what its config
 // says of the one that it was cut from.
-func headSizes(n model.Network, tasks int, words headWords) (slots, vision, qformer int) {
+func headSizes(n model.Network, words headWords) (slots, vision, qformer int) {
 	c := n.Config()
 	side := c.Vision.Image / c.Vision.Patch
 	hidden, queries := map[string]int{}, 0
@@ -113,15 +104,23 @@ func headSizes(n model.Network, tasks int, words headWords) (slots, vision, qfor
 			queries = a.Units()
 		}
 	}
-	return max(1, tasks) * pretrainWords * words.count, hidden["vision"] * (1 + side*side), hidden["qformer"] * queries
+	return len(words.at) * words.count, hidden["vision"] * (1 + side*side), hidden["qformer"] * queries
 }
 
 // HeadElements is how many numbers the throw-away heads hold, for the memory that a training needs.
-func HeadElements(n model.Network, train *corpus.Corpus, tasks int) int64 {
+func HeadElements(n model.Network, train *corpus.Corpus) int64 {
 	if !n.Config().Towers() {
 		return 0
 	}
-	slots, vision, qformer := headSizes(n, tasks, headWordsOf(train, n.Config().Text.Vocabulary))
+	tasks := map[string]int{}
+	for p := range train.Asked.Questions {
+		for _, q := range train.Split.Questions(p) {
+			if _, known := tasks[q.Task]; !known {
+				tasks[q.Task] = len(tasks)
+			}
+		}
+	}
+	slots, vision, qformer := headSizes(n, headWordsOf(train, tasks))
 	return int64(slots) * int64(vision+qformer+2)
 }
 
@@ -169,7 +168,7 @@ func (p *pretraining) loss(step, rest, steps int, b, whole *data.Batch, cast fun
 	return loss, nil
 }
 
-// entropy is the cross entropy of a head's output [rows, tasks·places·words] at the asked slots.
+// entropy is the cross entropy of a head's output [rows, tasks·places·tokens] at the asked slots.
 func (p *pretraining) entropy(out, rows, targets *torch.Tensor) *torch.Tensor {
 	logits := out.Reshape(-1, p.words.count).IndexSelect(0, rows)
 	return distillation.CrossEntropy(logits, targets)
@@ -197,7 +196,7 @@ func (p *pretraining) slots(pictures []int) (at, asked, words []int) {
 			seen[task] = true
 			for k := range min(pretrainWords, len(answer)) {
 				slot := task*pretrainWords + k
-				at, asked, words = append(at, i*slots+slot), append(asked, row*slots+slot), append(words, p.words.of(answer[k]))
+				at, asked, words = append(at, i*slots+slot), append(asked, row*slots+slot), append(words, p.words.at[slot][answer[k]])
 			}
 		}
 	}

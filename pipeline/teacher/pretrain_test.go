@@ -67,23 +67,18 @@ func TestSlotsOfAQFormerThatReadsTheQuestion(t *testing.T) {
 	p.train, err = corpus.New(set.Train, corpus.Reading{Words: prompt.Words{Answers: set.Tokenizer}, On: torch.CPU})
 	require.NoError(t, err)
 	p.train.Asked.Questions[0][0].Answer = nil
-	for vocabulary, want := range map[int][]int{
-		100:  {p.train.Asked.Questions[0][1].Answer[0], 1, p.train.Asked.Questions[1][0].Answer[0], 1, p.train.Asked.Questions[1][2].Answer[0], 1},
-		5000: {0, 1, 0, 1, 2, 1}, // the tokens of answers, as they come: b, the end, a
-	} {
-		p.words = headWordsOf(p.train, vocabulary)
-		p.instruct = false
-		at, asked, words := p.slots([]int{0, 1})
-		assert.Equal(t, []int{3, 4, 6, 7, 9, 10}, at, "two tasks of three words")
-		assert.Equal(t, at, asked)
-		assert.Equal(t, want, words)
-		p.instruct = true
-		again, asked, words := p.slots([]int{0, 1})
-		assert.Equal(t, at, again)
-		assert.Equal(t, []int{3, 4, 6, 7, 21, 22}, asked, "rows 0, 1 and 3: the second question of a task has a row of its own")
-		assert.Equal(t, want, words)
-	}
-	assert.Equal(t, 3, headWordsOf(p.train, 5000).count)
+	p.words = headWordsOf(p.train, p.tasks)
+	assert.Equal(t, 2, p.words.count, "of each task's first word; all seconds are the end")
+	want := []int{0, 0, 0, 0, 1, 0} // b and the end, b and the end, a and the end
+	at, asked, words := p.slots([]int{0, 1})
+	assert.Equal(t, []int{3, 4, 6, 7, 9, 10}, at, "two tasks of three words")
+	assert.Equal(t, at, asked)
+	assert.Equal(t, want, words)
+	p.instruct = true
+	again, asked, words := p.slots([]int{0, 1})
+	assert.Equal(t, at, again)
+	assert.Equal(t, []int{3, 4, 6, 7, 21, 22}, asked, "rows 0, 1 and 3: the second question of a task has a row of its own")
+	assert.Equal(t, want, words)
 }
 
 // The pieces of a batch have the loss and the gradients of the whole in every phase of pre-training, also where a picture has
