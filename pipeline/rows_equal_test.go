@@ -71,9 +71,9 @@ func TestDividedQuestionsEqualWhole(t *testing.T) {
 					}
 					return nil
 				}))
-				shares, _, err := data.Shares(c.Split, c.Split.Parts().Pictures(), 1)
+				all, _, err := data.First(c.Split, c.Split.Parts().Pictures())
 				require.NoError(t, err)
-				answers, err := c.Answers(m, nil, shares[0], 4)
+				answers, err := c.Answers(m, nil, all, 4)
 				require.NoError(t, err)
 				out.answers = slices.Concat(answers...)
 				return out

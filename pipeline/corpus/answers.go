@@ -3,9 +3,13 @@ package corpus
 import (
 	"fmt"
 	"math"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"espalier/model"
 	"espalier/pipeline/data"
+	"espalier/pipeline/fault"
 	"espalier/torch"
 )
 
@@ -22,7 +26,6 @@ func AnswersWithConfidence(c *Corpus, n model.Network, pieces *torch.Pieces, b *
 }
 
 func answers(c *Corpus, n model.Network, pieces *torch.Pieces, b *data.Batch, maxTokens int, confident bool) (out [][][]int, confidence [][]float64, err error) {
-	size := 3 * c.Pre.Size * c.Pre.Size
 	questions := make([][]model.Question, len(b.Index))
 	for i, p := range b.Index {
 		questions[i] = c.Asked.Questions[p]
@@ -34,17 +37,11 @@ func answers(c *Corpus, n model.Network, pieces *torch.Pieces, b *data.Batch, ma
 			if from == to {
 				continue
 			}
-			o := model.GenerateOptions{MaxTokens: maxTokens}
-			var logProbs [][][]float64
-			if confident {
-				o.LogProbs = &logProbs
-			}
-			part, err := c.generate(n, b.Pixels[from*size:to*size], questions[from:to], o)
+			part, sure, err := shared(c, n, b.Pixels, questions, from, to, maxTokens, confident)
 			if err != nil {
 				return err
 			}
-			out = append(out, part...)
-			confidence = append(confidence, products(logProbs)...)
+			out, confidence = append(out, part...), append(confidence, sure...)
 		}
 		return nil
 	})
@@ -52,6 +49,40 @@ func answers(c *Corpus, n model.Network, pieces *torch.Pieces, b *data.Batch, ma
 		return nil, nil, fmt.Errorf("answer the %s split: %w", c.Split.Name, err)
 	}
 	return out, confidence, nil
+}
+
+// shared answers the questions about some pictures. On the CPU each thread answers a share of the pictures by itself, since threads that share one small
+// operation mostly wait for each other.
+func shared(c *Corpus, n model.Network, pixels []uint8, questions [][]model.Question, from, to, maxTokens int, confident bool) (out [][][]int, confidence [][]float64, err error) {
+	shares := 1
+	if c.On == torch.CPU {
+		shares = min(torch.NumThreads(), to-from)
+	}
+	size := 3 * c.Pre.Size * c.Pre.Size
+	answers, logProbs := make([][][][]int, shares), make([][][][]float64, shares)
+	one := func(i int) (err error) {
+		defer fault.Caught(&err)
+		first, last := from+i*(to-from)/shares, from+(i+1)*(to-from)/shares
+		o := model.GenerateOptions{MaxTokens: maxTokens}
+		if confident {
+			o.LogProbs = &logProbs[i]
+		}
+		answers[i], err = c.generate(n, pixels[first*size:last*size], questions[first:last], o)
+		return err
+	}
+	if shares == 1 {
+		err = one(0)
+	} else {
+		var group errgroup.Group
+		for i := range shares {
+			group.Go(func() (err error) {
+				torch.WithThreads(1, func() { err = one(i) })
+				return err
+			})
+		}
+		err = group.Wait()
+	}
+	return slices.Concat(answers...), products(slices.Concat(logProbs...)), err
 }
 
 // products are the probabilities of answers, from the log-probabilities of their tokens.

@@ -43,6 +43,8 @@ func (r reader) Generate(pictures *torch.Tensor, questions [][]model.Question, o
 // A batch of questions that does not fit into memory is answered in pieces, with the same answers in the same order.
 func TestAnswersInPieces(t *testing.T) {
 	torchtest.Setup(t)
+	defer torch.SetNumThreads(torch.NumThreads())
+	torch.SetNumThreads(1)
 	c := adsCorpus(t, model.Form{}, ownWords)
 	answers := func(fits int, pieces *torch.Pieces) (out [][][]int, err error) {
 		err = c.Each(context.Background(), 3, func(b *data.Batch) error {
@@ -67,9 +69,32 @@ func TestAnswersInPieces(t *testing.T) {
 	assert.ErrorContains(t, err, "answer the train split: there is not enough memory for answers, a batch in 3 pieces: torch: matmul: no room for 1 pictures")
 }
 
+// Threads answer about shares of the pictures, with the same answers in the same order; what fails in one of them is told.
+func TestAnswersOfThreads(t *testing.T) {
+	torchtest.Setup(t)
+	defer torch.SetNumThreads(torch.NumThreads())
+	c := adsCorpus(t, model.Form{}, ownWords)
+	b, err := data.ReadBatch(c.Split, []int{0, 1, 2})
+	require.NoError(t, err)
+	torch.SetNumThreads(1)
+	want, sure, err := AnswersWithConfidence(c, reader{fits: 3}, nil, b, 4)
+	require.NoError(t, err)
+	for threads, fits := range map[int]int{2: 2, 3: 1, 5: 1} {
+		torch.SetNumThreads(threads)
+		got, confidence, err := AnswersWithConfidence(c, reader{fits: fits}, nil, b, 4)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+		assert.Equal(t, sure, confidence)
+		_, _, err = AnswersWithConfidence(c, reader{fits: fits - 1}, nil, b, 4)
+		assert.True(t, torch.LacksMemory(err), "%v", err)
+	}
+}
+
 // Confidences stay with their answers however a batch is divided, and are products of probabilities.
 func TestConfidenceInPieces(t *testing.T) {
 	torchtest.Setup(t)
+	defer torch.SetNumThreads(torch.NumThreads())
+	torch.SetNumThreads(1)
 	c := adsCorpus(t, model.Form{}, ownWords)
 	b, err := data.ReadBatch(c.Split, []int{0, 1, 2})
 	require.NoError(t, err)

@@ -58,10 +58,9 @@ func TestDivide(t *testing.T) {
 	}
 	assert.Equal(t, []int{3, 13, 13, 13, 13, 8, 4}, sizes)
 
-	shares, asked, err := data.Shares(c.Split, 2, 2)
+	first, asked, err := data.First(c.Split, 2)
 	require.NoError(t, err)
-	assert.Equal(t, []int{0}, shares[0].Index)
-	assert.Equal(t, []int{1, 2, 3, 4, 5}, shares[1].Index, "throughput is that of whole pictures")
+	assert.Equal(t, []int{0, 1, 2, 3, 4, 5}, first.Index, "throughput is that of whole pictures")
 	assert.Equal(t, 63, asked)
 
 	for _, whole := range []struct {

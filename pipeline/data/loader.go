@@ -131,20 +131,15 @@ func ReadBatch(split *Split, index []int) (*Batch, error) {
 	return fill(context.Background(), split, index, func([]uint8, int) {})
 }
 
-// Shares are a split's first pictures, shared out among workers, and how many questions they ask.
-func Shares(split *Split, pictures, workers int) (shares []*Batch, asked int, err error) {
-	parts := split.Parts()
-	for i := range workers {
-		share, err := ReadBatch(split, slices.Collect(Sequence(parts.Of(i*pictures/workers), parts.Of((i+1)*pictures/workers))))
-		if err != nil {
-			return nil, 0, err
-		}
-		for _, questions := range share.Questions {
-			asked += len(questions)
-		}
-		shares = append(shares, share)
+// First is a split's first pictures, with all their parts, and how many questions they ask.
+func First(split *Split, pictures int) (b *Batch, asked int, err error) {
+	if b, err = ReadBatch(split, slices.Collect(Sequence(0, split.Parts().Of(pictures)))); err != nil {
+		return nil, 0, err
 	}
-	return shares, asked, nil
+	for _, questions := range b.Questions {
+		asked += len(questions)
+	}
+	return b, asked, nil
 }
 
 // Next waits for the next batch, which then belongs to the caller. It gives io.EOF after the last one, the

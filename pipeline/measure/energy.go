@@ -11,7 +11,6 @@ import (
 	"espalier/pipeline/event"
 	"espalier/pipeline/network"
 	"espalier/pipeline/report"
-	"espalier/torch"
 )
 
 // Answering is a network and the questions that it answers, in its own ids.
@@ -44,7 +43,6 @@ func Energy(ctx context.Context, c *chain.Chain, m energy.Machine, teacher, stud
 }
 
 func takeEnergy(ctx context.Context, w *chain.Work, m energy.Machine, in energyInput) (t energy.Taken, err error) {
-	defer torch.SetNumThreads(w.Environment.Threads)
 	err = w.Pieces("answers at once", in.Batch).Do(0, func(pieces int) error {
 		batch := max(1, in.Batch/pieces)
 		var networks []energy.Network
@@ -56,7 +54,7 @@ func takeEnergy(ctx context.Context, w *chain.Work, m energy.Machine, in energyI
 			if err != nil {
 				return err
 			}
-			all, err := newTogether(n, a.Questions, in.MaxTokens, batch, w.Environment.Threads)
+			all, err := newTogether(n, a.Questions, in.MaxTokens, batch)
 			if err != nil {
 				return err
 			}

@@ -6,13 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"espalier/model"
 	"espalier/pipeline/chain"
 	"espalier/pipeline/corpus"
 	"espalier/pipeline/data"
-	"espalier/pipeline/fault"
 	"espalier/pipeline/network"
 	"espalier/pipeline/report"
 	"espalier/torch"
@@ -47,7 +44,7 @@ func measureSpeed(ctx context.Context, w *chain.Work, in speedInput) (s speed, e
 	}
 	torch.SetNumThreads(w.Environment.Threads)
 	err = w.Pieces("answers at once", in.Batch).Do(0, func(pieces int) (err error) { // the report says how many pictures they were
-		s.Throughput, err = throughput(ctx, n, in, max(1, in.Batch/pieces), w.Environment.Threads)
+		s.Throughput, err = throughput(ctx, n, in, max(1, in.Batch/pieces))
 		return err
 	})
 	return s, err
@@ -167,44 +164,30 @@ func ThroughputRound(latencyRuns int) time.Duration {
 	return time.Duration(min(latencyRuns, 300)) * time.Millisecond / 3
 }
 
-// together answers a split's first pictures with all their questions at once, with the run's threads: on the CPU each thread answers a share of
-// the pictures by itself, since threads that share one small operation mostly wait for each other.
+// together answers a split's first pictures with all their questions at once.
 type together struct {
 	n         model.Network
 	c         *corpus.Corpus
 	maxTokens int
-	shares    []*data.Batch
+	batch     *data.Batch
 	asked     int // questions
 }
 
-// newTogether leaves the operations of the CPU with one thread each.
-func newTogether(n model.Network, c *corpus.Corpus, maxTokens, pictures, threads int) (t together, err error) {
-	workers := 1
-	if c.On == torch.CPU {
-		workers = min(threads, pictures)
-		torch.SetNumThreads(1)
-	}
+func newTogether(n model.Network, c *corpus.Corpus, maxTokens, pictures int) (t together, err error) {
 	t = together{n: n, c: c, maxTokens: maxTokens}
-	t.shares, t.asked, err = data.Shares(c.Split, pictures, workers)
+	t.batch, t.asked, err = data.First(c.Split, pictures)
 	return t, err
 }
 
 func (t together) answer() error {
-	var group errgroup.Group
-	for _, share := range t.shares {
-		group.Go(func() (err error) {
-			defer fault.Caught(&err)
-			_, err = t.c.Answers(t.n, nil, share, t.maxTokens)
-			return err
-		})
-	}
-	return group.Wait()
+	_, err := t.c.Answers(t.n, nil, t.batch, t.maxTokens)
+	return err
 }
 
 // throughput times pictures with all their questions, answered together.
-func throughput(ctx context.Context, n model.Network, in speedInput, pictures, threads int) (report.Throughput, error) {
+func throughput(ctx context.Context, n model.Network, in speedInput, pictures int) (report.Throughput, error) {
 	pictures = min(pictures, in.Questions.Split.Parts().Pictures())
-	all, err := newTogether(n, in.Questions, in.MaxTokens, pictures, threads)
+	all, err := newTogether(n, in.Questions, in.MaxTokens, pictures)
 	if err != nil {
 		return report.Throughput{}, err
 	}
