@@ -44,6 +44,22 @@ func TestFarthest(t *testing.T) {
 	assert.True(t, math.IsInf(farthest([]float64{1}, []float64{1, 2}), 1))
 }
 
+// Losses of bfloat16 may differ as the peer's own rounding makes them: these are of a block with 2.7B's widths. What is not a number is refused.
+func TestLossesAllowed(t *testing.T) {
+	theirs, wide := []float64{83.553, 81.662}, []float64{83.601, 81.640}
+	alike := func(mine []float64, allowed float64) error {
+		return Check{Difference: farthest(mine, theirs), Allowed: allowed}.void()
+	}
+	assert.InDelta(t, 3*.048, halfLossAllowed(theirs, wide), 1e-9)
+	assert.Equal(t, bf16LossAllowed, halfLossAllowed([]float64{4.001}, []float64{4}))
+	assert.NoError(t, alike([]float64{83.564, 81.623}, halfLossAllowed(theirs, wide)))
+	assert.Error(t, alike([]float64{83.564, 81.5}, halfLossAllowed(theirs, wide)))
+	assert.Error(t, alike(theirs, halfLossAllowed(theirs, []float64{83.6, math.NaN()})))
+	assert.InDelta(t, 83.553e-4, wideLossAllowed(theirs), 1e-9)
+	assert.Equal(t, lossAllowed, wideLossAllowed([]float64{.5}))
+	assert.Error(t, alike(theirs, wideLossAllowed([]float64{math.NaN()})))
+}
+
 func TestNamesAreDistinct(t *testing.T) {
 	torchtest.Setup(t)
 	few, names := choose(parts(false, torch.CPU), "")

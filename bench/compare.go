@@ -13,8 +13,9 @@ import (
 // How far the two sides' results may lie apart.
 const (
 	logitsAllowed     = 1e-4
-	lossAllowed       = 1e-4
-	bf16LossAllowed   = 1e-2
+	lossAllowed       = 1e-4 // of losses above 1 as a share
+	bf16LossAllowed   = 1e-2 // or ownErrors times what the peer's lie from its own in float32, where this is more
+	ownErrors         = 3
 	importanceAllowed = 1e-3 // as a share of the greatest: sums of hundreds of thousands of absolute values
 	stepsCompared     = 3    // at most
 	halfAllowed       = .05  // as a share of the greatest logit, of weights in bfloat16, whose numbers have 8 bits
@@ -124,11 +125,11 @@ func (r *runner) otherAnswers(p *process, network string, n, batch int) (float64
 }
 
 func (r *runner) compareLosses() (checks []Check, err error) {
+	var wide []float64 // the peer's in float32
 	for _, p := range []struct {
-		needs   string
-		dtype   torch.DType
-		allowed float64
-	}{{lossesAlike, torch.Float32, lossAllowed}, {halvesAlike, torch.BFloat16, bf16LossAllowed}} {
+		needs string
+		dtype torch.DType
+	}{{lossesAlike, torch.Float32}, {halvesAlike, torch.BFloat16}} {
 		if !r.needs[p.needs] {
 			continue
 		}
@@ -137,16 +138,43 @@ func (r *runner) compareLosses() (checks []Check, err error) {
 		if err != nil {
 			return nil, err
 		}
-		q := stepRequest(p.dtype)
-		q["n"] = n - 1
-		a, err := r.there.ask(q)
+		theirs, err := r.theirLosses(n, p.dtype)
 		if err != nil {
 			return nil, err
 		}
-		checks = append(checks, Check{Name: fmt.Sprintf("the losses of %d training steps in %s", n, short(p.dtype)),
-			Difference: farthest(mine, a.Losses), Allowed: p.allowed})
+		c := Check{Name: fmt.Sprintf("the losses of %d training steps in %s", n, short(p.dtype)), Difference: farthest(mine, theirs)}
+		if p.dtype == torch.Float32 {
+			wide, c.Allowed = theirs, wideLossAllowed(theirs)
+		} else {
+			if wide == nil {
+				if wide, err = r.theirLosses(n, torch.Float32); err != nil {
+					return nil, err
+				}
+			}
+			c.Allowed = halfLossAllowed(theirs, wide)
+		}
+		checks = append(checks, c)
 	}
 	return checks, nil
+}
+
+// wideLossAllowed is how far losses in float32 may lie from the peer's.
+func wideLossAllowed(theirs []float64) float64 { return lossAllowed * max(1, slices.Max(theirs)) }
+
+// halfLossAllowed is how far losses in bfloat16 may lie from the peer's, which lie so far from its own in float32.
+func halfLossAllowed(theirs, wide []float64) float64 {
+	return max(bf16LossAllowed, ownErrors*farthest(theirs, wide))
+}
+
+// theirLosses are the peer's losses of n training steps.
+func (r *runner) theirLosses(n int, d torch.DType) ([]float64, error) {
+	q := stepRequest(d)
+	q["n"] = n - 1
+	a, err := r.there.ask(q)
+	if err == nil && len(a.Losses) != n {
+		err = fmt.Errorf("the Python side gave %d losses, %d were asked for", len(a.Losses), n)
+	}
+	return a.Losses, err
 }
 
 // compareImportance compares the scores of whole blocks, which all gradients go into.
