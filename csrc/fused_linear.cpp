@@ -19,13 +19,31 @@ constexpr int64_t least_rows = 64, least_size = 16;
 operand of(const at::Tensor &t) { return {t.const_data_ptr<float>(), t.stride(0), t.stride(1)}; }
 operand across(operand m) { return {m.data, m.column, m.row}; }
 
+// layer writes x · weightᵀ + bias for rows x into rows that lie step floats apart.
+void layer(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias, float *to, int64_t step) {
+  multiply(x.size(0), weight.size(0), weight.size(1), of(x), across(of(weight)), bias ? bias->const_data_ptr<float>() : nullptr, to, step);
+}
+
 at::Tensor multiplied(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-  const at::Tensor flat = rows(x);
   auto sizes = x.sizes().vec();
   sizes.back() = weight.size(0);
   at::Tensor out = at::empty(sizes, x.options());
-  multiply(flat.size(0), weight.size(0), weight.size(1), of(flat), across(of(weight)), bias ? bias->const_data_ptr<float>() : nullptr,
-           out.data_ptr<float>(), weight.size(0));
+  layer(rows(x), weight, bias, out.data_ptr<float>(), weight.size(0));
+  return out;
+}
+
+// weight_gradient is that of a weight [size, in] for rows x, where the columns of given from `from` on are the gradient of what it makes.
+at::Tensor weight_gradient(const at::Tensor &given, int64_t from, int64_t size, const at::Tensor &x) {
+  operand part = of(given);
+  part.data += from;
+  at::Tensor out = at::empty({size, x.size(1)}, given.options());
+  multiply(size, x.size(1), given.size(0), across(part), of(x), nullptr, out.data_ptr<float>(), x.size(1));
+  return out;
+}
+
+at::Tensor bias_gradient(const at::Tensor &given) {
+  at::Tensor out = at::empty({given.size(1)}, given.options());
+  chosen_kernels().sum_columns(given.size(0), given.size(1), given.const_data_ptr<float>(), given.stride(0), out.data_ptr<float>());
   return out;
 }
 
@@ -50,15 +68,8 @@ struct linear_node : torch::autograd::Function<linear_node> {
       result[0] = at::empty(sizes, given.options());
       multiply(n, in, out, of(given), of(weight), nullptr, result[0].data_ptr<float>(), in);
     }
-    if (x.defined() && c->needs_input_grad(1)) {
-      const int64_t in = x.size(-1);
-      result[1] = at::empty({out, in}, given.options());
-      multiply(out, in, n, across(of(given)), of(rows(x)), nullptr, result[1].data_ptr<float>(), in);
-    }
-    if (c->saved_data["biased"].toBool() && c->needs_input_grad(2)) {
-      result[2] = at::empty({out}, given.options());
-      chosen_kernels().sum_columns(n, out, given.const_data_ptr<float>(), given.stride(0), result[2].data_ptr<float>());
-    }
+    if (x.defined() && c->needs_input_grad(1)) result[1] = weight_gradient(given, 0, out, rows(x));
+    if (c->saved_data["biased"].toBool() && c->needs_input_grad(2)) result[2] = bias_gradient(given);
     return result;
   }
 };
@@ -73,7 +84,7 @@ at::Tensor projected(const at::Tensor &x, const projections &p) {
   float *to = out.data_ptr<float>();
   for (size_t i = 0; i < p.weights.size(); i++) {
     const at::Tensor &w = p.weights[i];
-    multiply(flat.size(0), w.size(0), w.size(1), of(flat), across(of(w)), p.biases[i] ? p.biases[i]->const_data_ptr<float>() : nullptr, to, sizes.back());
+    layer(flat, w, p.biases[i], to, sizes.back());
     to += w.size(0);
   }
   return out;
@@ -109,31 +120,19 @@ struct projections_node : torch::autograd::Function<projections_node> {
         part.data += sizes[i];
       }
     }
-    at::Tensor biases;  // of all three, one behind the other
+    // Where all three learn, one product makes the gradients one behind the other.
     if (x.defined()) {
-      const int64_t in = x.size(-1);
       const at::Tensor read = rows(x);
-      auto product = [&](int64_t from, int64_t size) {
-        operand part = of(given);
-        part.data += from;
-        at::Tensor out = at::empty({size, in}, given.options());
-        multiply(size, in, n, across(part), of(read), nullptr, out.data_ptr<float>(), in);
-        return out;
-      };
-      if (c->needs_input_grad(1) && c->needs_input_grad(2) && c->needs_input_grad(3)) {
-        const at::Tensor weights = product(0, all);
-        for (int64_t i = 0, from = 0; i < 3; from += sizes[i++]) result[1 + i] = weights.narrow(0, from, sizes[i]);
-      } else {
-        for (int64_t i = 0, from = 0; i < 3; from += sizes[i++])
-          if (c->needs_input_grad(1 + i)) result[1 + i] = product(from, sizes[i]);
-      }
+      const bool together = c->needs_input_grad(1) && c->needs_input_grad(2) && c->needs_input_grad(3);
+      const at::Tensor weights = together ? weight_gradient(given, 0, all, read) : at::Tensor();
+      for (int64_t i = 0, from = 0; i < 3; from += sizes[i++])
+        if (c->needs_input_grad(1 + i)) result[1 + i] = together ? weights.narrow(0, from, sizes[i]) : weight_gradient(given, from, sizes[i], read);
     }
     if (c->saved_data["biased"].toBool() && (c->needs_input_grad(4) || c->needs_input_grad(5) || c->needs_input_grad(6))) {
-      biases = at::empty({all}, given.options());
-      chosen_kernels().sum_columns(n, all, given.const_data_ptr<float>(), given.stride(0), biases.data_ptr<float>());
+      const at::Tensor biases = bias_gradient(given);
+      for (int64_t i = 0, from = 0; i < 3; from += sizes[i++])
+        if (c->needs_input_grad(4 + i)) result[4 + i] = biases.narrow(0, from, sizes[i]);
     }
-    for (int64_t i = 0, from = 0; i < 3; from += sizes[i++])
-      if (biases.defined() && c->needs_input_grad(4 + i)) result[4 + i] = biases.narrow(0, from, sizes[i]);
     return result;
   }
 };
