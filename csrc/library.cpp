@@ -128,7 +128,9 @@ thread_local int taken_threads = 0;
 void take_threads() {
   const int want = own_threads ? own_threads : threads.load(std::memory_order_relaxed);
   if (!want || want == taken_threads) return;
-  at::get_num_threads();  // libtorch sets its last number at a thread's first use
+  // libtorch sets the number that any thread set last at a thread's first use, and the functions in its headers at their own first use.
+  at::get_num_threads();
+  at::internal::lazy_init_num_threads();
   at::set_num_threads(want);
   taken_threads = want;
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,6 +60,42 @@ func TestThreadsHoldEverywhere(t *testing.T) {
 	})
 	require.Equal(t, 2, torch.NumThreads())
 	require.Panics(t, func() { torch.WithThreads(0, func() {}) })
+}
+
+// An operation of the shim's own leaves its thread's number as it is: libtorch's headers would set the number that any thread set last, at the first
+// such operation of each thread.
+func TestThreadsHoldInOperationsOfOurOwn(t *testing.T) {
+	torchtest.Setup(t)
+	defer torch.SetNumThreads(torch.NumThreads())
+	torch.SetNumThreads(2)
+	const threads = 16 // more than there were: some are new to libtorch
+	var begun, set sync.WaitGroup
+	begun.Add(threads)
+	set.Add(1)
+	after := make(chan int)
+	for range threads {
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			torch.Run(func(*torch.Scope) error {
+				torch.NumThreads()
+				begun.Done()
+				set.Wait()
+				p := torch.Zeros([]int{10}, torch.Float32, torch.CPU)
+				p.SetGrad(p)
+				torch.GatherGrads([]*torch.Tensor{p})
+				after <- torch.NumThreads()
+				return nil
+			})
+		}()
+	}
+	begun.Wait()
+	torch.WithThreads(3, func() {
+		set.Done()
+		for range threads {
+			require.Equal(t, 2, <-after)
+		}
+	})
 }
 
 func TestCPUCapability(t *testing.T) {
