@@ -155,12 +155,34 @@ func TestLarge(t *testing.T) {
 	assert.Equal(t, int64(net.Store().Bytes()), l.Weights)
 	assert.Greater(t, l.Bytes, l.Weights, "with config.json")
 	assert.InEpsilon(t, l.Weights/2, l.Written, .1)
+	assert.Greater(t, l.ImportancePeak, l.Weights)
+	assert.Positive(t, l.ImportanceSeconds)
 	after, err := filepath.Glob(filepath.Join(filepath.Dir(folder), "*", "*"))
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
 	_, err = MeasureLarge(t.Context(), folder, "no kind")
 	assert.ErrorContains(t, err, "no axis")
 	net.Store().Free()
+}
+
+// A decoder alone is measured too, which sees no pictures.
+func TestDecodersAreMeasured(t *testing.T) {
+	torchtest.Setup(t)
+	c, err := model.DecoderConfig(map[string]any{"model_type": "opt", "hidden_size": 16, "word_embed_proj_dim": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+		"ffn_dim": 24, "vocab_size": 40, "max_position_embeddings": 40, "eos_token_id": 2})
+	require.NoError(t, err)
+	net, err := model.New(c)
+	require.NoError(t, err)
+	defer net.Store().Free()
+	require.NoError(t, net.Store().Init(1, torch.CPU))
+	folder := filepath.Join(t.TempDir(), "decoder")
+	require.NoError(t, net.Save(folder))
+	l, err := MeasureLarge(t.Context(), folder, nn.FFN)
+	require.NoError(t, err)
+	assert.Positive(t, l.ImportanceSeconds)
+	list, err := Checkpoints(t.Context(), []string{folder}, Options{Threads: 1, Device: torch.CPU}, func(Event) {})
+	require.NoError(t, err)
+	assert.Positive(t, list[0].Throughput.AnswersPerS)
 }
 
 // The networks of the benchmark are those of the default job.

@@ -127,18 +127,22 @@ func openSubject(folder string, on torch.Device) (*subject, error) {
 	}
 	c := net.Config()
 	s := &subject{on: on, folder: folder, net: net, ends: c.Text.Ends}
-	if s.pre, err = model.LoadPreprocessorFor(folder, c); errors.Is(err, os.ErrNotExist) {
-		s.pre, err = model.AdsPreprocessor(c.Vision.Image), nil
+	drawn := 48 // of a network that sees no pictures
+	if c.Towers() {
+		if s.pre, err = model.LoadPreprocessorFor(folder, c); errors.Is(err, os.ErrNotExist) {
+			s.pre, err = model.AdsPreprocessor(c.Vision.Image), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		drawn = s.pre.Size
 	}
-	if err != nil {
-		return nil, err
-	}
-	set, err := data.Open(data.Config{Source: "ads", Size: s.pre.Size, Train: 1, Validation: 1, Test: throughputBatch, OOD: 1})
+	set, err := data.Open(data.Config{Source: "ads", Size: drawn, Train: 1, Validation: 1, Test: throughputBatch, OOD: 1})
 	if err != nil {
 		return nil, err
 	}
 	encode := encoder(folder, c.Text.Vocabulary)
-	size := 3 * s.pre.Size * s.pre.Size
+	size := 3 * drawn * drawn
 	s.pixels = make([]uint8, throughputBatch*size)
 	for p := range throughputBatch {
 		if err := set.Test.Pixels(p, s.pixels[p*size:(p+1)*size]); err != nil {
@@ -170,14 +174,32 @@ func encoder(folder string, vocabulary int) func(question string) []int {
 	}
 }
 
+// pictures are those of a range, as the network reads them.
+func (s *subject) pictures(from, to int) *torch.Tensor {
+	if !s.net.Config().Towers() {
+		return model.NoPictures(to-from, s.on)
+	}
+	size := 3 * s.pre.Size * s.pre.Size
+	return s.pre.Pictures(s.pixels[from*size:to*size], s.on)
+}
+
 // generate answers the prompts of a range of pictures.
 func (s *subject) generate(from, to int, prompts [][][]int) error {
-	size := 3 * s.pre.Size * s.pre.Size
 	return torch.Run(func(*torch.Scope) error {
-		_, err := s.net.Generate(s.pre.Pictures(s.pixels[from*size:to*size], s.on), model.Prompts(prompts),
+		_, err := s.net.Generate(s.pictures(from, to), model.Prompts(prompts),
 			model.GenerateOptions{MaxTokens: mostTokens, Ends: s.ends})
 		return err
 	})
+}
+
+// batch is the first picture with one question, whose answer is the question's own last token.
+func (s *subject) batch() (*model.Batch, error) {
+	asked := s.prompts[0][0]
+	q := model.Question{Prompt: asked, Answer: asked[len(asked)-1:]}
+	if s.net.Config().Instruct() {
+		q.Instruction = asked
+	}
+	return s.net.Form().Pack(s.pictures(0, 1), [][]model.Question{{q}}, s.on)
 }
 
 func (s *subject) answerAlone(ctx context.Context, at int) error {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"espalier/distillation"
 	"espalier/model"
 	system "espalier/pipeline/process"
 	"espalier/pruning"
@@ -21,7 +22,7 @@ import (
 )
 
 // Large is what it takes to read a checkpoint, cut it and write what is left, beside a copy of its files. Both begin without the files in memory
-// and end when what they wrote is on the disk.
+// and end when what they wrote is on the disk. And what it takes to score the units that are cut.
 type Large struct {
 	Folder       string  `json:"folder"`
 	Bytes        int64   `json:"bytes"`        // of the checkpoint's files
@@ -31,6 +32,9 @@ type Large struct {
 	PruneSeconds float64 `json:"prune_seconds"`
 	LoadSeconds  float64 `json:"load_seconds"` // of these
 	Peak         int64   `json:"peak"`         // of the process
+
+	ImportanceSeconds float64 `json:"importance_seconds"` // of scores by gradient, from a picture and one question
+	ImportancePeak    int64   `json:"importance_peak"`    // of the process in that, the weights included
 }
 
 // MeasureLarge cuts the units of a kind in all towers by half. It writes beside the checkpoint, which it leaves alone, and removes what it wrote.
@@ -41,7 +45,12 @@ func MeasureLarge(ctx context.Context, folder string, kind nn.Kind) (*Large, err
 		return nil, err
 	}
 	defer os.RemoveAll(to)
-	for _, f := range []func(folder, to string) error{l.copy, func(folder, to string) error { return l.prune(folder, to, kind) }} {
+	steps := []func(folder, to string) error{
+		l.copy,
+		func(folder, to string) error { return l.prune(folder, to, kind) },
+		func(folder, _ string) error { return l.importance(folder, kind) },
+	}
+	for _, f := range steps {
 		if err := errors.Join(ctx.Err(), evict(folder)); err != nil {
 			return nil, err
 		}
@@ -132,4 +141,26 @@ func (l *Large) prune(folder, to string, kind nn.Kind) error {
 	}
 	l.PruneSeconds, l.Peak, l.Written = time.Since(start).Seconds(), system.Peak(), int64(after.Store().Bytes())
 	return nil
+}
+
+// importance scores the units of a kind as a run does that has little memory: blocks are computed a second time in backward.
+func (l *Large) importance(folder string, kind nn.Kind) error {
+	s, err := openSubject(folder, torch.CPU)
+	if err != nil {
+		return err
+	}
+	defer s.net.Store().Free()
+	if err := system.ForgetPeak(); err != nil {
+		return err
+	}
+	start := time.Now()
+	torch.Recompute(func() {
+		_, err = pruning.Importance(s.net, "gradient", axesOf(s.net, kind), pruning.Sample{Batches: 1,
+			Batch: func(int) (*model.Batch, error) { return s.batch() },
+			Loss: func(_ int, b *model.Batch, logits *torch.Tensor) *torch.Tensor {
+				return distillation.CrossEntropy(logits, b.Targets)
+			}})
+	})
+	l.ImportanceSeconds, l.ImportancePeak = time.Since(start).Seconds(), system.Peak()
+	return err
 }

@@ -42,7 +42,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	device := flags.String("device", "cpu", "`cpu`, cuda, cuda:N or auto: where to measure; PyTorch there is that of python3")
 	only := flags.String("only", "", "take the measures alone whose names hold this `text`, such as answer")
 	all := flags.Bool("all", false, "measure other sizes and other peers too, which takes most of an hour")
-	large := flags.String("large", "", "time load, cut and export of the checkpoint in a `folder` instead, from a cold cache, beside a copy of its files")
+	large := flags.String("large", "", "time load, cut and export of the checkpoint in a `folder` instead, from a cold cache, beside a copy of its files, and an importance pass")
 	kind := flags.String("kind", string(nn.FFN), "units that -large halves: "+string(nn.FFN)+", "+string(nn.Heads)+", "+string(nn.Hidden)+" or "+string(nn.Blocks))
 	memory := flags.String("step-memory", "", "print the bytes that a training step of a `size` of -all adds to the weights; -all calls this")
 	again := flags.Bool("recompute", false, "with -step-memory: blocks are computed a second time in backward")
@@ -137,9 +137,10 @@ func measureLarge(ctx context.Context, folder string, kind nn.Kind, threads int,
 	if err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintf(out, "%s: %s, half of the units of kind %s\n  copied, hashed and synced in %.1f s; loaded (%.1f s), cut and exported, %s, in %.1f s: %.2f of it\n  peak memory %s: %.2f of the weights\n",
+	_, err = fmt.Fprintf(out, "%s: %s, half of the units of kind %s\n  copied, hashed and synced in %.1f s; loaded (%.1f s), cut and exported, %s, in %.1f s: %.2f of it\n  peak memory %s: %.2f of the weights\n  importance from one question in %.1f s, blocks computed again; peak memory %s: %.2f of the weights\n",
 		folder, mebibytes(float64(l.Bytes)), kind, l.CopySeconds, l.LoadSeconds, mebibytes(float64(l.Written)), l.PruneSeconds, l.PruneSeconds/l.CopySeconds,
-		mebibytes(float64(l.Peak)), float64(l.Peak)/float64(l.Weights))
+		mebibytes(float64(l.Peak)), float64(l.Peak)/float64(l.Weights),
+		l.ImportanceSeconds, mebibytes(float64(l.ImportancePeak)), float64(l.ImportancePeak)/float64(l.Weights))
 	return l, err
 }
 
