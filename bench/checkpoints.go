@@ -125,28 +125,37 @@ func openSubject(folder string, on torch.Device) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := net.Config()
-	s := &subject{on: on, folder: folder, net: net, ends: c.Text.Ends}
+	s := &subject{on: on, folder: folder, net: net, ends: net.Config().Text.Ends}
+	if err := s.draw(); err != nil {
+		net.Store().Free()
+		return nil, err
+	}
+	return s, nil
+}
+
+// draw makes the pictures and the questions.
+func (s *subject) draw() (err error) {
+	c := s.net.Config()
 	drawn := 48 // of a network that sees no pictures
 	if c.Towers() {
-		if s.pre, err = model.LoadPreprocessorFor(folder, c); errors.Is(err, os.ErrNotExist) {
+		if s.pre, err = model.LoadPreprocessorFor(s.folder, c); errors.Is(err, os.ErrNotExist) {
 			s.pre, err = model.AdsPreprocessor(c.Vision.Image), nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		drawn = s.pre.Size
 	}
 	set, err := data.Open(data.Config{Source: "ads", Size: drawn, Train: 1, Validation: 1, Test: throughputBatch, OOD: 1})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	encode := encoder(folder, c.Text.Vocabulary)
+	encode := encoder(s.folder, c.Text.Vocabulary)
 	size := 3 * drawn * drawn
 	s.pixels = make([]uint8, throughputBatch*size)
 	for p := range throughputBatch {
 		if err := set.Test.Pixels(p, s.pixels[p*size:(p+1)*size]); err != nil {
-			return nil, err
+			return err
 		}
 		var prompts [][]int
 		for _, q := range set.Test.Questions(p) {
@@ -154,7 +163,7 @@ func openSubject(folder string, on torch.Device) (*subject, error) {
 		}
 		s.prompts = append(s.prompts, prompts)
 	}
-	return s, nil
+	return nil
 }
 
 // encoder turns questions into token ids: with the checkpoint's own words where it has them, else into some of its ids.

@@ -22,7 +22,7 @@ import (
 )
 
 // Large is what it takes to read a checkpoint, cut it and write what is left, beside a copy of its files. Both begin without the files in memory
-// and end when what they wrote is on the disk. And what it takes to score the units that are cut.
+// and end when what they wrote is on the disk.
 type Large struct {
 	Folder       string  `json:"folder"`
 	Bytes        int64   `json:"bytes"`        // of the checkpoint's files
@@ -33,7 +33,7 @@ type Large struct {
 	LoadSeconds  float64 `json:"load_seconds"` // of these
 	Peak         int64   `json:"peak"`         // of the process
 
-	ImportanceSeconds float64 `json:"importance_seconds"` // of scores by gradient, from a picture and one question
+	ImportanceSeconds float64 `json:"importance_seconds"` // of scores by gradient, from a picture and one question (Score)
 	ImportancePeak    int64   `json:"importance_peak"`    // of the process in that, the weights included
 }
 
@@ -45,12 +45,7 @@ func MeasureLarge(ctx context.Context, folder string, kind nn.Kind) (*Large, err
 		return nil, err
 	}
 	defer os.RemoveAll(to)
-	steps := []func(folder, to string) error{
-		l.copy,
-		func(folder, to string) error { return l.prune(folder, to, kind) },
-		func(folder, _ string) error { return l.importance(folder, kind) },
-	}
-	for _, f := range steps {
+	for _, f := range []func(folder, to string) error{l.copy, func(folder, to string) error { return l.prune(folder, to, kind) }} {
 		if err := errors.Join(ctx.Err(), evict(folder)); err != nil {
 			return nil, err
 		}
@@ -143,11 +138,11 @@ func (l *Large) prune(folder, to string, kind nn.Kind) error {
 	return nil
 }
 
-// importance scores the units of a kind as a run does that has little memory: blocks are computed a second time in backward.
-func (l *Large) importance(folder string, kind nn.Kind) error {
-	s, err := openSubject(folder, torch.CPU)
+// Score measures an importance pass over the units of a kind, as a run with little memory makes it: blocks are computed a second time in backward.
+func (l *Large) Score(kind nn.Kind) error {
+	s, err := openSubject(l.Folder, torch.CPU)
 	if err != nil {
-		return err
+		return &CheckpointError{err}
 	}
 	defer s.net.Store().Free()
 	if err := system.ForgetPeak(); err != nil {

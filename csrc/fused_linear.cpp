@@ -3,6 +3,12 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
+#ifdef ESPALIER_X86
+#include <cpuid.h>
+#endif
+
+#include <algorithm>
+
 #include "fused.h"
 #include "products.h"
 
@@ -70,6 +76,67 @@ struct linear_node : torch::autograd::Function<linear_node> {
     }
     if (x.defined() && c->needs_input_grad(1)) result[1] = weight_gradient(given, 0, out, rows(x));
     if (c->saved_data["biased"].toBool() && c->needs_input_grad(2)) result[2] = bias_gradient(given);
+    return result;
+  }
+};
+
+// each gives f the rows of a matrix of halves that are widened at a time: from which on, and how many.
+template <class F>
+void each(int64_t rows, int64_t columns, F f) {
+  constexpr int64_t most = 4 << 20;  // 16 MiB: the weight of a large vocabulary is widened part by part
+  const int64_t size = std::max<int64_t>(1, most / columns);
+  for (int64_t from = 0; from < rows; from += size) f(from, std::min(size, rows - from));
+}
+
+at::Tensor widened_rows(const at::Tensor &weight, int64_t from, int64_t n) { return weight.narrow(0, from, n).to(at::kFloat); }
+
+// shaped gives the rows of t the shape of another tensor but for the last size, and a dtype.
+at::Tensor shaped(const at::Tensor &t, const at::Tensor &like, at::ScalarType d) {
+  auto sizes = like.sizes().vec();
+  sizes.back() = t.size(1);
+  return t.to(d).view(sizes);
+}
+
+at::Tensor widened(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
+  const at::Tensor flat = rows(x.to(at::kFloat)), added = bias ? bias->to(at::kFloat) : at::Tensor();
+  at::Tensor out = at::empty({flat.size(0), weight.size(0)}, flat.options());
+  each(weight.size(0), weight.size(1), [&](int64_t from, int64_t n) {
+    layer(flat, widened_rows(weight, from, n), bias ? maybe_tensor(added.narrow(0, from, n)) : std::nullopt, out.data_ptr<float>() + from, out.size(1));
+  });
+  return shaped(out, x, x.scalar_type());
+}
+
+// half_linear_node keeps halves, and widens them once more for the gradients.
+struct half_linear_node : torch::autograd::Function<half_linear_node> {
+  static at::Tensor forward(AutogradContext *c, const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
+    c->save_for_backward({weight.requires_grad() ? x : at::Tensor(), x.requires_grad() ? weight : at::Tensor()});
+    c->saved_data["biased"] = bias.has_value();
+    return widened(x, weight, bias);
+  }
+
+  static variable_list backward(AutogradContext *c, const variable_list &grads) {
+    variable_list result(3);
+    if (!grads[0].defined()) return result;
+    auto saved = c->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], given = rows(grads[0].to(at::kFloat));
+    const at::ScalarType d = grads[0].scalar_type();
+    const int64_t n = given.size(0), out = given.size(1);
+    if (weight.defined() && c->needs_input_grad(0)) {
+      at::Tensor to = at::empty({n, weight.size(1)}, given.options());
+      each(out, to.size(1), [&](int64_t from, int64_t size) {
+        const at::Tensor part = widened_rows(weight, from, size);
+        operand columns = of(given);
+        columns.data += from;
+        multiply(n, to.size(1), size, columns, of(part), nullptr, to.data_ptr<float>(), to.size(1), from > 0);
+      });
+      result[0] = shaped(to, grads[0], d);
+    }
+    if (x.defined() && c->needs_input_grad(1)) {
+      const at::Tensor read = rows(x.to(at::kFloat));
+      result[1] = at::empty({out, read.size(1)}, x.options());
+      each(out, read.size(1), [&](int64_t from, int64_t size) { result[1].narrow(0, from, size).copy_(weight_gradient(given, from, size, read)); });
+    }
+    if (c->saved_data["biased"].toBool() && c->needs_input_grad(2)) result[2] = bias_gradient(given).to(d);
     return result;
   }
 };
@@ -152,6 +219,34 @@ bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_
   return can_fuse() && own_products() && is_plain_float(x) && is_plain_float(weight) && (!bias || (is_plain_float(*bias) && bias->is_contiguous())) &&
          x.dim() > 1 && weight.dim() == 2 && x.size(-1) == weight.size(1) && (!bias || bias->sizes() == weight.sizes().slice(0, 1)) &&
          weight.size(0) >= least_size && weight.size(1) >= least_size && x.numel() / weight.size(1) >= least_rows;
+}
+
+bool widens(at::ScalarType d) {
+#ifdef ESPALIER_X86
+  if (!can_fuse()) return false;
+  static const bool wide = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  static const bool float16 = wide && [] {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 23 & 1);
+  }();
+  return (d == at::kBFloat16 && !wide) || (d == at::kHalf && !float16);
+#else
+  return false;
+#endif
+}
+
+bool can_widen_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
+  constexpr int64_t few = 8;  // rows; of fewer libtorch's kernels for vectors are quick too
+  const at::ScalarType d = x.scalar_type();
+  auto plain = [&](const at::Tensor &t) { return t.scalar_type() == d && t.is_cpu() && t.layout() == at::kStrided; };
+  return widens(d) && plain(x) && plain(weight) && (!bias || plain(*bias)) && x.dim() > 1 && weight.dim() == 2 &&
+         x.size(-1) == weight.size(1) && (!bias || bias->sizes() == weight.sizes().slice(0, 1)) && weight.size(0) >= least_size &&
+         weight.size(1) >= least_size && x.numel() / weight.size(1) >= few;
+}
+
+at::Tensor widened_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
+  if (torch::autograd::compute_requires_grad(x, weight, bias)) return half_linear_node::apply(x, weight, bias);
+  return widened(x, weight, bias);
 }
 
 bool can_fuse_projections(const at::Tensor &x, const projections &p) {

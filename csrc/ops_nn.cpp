@@ -23,10 +23,24 @@ static at::ScalarType widest(const at::Tensor &a, std::initializer_list<const ma
 
 static bool autocasts(const at::Tensor &t) { return at::autocast::is_autocast_enabled(t.device().type()); }
 
+// half is what autocast makes of a tensor on the CPU; of a parameter it is kept until autocast ends.
+static at::Tensor half(const at::Tensor &t) { return at::autocast::cached_cast(at::autocast::get_autocast_dtype(at::kCPU), t, at::kCPU); }
+
+// half_layer is a linear layer under autocast.
+static at::Tensor half_layer(const at::Tensor &x, const at::Tensor &w, const maybe_tensor &b) {
+  if (!x.is_cpu() || !widens(at::autocast::get_autocast_dtype(at::kCPU))) return at::linear(x, w, b);
+  const at::Tensor rows = half(x), weight = half(w);
+  const maybe_tensor bias = b ? maybe_tensor(half(*b)) : b;
+  if (!can_widen_linear(rows, weight, bias)) return at::linear(x, w, b);
+  c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  return widened_linear(rows, weight, bias);
+}
+
 static at::Tensor linear_layer(const at::Tensor &x, const at::Tensor &w, const maybe_tensor &b) {
   at::ScalarType d = x.scalar_type();
-  if (autocasts(x)) return at::linear(x, w, b);
+  if (autocasts(x)) return half_layer(x, w, b);
   if (can_fuse_linear(x, w, b)) return fused_linear(x, w, b);
+  if (can_widen_linear(x, w, b)) return widened_linear(x, w, b);
   if (w.scalar_type() == d && is_a(b, d)) return at::linear(x, w, b);
   maybe_tensor weights = w;
   d = widest(x, {&weights, &b});
@@ -62,6 +76,11 @@ esp_result esp_tensor_conv2d(const esp_tensor *x, const esp_tensor *weight, cons
     const at::Tensor &a = unwrap(x);
     maybe_tensor w = unwrap(weight), b = maybe(bias);
     at::ScalarType d = widest(a, {&w, &b});
+    if (const auto cast = autocasts(a) ? at::autocast::get_autocast_dtype(a.device().type()) : d; a.is_cpu() && widens(cast)) {
+      c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+      auto wide = [&](const at::Tensor &t) { return t.to(cast).to(at::kFloat); };
+      return at::conv2d(wide(a), wide(*w), b ? maybe_tensor(wide(*b)) : b, stride).to(cast);
+    }
     if (autocasts(a)) return at::conv2d(a, *w, b, stride);
     return at::conv2d(as(a, d), as(*w, d), as(b, d), stride);
   });
@@ -103,8 +122,9 @@ static at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::
   if (!autocasts(q)) {
     maybe_tensor keys = k, values = v;
     at::ScalarType d = widest(q, {&keys, &values, &mask});
-    if (mask && mask->is_floating_point()) mask = as(mask, d);
-    return attend(as(q, d), as(k, d), as(v, d));
+    const at::ScalarType wide = q.is_cpu() && widens(d) ? at::kFloat : d;
+    if (mask && mask->is_floating_point()) mask = as(mask, wide);
+    return as(attend(as(q, wide), as(k, wide), as(v, wide)), d);
   }
   if (!q.is_cpu()) return attend(q, k, v);
   // In bfloat16, libtorch's CPU kernel takes ten times as long backwards as in float32: half of a training step.
@@ -146,9 +166,8 @@ static at::Tensor together(const at::Tensor &x, const projections &p, maybe_tens
     const auto &[q_bias, k_bias, v_bias] = p.biases;  // all or none
     for (const maybe_tensor &t : {maybe_tensor(q), maybe_tensor(k), maybe_tensor(v), q_bias, k_bias, v_bias})
       if (!is_a(t, at::kFloat)) return {};  // halves need no conversion, and a copy of all three would be kept for backward
-    auto half = [](const at::Tensor &t) { return at::autocast::cached_cast(at::autocast::get_autocast_dtype(at::kCPU), t, at::kCPU); };
     const maybe_tensor bias = q_bias ? maybe_tensor(at::cat({half(*q_bias), half(*k_bias), half(*v_bias)})) : std::nullopt;
-    all = at::linear(x, at::cat({half(q), half(k), half(v)}), bias).to(at::kFloat);
+    all = half_layer(x, at::cat({half(q), half(k), half(v)}), bias).to(at::kFloat);
   } else if (can_fuse_projections(x, p)) {
     all = fused_projections(x, p);
   }

@@ -1,10 +1,11 @@
 // Command bench measures this program beside the same work in PyTorch eager, on the same libtorch and in one run, with
 // the same weights, pictures and questions; or, with -m, the size and speed of checkpoints; or, with -energy, the joules of their answers and
 // the year's; or, with -gates, how often a gate's verdict is wrong; or, with -importance, how well scores tell what a unit is worth; or, with
-// -contest, makes a student of a run's teacher in another way, on equal terms.
+// -contest, makes a student of a run's teacher in another way, on equal terms; or, with -large, load, cut, export and importance of a large
+// checkpoint on the CPU; or, with -planted, what gates say of spoilt stages. -step-memory is what a measure of memory starts.
 //
 // Exit status: 0 it measured, 1 it failed or the two sides' results differ, 2 the command line or a checkpoint is at
-// fault, 3 a target is missed, 130 it was interrupted.
+// fault, 3 a figure misses its bar and -strict was given, 130 it was interrupted.
 package main
 
 import (
@@ -42,7 +43,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	device := flags.String("device", "cpu", "`cpu`, cuda, cuda:N or auto: where to measure; PyTorch there is that of python3")
 	only := flags.String("only", "", "take the measures alone whose names hold this `text`, such as answer")
 	all := flags.Bool("all", false, "measure other sizes and other peers too, which takes most of an hour")
-	large := flags.String("large", "", "time load, cut and export of the checkpoint in a `folder` instead, from a cold cache, beside a copy of its files, and an importance pass")
+	large := flags.String("large", "", "time load, cut and export of the checkpoint in a `folder` instead, from a cold cache, beside a copy of its files, and an importance pass; on the CPU")
 	kind := flags.String("kind", string(nn.FFN), "units that -large halves: "+string(nn.FFN)+", "+string(nn.Heads)+", "+string(nn.Hidden)+" or "+string(nn.Blocks))
 	memory := flags.String("step-memory", "", "print the bytes that a training step of a `size` of -all adds to the weights; -all calls this")
 	again := flags.Bool("recompute", false, "with -step-memory: blocks are computed a second time in backward")
@@ -137,9 +138,17 @@ func measureLarge(ctx context.Context, folder string, kind nn.Kind, threads int,
 	if err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintf(out, "%s: %s, half of the units of kind %s\n  copied, hashed and synced in %.1f s; loaded (%.1f s), cut and exported, %s, in %.1f s: %.2f of it\n  peak memory %s: %.2f of the weights\n  importance from one question in %.1f s, blocks computed again; peak memory %s: %.2f of the weights\n",
+	_, err = fmt.Fprintf(out, "%s: %s, half of the units of kind %s\n  copied, hashed and synced in %.1f s; loaded (%.1f s), cut and exported, %s, in %.1f s: %.2f of it\n  peak memory %s: %.2f of the weights\n",
 		folder, mebibytes(float64(l.Bytes)), kind, l.CopySeconds, l.LoadSeconds, mebibytes(float64(l.Written)), l.PruneSeconds, l.PruneSeconds/l.CopySeconds,
-		mebibytes(float64(l.Peak)), float64(l.Peak)/float64(l.Weights),
+		mebibytes(float64(l.Peak)), float64(l.Peak)/float64(l.Weights))
+	if err != nil {
+		return l, err
+	}
+	fmt.Fprintln(out, "  importance from one question: minutes on a CPU that has no instructions for the checkpoint's dtype ...")
+	if err := l.Score(kind); err != nil {
+		return l, err
+	}
+	_, err = fmt.Fprintf(out, "  scored in %.1f s, blocks computed again; peak memory %s: %.2f of the weights\n",
 		l.ImportanceSeconds, mebibytes(float64(l.ImportancePeak)), float64(l.ImportancePeak)/float64(l.Weights))
 	return l, err
 }
