@@ -46,7 +46,9 @@ func TestLinearOfHalves(t *testing.T) {
 					x, w, b := g.Randn(1, c.rows, c.in), g.Randn(c.out, c.in).MulScalar(.1), g.Randn(c.out)
 					inHalves(t, d, func(in []*torch.Tensor) *torch.Tensor { return in[0].Linear(in[1], in[2]) }, x, w, b)
 					inHalves(t, d, func(in []*torch.Tensor) *torch.Tensor { return in[0].Transpose(0, 1).Linear(in[1], nil) }, x, w)
-					inHalves(t, d, func(in []*torch.Tensor) *torch.Tensor { return in[1].Transpose(1, 2).Linear(in[0].Transpose(0, 1), nil) },
+					inHalves(t, d, func(in []*torch.Tensor) *torch.Tensor {
+						return in[1].Transpose(1, 2).Linear(in[0].Transpose(0, 1), nil)
+					},
 						w.Transpose(0, 1), x.Transpose(1, 2))
 				})
 			})
