@@ -16,17 +16,13 @@ bool can_fuse();
 // rows is a tensor [..., size] as [rows, size], whose rows lie in one piece each.
 at::Tensor rows(const at::Tensor &t);
 
-// fused_linear is x · weightᵀ + bias of float32.
+// fused_linear is x · weightᵀ + bias of float32, or of halves that are widened: it keeps halves, and rounds where libtorch's does.
 bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias);
 at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias);
 
 // widens tells whether products of a dtype are computed in float32 on this CPU, since libtorch would multiply number by number: oneDNN has products of
 // bfloat16 for CPUs with AVX-512 alone, and of float16 for those that have instructions for it.
 bool widens(at::ScalarType d);
-
-// widened_linear is a linear layer of such halves by products in float32: it keeps halves, and rounds where libtorch's does.
-bool can_widen_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias);
-at::Tensor widened_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias);
 
 // projections are the linear layers of an attention's queries, keys and values.
 struct projections {

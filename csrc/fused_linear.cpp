@@ -21,21 +21,42 @@ using torch::autograd::variable_list;
 
 // With fewer rows, packing the weight costs more than the faster product saves.
 constexpr int64_t least_rows = 64, least_size = 16;
+constexpr int64_t least_half_rows = 8;  // of fewer rows of halves libtorch's kernels for vectors are quick too
+
+constexpr int64_t at_once = 4 << 20;  // numbers of a large weight of halves, 16 MiB in float32
 
 operand of(const at::Tensor &t) { return {t.const_data_ptr<float>(), t.stride(0), t.stride(1)}; }
 operand across(operand m) { return {m.data, m.column, m.row}; }
 
-// layer writes x · weightᵀ + bias for rows x into rows that lie step floats apart.
-void layer(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias, float *to, int64_t step) {
-  multiply(x.size(0), weight.size(0), weight.size(1), of(x), across(of(weight)), bias ? bias->const_data_ptr<float>() : nullptr, to, step);
+at::Tensor to(const at::Tensor &t, at::ScalarType d) { return t.scalar_type() == d ? t : t.to(d); }
+at::Tensor wide(const at::Tensor &t) { return to(t, at::kFloat); }
+
+// each gives f a matrix in float32: from which row on, and the rows from there. Of halves only some are widened at a time.
+template <class F>
+void each(const at::Tensor &matrix, F f) {
+  if (matrix.scalar_type() == at::kFloat) return f(0, matrix);
+  const int64_t rows = matrix.size(0), size = std::max<int64_t>(1, at_once / matrix.size(1));
+  for (int64_t from = 0; from < rows; from += size) f(from, wide(matrix.narrow(0, from, std::min(size, rows - from))));
 }
+
+// layer writes x · weightᵀ + bias for rows x into rows that lie step floats apart; bias may be NULL.
+void layer(const at::Tensor &x, const at::Tensor &weight, const float *bias, float *to, int64_t step) {
+  multiply(x.size(0), weight.size(0), weight.size(1), of(x), across(of(weight)), bias, to, step);
+}
+
+const float *numbers(const maybe_tensor &bias) { return bias ? bias->const_data_ptr<float>() : nullptr; }
 
 at::Tensor multiplied(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
   auto sizes = x.sizes().vec();
   sizes.back() = weight.size(0);
-  at::Tensor out = at::empty(sizes, x.options());
-  layer(rows(x), weight, bias, out.data_ptr<float>(), weight.size(0));
-  return out;
+  const at::Tensor read = rows(wide(x));
+  const maybe_tensor added = bias ? maybe_tensor(wide(*bias)) : bias;
+  const float *offsets = numbers(added);
+  at::Tensor out = at::empty(sizes, read.options());
+  each(weight, [&](int64_t from, const at::Tensor &part) {
+    layer(read, part, offsets ? offsets + from : nullptr, out.data_ptr<float>() + from, sizes.back());
+  });
+  return to(out, x.scalar_type());
 }
 
 // weight_gradient is that of a weight [size, in] for rows x, where the columns of given from `from` on are the gradient of what it makes.
@@ -53,6 +74,20 @@ at::Tensor bias_gradient(const at::Tensor &given) {
   return out;
 }
 
+// whole_weight_gradient is that of a weight of a dtype; one of halves is made in parts too.
+at::Tensor whole_weight_gradient(const at::Tensor &given, const at::Tensor &x, at::ScalarType d) {
+  const int64_t out = given.size(1);
+  if (d == at::kFloat) return weight_gradient(given, 0, out, x);
+  at::Tensor halves = at::empty({out, x.size(1)}, x.options().dtype(d));
+  const int64_t size = std::max<int64_t>(1, at_once / x.size(1));
+  for (int64_t from = 0; from < out; from += size) {
+    const int64_t n = std::min(size, out - from);
+    halves.narrow(0, from, n).copy_(weight_gradient(given, from, n, x));
+  }
+  return halves;
+}
+
+// linear_node keeps tensors as they are: of halves it makes float32 numbers once more for the gradients.
 struct linear_node : torch::autograd::Function<linear_node> {
   static at::Tensor forward(AutogradContext *c, const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
     // What no gradient asks for is not kept: x where the weight is frozen.
@@ -65,78 +100,22 @@ struct linear_node : torch::autograd::Function<linear_node> {
     variable_list result(3);
     if (!grads[0].defined()) return result;
     auto saved = c->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1], given = rows(grads[0]);
-    const int64_t n = given.size(0), out = given.size(1);
+    const at::Tensor &x = saved[0], &weight = saved[1], given = rows(wide(grads[0]));
+    const at::ScalarType d = grads[0].scalar_type();
     if (weight.defined() && c->needs_input_grad(0)) {
-      const int64_t in = weight.size(1);
+      const int64_t n = given.size(0), in = weight.size(1);
       auto sizes = grads[0].sizes().vec();
       sizes.back() = in;
-      result[0] = at::empty(sizes, given.options());
-      multiply(n, in, out, of(given), of(weight), nullptr, result[0].data_ptr<float>(), in);
-    }
-    if (x.defined() && c->needs_input_grad(1)) result[1] = weight_gradient(given, 0, out, rows(x));
-    if (c->saved_data["biased"].toBool() && c->needs_input_grad(2)) result[2] = bias_gradient(given);
-    return result;
-  }
-};
-
-// each gives f the rows of a matrix of halves that are widened at a time: from which on, and how many.
-template <class F>
-void each(int64_t rows, int64_t columns, F f) {
-  constexpr int64_t most = 4 << 20;  // 16 MiB: the weight of a large vocabulary is widened part by part
-  const int64_t size = std::max<int64_t>(1, most / columns);
-  for (int64_t from = 0; from < rows; from += size) f(from, std::min(size, rows - from));
-}
-
-at::Tensor widened_rows(const at::Tensor &weight, int64_t from, int64_t n) { return weight.narrow(0, from, n).to(at::kFloat); }
-
-// shaped gives the rows of t the shape of another tensor but for the last size, and a dtype.
-at::Tensor shaped(const at::Tensor &t, const at::Tensor &like, at::ScalarType d) {
-  auto sizes = like.sizes().vec();
-  sizes.back() = t.size(1);
-  return t.to(d).view(sizes);
-}
-
-at::Tensor widened(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-  const at::Tensor flat = rows(x.to(at::kFloat)), added = bias ? bias->to(at::kFloat) : at::Tensor();
-  at::Tensor out = at::empty({flat.size(0), weight.size(0)}, flat.options());
-  each(weight.size(0), weight.size(1), [&](int64_t from, int64_t n) {
-    layer(flat, widened_rows(weight, from, n), bias ? maybe_tensor(added.narrow(0, from, n)) : std::nullopt, out.data_ptr<float>() + from, out.size(1));
-  });
-  return shaped(out, x, x.scalar_type());
-}
-
-// half_linear_node keeps halves, and widens them once more for the gradients.
-struct half_linear_node : torch::autograd::Function<half_linear_node> {
-  static at::Tensor forward(AutogradContext *c, const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-    c->save_for_backward({weight.requires_grad() ? x : at::Tensor(), x.requires_grad() ? weight : at::Tensor()});
-    c->saved_data["biased"] = bias.has_value();
-    return widened(x, weight, bias);
-  }
-
-  static variable_list backward(AutogradContext *c, const variable_list &grads) {
-    variable_list result(3);
-    if (!grads[0].defined()) return result;
-    auto saved = c->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1], given = rows(grads[0].to(at::kFloat));
-    const at::ScalarType d = grads[0].scalar_type();
-    const int64_t n = given.size(0), out = given.size(1);
-    if (weight.defined() && c->needs_input_grad(0)) {
-      at::Tensor to = at::empty({n, weight.size(1)}, given.options());
-      each(out, to.size(1), [&](int64_t from, int64_t size) {
-        const at::Tensor part = widened_rows(weight, from, size);
+      at::Tensor sums = at::empty(sizes, given.options());
+      each(weight, [&](int64_t from, const at::Tensor &part) {
         operand columns = of(given);
         columns.data += from;
-        multiply(n, to.size(1), size, columns, of(part), nullptr, to.data_ptr<float>(), to.size(1), from > 0);
+        multiply(n, in, part.size(0), columns, of(part), nullptr, sums.data_ptr<float>(), in, from > 0);
       });
-      result[0] = shaped(to, grads[0], d);
+      result[0] = to(sums, d);
     }
-    if (x.defined() && c->needs_input_grad(1)) {
-      const at::Tensor read = rows(x.to(at::kFloat));
-      result[1] = at::empty({out, read.size(1)}, x.options());
-      each(out, read.size(1), [&](int64_t from, int64_t size) { result[1].narrow(0, from, size).copy_(weight_gradient(given, from, size, read)); });
-    }
-    if (c->saved_data["biased"].toBool() && c->needs_input_grad(2)) result[2] = bias_gradient(given).to(d);
+    if (x.defined() && c->needs_input_grad(1)) result[1] = whole_weight_gradient(given, rows(wide(x)), d);
+    if (c->saved_data["biased"].toBool() && c->needs_input_grad(2)) result[2] = to(bias_gradient(given), d);
     return result;
   }
 };
@@ -151,7 +130,7 @@ at::Tensor projected(const at::Tensor &x, const projections &p) {
   float *to = out.data_ptr<float>();
   for (size_t i = 0; i < p.weights.size(); i++) {
     const at::Tensor &w = p.weights[i];
-    layer(flat, w, p.biases[i], to, sizes.back());
+    layer(flat, w, numbers(p.biases[i]), to, sizes.back());
     to += w.size(0);
   }
   return out;
@@ -215,12 +194,6 @@ bool is_plain_float(const at::Tensor &t) { return t.scalar_type() == at::kFloat 
 
 bool can_fuse() { return &chosen_kernels() != &plain_kernels() && !at::tracer::impl::is_dispatch_enabled(); }
 
-bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-  return can_fuse() && own_products() && is_plain_float(x) && is_plain_float(weight) && (!bias || (is_plain_float(*bias) && bias->is_contiguous())) &&
-         x.dim() > 1 && weight.dim() == 2 && x.size(-1) == weight.size(1) && (!bias || bias->sizes() == weight.sizes().slice(0, 1)) &&
-         weight.size(0) >= least_size && weight.size(1) >= least_size && x.numel() / weight.size(1) >= least_rows;
-}
-
 bool widens(at::ScalarType d) {
 #ifdef ESPALIER_X86
   if (!can_fuse()) return false;
@@ -235,23 +208,19 @@ bool widens(at::ScalarType d) {
 #endif
 }
 
-bool can_widen_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-  constexpr int64_t few = 8;  // rows; of fewer libtorch's kernels for vectors are quick too
+bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
   const at::ScalarType d = x.scalar_type();
-  auto plain = [&](const at::Tensor &t) { return t.scalar_type() == d && t.is_cpu() && t.layout() == at::kStrided; };
-  return widens(d) && plain(x) && plain(weight) && (!bias || plain(*bias)) && x.dim() > 1 && weight.dim() == 2 &&
+  auto plain = [&](const at::Tensor &t) { return t.scalar_type() == d && t.is_cpu() && t.layout() == at::kStrided && !t.is_neg(); };
+  const bool ours = d == at::kFloat ? can_fuse() && own_products() : widens(d);
+  return ours && plain(x) && plain(weight) && (!bias || (plain(*bias) && bias->is_contiguous())) && x.dim() > 1 && weight.dim() == 2 &&
          x.size(-1) == weight.size(1) && (!bias || bias->sizes() == weight.sizes().slice(0, 1)) && weight.size(0) >= least_size &&
-         weight.size(1) >= least_size && x.numel() / weight.size(1) >= few;
-}
-
-at::Tensor widened_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
-  if (torch::autograd::compute_requires_grad(x, weight, bias)) return half_linear_node::apply(x, weight, bias);
-  return widened(x, weight, bias);
+         weight.size(1) >= least_size && x.numel() / weight.size(1) >= (d == at::kFloat ? least_rows : least_half_rows);
 }
 
 bool can_fuse_projections(const at::Tensor &x, const projections &p) {
   const auto &[q_bias, k_bias, v_bias] = p.biases;
   if (q_bias.has_value() != k_bias.has_value() || q_bias.has_value() != v_bias.has_value()) return false;  // needs_input_grad counts the tensors that are there
+  if (!is_plain_float(x)) return false;
   for (size_t i = 0; i < p.weights.size(); i++)
     if (!can_fuse_linear(x, p.weights[i], p.biases[i])) return false;
   return true;

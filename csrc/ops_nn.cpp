@@ -31,16 +31,15 @@ static at::Tensor half_layer(const at::Tensor &x, const at::Tensor &w, const may
   if (!x.is_cpu() || !widens(at::autocast::get_autocast_dtype(at::kCPU))) return at::linear(x, w, b);
   const at::Tensor rows = half(x), weight = half(w);
   const maybe_tensor bias = b ? maybe_tensor(half(*b)) : b;
-  if (!can_widen_linear(rows, weight, bias)) return at::linear(x, w, b);
+  if (!can_fuse_linear(rows, weight, bias)) return at::linear(x, w, b);
   c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-  return widened_linear(rows, weight, bias);
+  return fused_linear(rows, weight, bias);
 }
 
 static at::Tensor linear_layer(const at::Tensor &x, const at::Tensor &w, const maybe_tensor &b) {
   at::ScalarType d = x.scalar_type();
   if (autocasts(x)) return half_layer(x, w, b);
   if (can_fuse_linear(x, w, b)) return fused_linear(x, w, b);
-  if (can_widen_linear(x, w, b)) return widened_linear(x, w, b);
   if (w.scalar_type() == d && is_a(b, d)) return at::linear(x, w, b);
   maybe_tensor weights = w;
   d = widest(x, {&weights, &b});
