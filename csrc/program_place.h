@@ -49,39 +49,50 @@ inline std::optional<matrix> as_matrix(const place &p) {
   return m;
 }
 
-// walk calls f with the offsets of N operands at each run of the last dimension.
+// walk calls f with the offsets of N operands at each run: of the last dimension, and of those before it that lie behind one another in all operands.
 template <size_t N>
 struct walk {
-  int dims = 0;  // without the last
-  int64_t sizes[most_dims] = {}, steps[N][most_dims] = {}, run = 1, run_step[N] = {};
+  int dims = 0;  // with the runs'
+  int64_t sizes[most_dims] = {}, steps[N][most_dims] = {};  // the runs' first
+  int64_t run = 1, run_step[N] = {};
 
   walk(const extents &of, const std::array<extents, N> &strides) {
     TORCH_CHECK(of.size() <= most_dims, "a tensor of ", of.size(), " dimensions");
-    for (size_t i = 0; i < of.size(); i++) {
-      if (i + 1 == of.size()) {
-        run = of[i];
-        for (size_t n = 0; n < N; n++) run_step[n] = strides[n][i];
-      } else if (of[i] != 1) {
-        sizes[dims] = of[i];
-        for (size_t n = 0; n < N; n++) steps[n][dims] = strides[n][i];
-        dims++;
+    for (size_t i = of.size(); i-- > 0;) {
+      if (of[i] == 1) continue;
+      bool goes_on = dims > 0;
+      for (size_t n = 0; n < N; n++) goes_on = goes_on && strides[n][i] == steps[n][dims - 1] * sizes[dims - 1];
+      if (goes_on) {
+        sizes[dims - 1] *= of[i];
+        continue;
       }
+      sizes[dims] = of[i];
+      for (size_t n = 0; n < N; n++) steps[n][dims] = strides[n][i];
+      dims++;
     }
+    if (!dims) return;
+    run = sizes[0];
+    for (size_t n = 0; n < N; n++) run_step[n] = steps[n][0];
   }
 
   template <class F>
   void each(F &&f) const {
     int64_t at[most_dims] = {}, offset[N] = {};
+    const int64_t runs = dims > 1 ? sizes[1] : 1;
     for (;;) {
-      f(offset);
-      int d = dims - 1;
-      for (; d >= 0; d--) {
+      for (int64_t i = 0; i < runs; i++) {
+        f(offset);
+        for (size_t n = 0; n < N; n++) offset[n] += steps[n][1];
+      }
+      for (size_t n = 0; n < N; n++) offset[n] -= steps[n][1] * runs;
+      int d = 2;
+      for (; d < dims; d++) {
         for (size_t n = 0; n < N; n++) offset[n] += steps[n][d];
         if (++at[d] < sizes[d]) break;
         for (size_t n = 0; n < N; n++) offset[n] -= steps[n][d] * sizes[d];
         at[d] = 0;
       }
-      if (d < 0) return;
+      if (d >= dims) return;
     }
   }
 };
