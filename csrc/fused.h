@@ -24,6 +24,9 @@ at::Tensor fused_linear(const at::Tensor &x, const at::Tensor &weight, const may
 // bfloat16 for CPUs with AVX-512 alone, and of float16 for those that have instructions for it.
 bool widens(at::ScalarType d);
 
+// multiplies tells whether linear layers of a dtype are multiplied by kernels of ours on this CPU.
+bool multiplies(at::ScalarType d);
+
 // projections are the linear layers of an attention's queries, keys and values.
 struct projections {
   std::array<at::Tensor, 3> weights;
@@ -37,6 +40,10 @@ at::Tensor fused_projections(const at::Tensor &x, const projections &p);
 // fused_norm is the layer norm of float32 over the last dimension.
 bool can_fuse_norm(const at::Tensor &x, const maybe_tensor &weight, const maybe_tensor &bias);
 at::Tensor fused_norm(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias, double eps);
+
+// fused_gelu is GELU of float32.
+bool can_fuse_gelu(const at::Tensor &x);
+at::Tensor fused_gelu(const at::Tensor &x, bool tanh_form);
 
 // can_read tells whether the kernels can read an attention's mask, for weights of some sizes.
 bool can_read(const maybe_tensor &mask, at::IntArrayRef weights);

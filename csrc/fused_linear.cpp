@@ -208,11 +208,12 @@ bool widens(at::ScalarType d) {
 #endif
 }
 
+bool multiplies(at::ScalarType d) { return d == at::kFloat ? can_fuse() && own_products() : widens(d); }
+
 bool can_fuse_linear(const at::Tensor &x, const at::Tensor &weight, const maybe_tensor &bias) {
   const at::ScalarType d = x.scalar_type();
   auto plain = [&](const at::Tensor &t) { return t.scalar_type() == d && t.is_cpu() && t.layout() == at::kStrided && !t.is_neg(); };
-  const bool ours = d == at::kFloat ? can_fuse() && own_products() : widens(d);
-  return ours && plain(x) && plain(weight) && (!bias || (plain(*bias) && bias->is_contiguous())) && x.dim() > 1 && weight.dim() == 2 &&
+  return multiplies(d) && plain(x) && plain(weight) && (!bias || (plain(*bias) && bias->is_contiguous())) && x.dim() > 1 && weight.dim() == 2 &&
          x.size(-1) == weight.size(1) && (!bias || bias->sizes() == weight.sizes().slice(0, 1)) && weight.size(0) >= least_size &&
          weight.size(1) >= least_size && x.numel() / weight.size(1) >= (d == at::kFloat ? least_rows : least_half_rows);
 }

@@ -70,23 +70,35 @@ esp_result esp_tensor_embedding(const esp_tensor *weight, const esp_tensor *ids)
   return guard([&] { return at::embedding(unwrap(weight), unwrap(ids)); });
 }
 
+// are_patches tells whether a convolution's kernels lie side by side on the pictures.
+static bool are_patches(const at::Tensor &x, const at::Tensor &w, int64_t stride) {
+  return x.dim() == 4 && w.dim() == 4 && x.size(1) == w.size(1) && w.size(2) == stride && w.size(3) == stride && x.size(2) >= stride && x.size(3) >= stride;
+}
+
+// patches is such a convolution as a linear layer over each patch.
+static at::Tensor patches(const at::Tensor &x, const at::Tensor &w, const maybe_tensor &b, int64_t stride) {
+  const int64_t rows = x.size(2) / stride, columns = x.size(3) / stride;
+  at::Tensor seen = x.narrow(2, 0, rows * stride).narrow(3, 0, columns * stride).unflatten(3, {columns, stride}).unflatten(2, {rows, stride});
+  return linear_layer(seen.permute({0, 2, 4, 1, 3, 5}).flatten(3), w.flatten(1), b).permute({0, 3, 1, 2});
+}
+
 esp_result esp_tensor_conv2d(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias, int64_t stride) {
   return guard([&] {
     const at::Tensor &a = unwrap(x);
     maybe_tensor w = unwrap(weight), b = maybe(bias);
-    at::ScalarType d = widest(a, {&w, &b});
-    if (const auto cast = autocasts(a) ? at::autocast::get_autocast_dtype(a.device().type()) : d; a.is_cpu() && widens(cast)) {
-      c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
-      auto wide = [&](const at::Tensor &t) { return t.to(cast).to(at::kFloat); };
-      return at::conv2d(wide(a), wide(*w), b ? maybe_tensor(wide(*b)) : b, stride).to(cast);
-    }
+    const at::ScalarType d = widest(a, {&w, &b});
+    const at::ScalarType cast = autocasts(a) ? at::autocast::get_autocast_dtype(a.device().type()) : d;
+    if (a.is_cpu() && multiplies(cast) && are_patches(a, *w, stride)) return patches(as(a, d), as(*w, d), as(b, d), stride);
     if (autocasts(a)) return at::conv2d(a, *w, b, stride);
     return at::conv2d(as(a, d), as(*w, d), as(b, d), stride);
   });
 }
 
 esp_result esp_tensor_gelu(const esp_tensor *x, int32_t tanh_form) {
-  return guard([&] { return at::gelu(unwrap(x), tanh_form ? "tanh" : "none"); });
+  return guard([&] {
+    const at::Tensor &a = unwrap(x);
+    return can_fuse_gelu(a) ? fused_gelu(a, tanh_form) : at::gelu(a, tanh_form ? "tanh" : "none");
+  });
 }
 
 esp_result esp_tensor_relu(const esp_tensor *x) {

@@ -111,6 +111,39 @@ func TestLinearOfThreads(t *testing.T) {
 	})
 }
 
+// Convolutions of patches are linear layers; what a stride leaves over at the edges is not read.
+func TestPatches(t *testing.T) {
+	g := torch.NewGenerator(21)
+	for _, c := range []struct{ height, width, kernel, stride int }{{48, 48, 8, 8}, {50, 31, 8, 8}, {33, 40, 8, 5}, {9, 9, 9, 9}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			torchtest.Run(t, func(*torch.Scope) {
+				x, w, b := g.Randn(5, 3, c.height, c.width), g.Randn(32, 3, c.kernel, c.kernel).MulScalar(.1), g.Randn(32)
+				asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return in[0].Conv2D(in[1], in[2], c.stride) }, []*torch.Tensor{x, w, b})
+				asInDouble(t, func(in []*torch.Tensor) *torch.Tensor {
+					return in[1].Transpose(2, 3).Conv2D(in[0], nil, c.stride).Flatten(2, 3).Transpose(1, 2)
+				}, []*torch.Tensor{w}, x)
+			})
+		})
+	}
+}
+
+func TestGELUBackward(t *testing.T) {
+	g := torch.NewGenerator(22)
+	torchtest.Run(t, func(*torch.Scope) {
+		far := torch.From([]float32{0, -0.01, 1e-20, 3, -3, 5.5, -5.5, 9, -9, 14, -14, 30, -30, 1e4, -1e4}, torch.CPU, 15)
+		for _, tanh := range []bool{false, true} {
+			gelu := func(in []*torch.Tensor) *torch.Tensor { return in[0].GELU(tanh) }
+			for _, x := range []*torch.Tensor{far, g.Randn(3), g.Randn(3, 70).MulScalar(3), g.Randn(200, 333)} {
+				asInDouble(t, gelu, []*torch.Tensor{x})
+			}
+			asInDouble(t, func(in []*torch.Tensor) *torch.Tensor { return in[0].Transpose(0, 1).GELU(tanh).Slice(0, 1, 5) }, []*torch.Tensor{g.Randn(40, 9)})
+			x := torch.From([]float32{float32(math.NaN()), 1}, torch.CPU, 2).SetRequiresGrad(true)
+			x.GELU(tanh).Sum().Backward()
+			require.True(t, math.IsNaN(x.Grad().Floats()[0]), "what is no number stays none")
+		}
+	})
+}
+
 func TestLayerNormBackward(t *testing.T) {
 	g := torch.NewGenerator(7)
 	for _, c := range []struct{ rows, width int }{{1, 8}, {3, 5}, {64, 16}, {65, 33}, {300, 160}, {7, 3000}} {

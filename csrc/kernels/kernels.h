@@ -78,6 +78,8 @@ struct kernels {
   void (*activate)(int64_t n, const float *x, activation act, float *out);
   void (*attend_back)(const attention &, const attention_gradients &);
   void (*norm_back)(int64_t rows, int64_t columns, const float *x, int64_t x_step, const float *weight, float eps, const norm_gradients &);
+  // gelu_back is the gradient of x for the gradient given of what one of GELU's forms makes of it.
+  void (*gelu_back)(int64_t n, const float *x, activation form, const float *given, float *out);
   // sum_columns adds the rows of x up.
   void (*sum_columns)(int64_t rows, int64_t columns, const float *x, int64_t x_step, float *out);
   // gather copies n of x's rows, one behind the other; scatter adds such rows to those of out. Rows are so many columns wide.
