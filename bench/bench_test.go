@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -194,5 +195,15 @@ func TestNetworksHaveTheDefaultSizes(t *testing.T) {
 	for name, want := range map[string]int{"teacher": 3044640, "student": 164412} {
 		assert.Equal(t, want, h.networks[name].Store().Count(), name)
 		h.networks[name].Store().Free()
+	}
+}
+
+func TestLargeNamesABadCheckpoint(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, folder := range []string{file, filepath.Join(t.TempDir(), "missing"), t.TempDir()} {
+		_, err := MeasureLarge(t.Context(), folder, nn.FFN)
+		var c *CheckpointError
+		assert.ErrorAs(t, err, &c)
 	}
 }

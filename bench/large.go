@@ -40,6 +40,9 @@ type Large struct {
 // MeasureLarge cuts the units of a kind in all towers by half. It writes beside the checkpoint, which it leaves alone, and removes what it wrote.
 func MeasureLarge(ctx context.Context, folder string, kind nn.Kind) (*Large, error) {
 	l := &Large{Folder: folder}
+	if _, err := os.ReadDir(folder); err != nil {
+		return nil, &CheckpointError{err}
+	}
 	to, err := os.MkdirTemp(filepath.Dir(filepath.Clean(folder)), "bench-large-")
 	if err != nil {
 		return nil, err
@@ -50,7 +53,7 @@ func MeasureLarge(ctx context.Context, folder string, kind nn.Kind) (*Large, err
 			return nil, err
 		}
 		if err := f(folder, to); err != nil {
-			return nil, &CheckpointError{err}
+			return nil, err
 		}
 		if err := empty(to); err != nil {
 			return nil, err
@@ -113,7 +116,7 @@ func (l *Large) prune(folder, to string, kind nn.Kind) error {
 	start := time.Now()
 	net, err := model.Load(folder, torch.CPU)
 	if err != nil {
-		return err
+		return &CheckpointError{err}
 	}
 	l.Weights, l.LoadSeconds = int64(net.Store().Bytes()), time.Since(start).Seconds()
 	plan := pruning.Plan{Keep: map[string][]int{}}
@@ -124,7 +127,7 @@ func (l *Large) prune(folder, to string, kind nn.Kind) error {
 	}
 	if len(plan.Keep) == 0 {
 		net.Store().Free()
-		return fmt.Errorf("%s has no axis of the kind %s", folder, kind)
+		return &CheckpointError{fmt.Errorf("%s has no axis of the kind %s", folder, kind)}
 	}
 	after, err := pruning.ApplyFreeing(net, plan)
 	if err != nil {
