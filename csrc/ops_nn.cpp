@@ -71,15 +71,17 @@ esp_result esp_tensor_embedding(const esp_tensor *weight, const esp_tensor *ids)
 }
 
 // are_patches tells whether a convolution's kernels lie side by side on the pictures.
-static bool are_patches(const at::Tensor &x, const at::Tensor &w, int64_t stride) {
-  return x.dim() == 4 && w.dim() == 4 && x.size(1) == w.size(1) && w.size(2) == stride && w.size(3) == stride && x.size(2) >= stride && x.size(3) >= stride;
+static bool are_patches(const at::Tensor &x, const at::Tensor &w, const maybe_tensor &b, int64_t stride) {
+  return stride > 0 && x.dim() == 4 && w.dim() == 4 && w.numel() > 0 && x.size(1) == w.size(1) && w.size(2) == stride && w.size(3) == stride &&
+         x.size(2) >= stride && x.size(3) >= stride && (!b || b->sizes() == w.sizes().slice(0, 1));
 }
 
 // patches is such a convolution as a linear layer over each patch.
 static at::Tensor patches(const at::Tensor &x, const at::Tensor &w, const maybe_tensor &b, int64_t stride) {
   const int64_t rows = x.size(2) / stride, columns = x.size(3) / stride;
   at::Tensor seen = x.narrow(2, 0, rows * stride).narrow(3, 0, columns * stride).unflatten(3, {columns, stride}).unflatten(2, {rows, stride});
-  return linear_layer(seen.permute({0, 2, 4, 1, 3, 5}).flatten(3), w.flatten(1), b).permute({0, 3, 1, 2});
+  const at::Tensor out = linear_layer(seen.permute({0, 2, 4, 1, 3, 5}).flatten(3), w.flatten(1), b).permute({0, 3, 1, 2});
+  return at::GradMode::is_enabled() ? out : out.detach();  // a view that is made without gradients cannot be written with them
 }
 
 esp_result esp_tensor_conv2d(const esp_tensor *x, const esp_tensor *weight, const esp_tensor *bias, int64_t stride) {
@@ -88,7 +90,7 @@ esp_result esp_tensor_conv2d(const esp_tensor *x, const esp_tensor *weight, cons
     maybe_tensor w = unwrap(weight), b = maybe(bias);
     const at::ScalarType d = widest(a, {&w, &b});
     const at::ScalarType cast = autocasts(a) ? at::autocast::get_autocast_dtype(a.device().type()) : d;
-    if (a.is_cpu() && multiplies(cast) && are_patches(a, *w, stride)) return patches(as(a, d), as(*w, d), as(b, d), stride);
+    if (a.is_cpu() && multiplies(cast) && are_patches(a, *w, b, stride)) return patches(as(a, d), as(*w, d), as(b, d), stride);
     if (autocasts(a)) return at::conv2d(a, *w, b, stride);
     return at::conv2d(as(a, d), as(*w, d), as(b, d), stride);
   });

@@ -127,6 +127,26 @@ func TestPatches(t *testing.T) {
 	}
 }
 
+func TestPatchesThatAreNone(t *testing.T) {
+	torchtest.Run(t, func(*torch.Scope) {
+		ones := func(shape ...int) *torch.Tensor { return torch.Ones(shape, torch.Float32, torch.CPU) }
+		for name, f := range map[string]func(){
+			"no stride":     func() { ones(2, 3, 8, 8).Conv2D(ones(4, 3, 0, 0), nil, 0) },
+			"one bias":      func() { ones(2, 3, 8, 8).Conv2D(ones(4, 3, 4, 4), ones(1), 4) },
+			"a bias matrix": func() { ones(2, 3, 8, 8).Conv2D(ones(4, 3, 4, 4), ones(1, 4), 4) },
+			"no outputs":    func() { ones(2, 3, 8, 8).Conv2D(ones(0, 3, 4, 4), nil, 4) },
+		} {
+			var e *torch.Error
+			require.ErrorAs(t, torch.Run(func(*torch.Scope) error { f(); return nil }), &e, name)
+		}
+		var out *torch.Tensor
+		torch.NoGrad(func() { out = ones(2, 3, 8, 8).Conv2D(ones(4, 3, 4, 4), nil, 4) })
+		x := ones(2, 4, 2, 2).SetRequiresGrad(true)
+		out.CopyFrom(x).Sum().Backward()
+		torchtest.Close(t, ones(2, 4, 2, 2), x.Grad())
+	})
+}
+
 func TestGELUBackward(t *testing.T) {
 	g := torch.NewGenerator(22)
 	torchtest.Run(t, func(*torch.Scope) {
@@ -140,6 +160,7 @@ func TestGELUBackward(t *testing.T) {
 			x := torch.From([]float32{float32(math.NaN()), 1}, torch.CPU, 2).SetRequiresGrad(true)
 			x.GELU(tanh).Sum().Backward()
 			require.True(t, math.IsNaN(x.Grad().Floats()[0]), "what is no number stays none")
+			require.Equal(t, []float64{0, 0}, torch.From([]float32{-3e38, -1e30}, torch.CPU, 2).GELU(tanh).Abs().Floats())
 		}
 	})
 }
